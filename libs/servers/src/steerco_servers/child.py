@@ -63,7 +63,7 @@ def free_port() -> int:
 
 def clean_environment(**more: str) -> dict[str, str]:
     """A server's environment: nothing of ours that could change what it does."""
-    return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC", **more}
+    return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"} | more
 
 
 def _die_with_parent(death_signal: signal.Signals) -> Callable[[], None] | None:
@@ -171,11 +171,12 @@ def start_child(
 
 
 def last_lines(log: Path, count: int = 6) -> str:
-    """The end of a log as one line."""
+    """The end of a log as one line, without the frames of Java's stack traces."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - 4096))
             lines = file.read().decode(errors="replace").splitlines()
     except FileNotFoundError:
         return "(no log)"
-    return " | ".join(line.strip() for line in lines[-count:] if line.strip()) or "(empty)"
+    telling = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("at ")]
+    return " | ".join(telling[-count:]) or "(empty)"

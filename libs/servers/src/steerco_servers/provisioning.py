@@ -1,6 +1,5 @@
 """A database and three roles per service, on any PostgreSQL of 16 or newer."""
 
-import asyncio
 import base64
 import hashlib
 import hmac
@@ -101,7 +100,7 @@ async def connect_as_admin(admin_url: str) -> "_Connection":
         dsn = dsn.replace("postgresql:", "postgresql://", 1)
     try:
         connection = await asyncpg.connect(dsn, timeout=30, statement_cache_size=0)
-    except (OSError, asyncio.TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
         raise ServerFailed(f"PostgreSQL ({where}) cannot be reached: {error}") from error
     major = connection.get_server_version().major
     if major < OLDEST:

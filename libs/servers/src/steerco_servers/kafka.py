@@ -1,0 +1,262 @@
+"""A single node of Apache Kafka (KRaft) as a child process."""
+
+import asyncio
+import base64
+import fcntl
+import os
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from uuid import uuid4
+
+from steerco_servers.child import Child, ServerFailed, ServerMissing, clean_environment, free_port, start_child
+from steerco_servers.directory import DirectoryLock, read_private, write_private
+from steerco_servers.jars import find_java, kafka_jars
+
+__all__ = ["KafkaServer", "ServerFailed", "ServerMissing", "remove_kafka", "start_kafka"]
+
+_RECORD = "kafka.json"
+_STOP = ((signal.SIGTERM, 30.0),)
+_STARTED = b"Kafka Server started"
+_OPTIONS = {
+    "node.id": "1",
+    "process.roles": "broker,controller",
+    "controller.listener.names": "CONTROLLER",
+    "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+    "auto.create.topics.enable": "false",
+    "offsets.topic.replication.factor": "1",
+    "offsets.topic.num.partitions": "1",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "transaction.state.log.num.partitions": "1",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+    "share.coordinator.state.topic.num.partitions": "1",
+    "group.initial.rebalance.delay.ms": "0",
+    "log.retention.ms": "-1",
+    "log.cleaner.dedupe.buffer.size": "16777216",
+    "num.io.threads": "4",
+    "background.threads": "4",
+}
+
+
+class KafkaServer:
+    """A running broker. Stop it by `stop()` or by leaving `async with`; it also ends with this process."""
+
+    def __init__(self, port: int, child: Child, lock: DirectoryLock) -> None:
+        self.port = port
+        self._child = child
+        self._lock = lock
+
+    @property
+    def bootstrap(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def data_dir(self) -> Path:
+        return self._lock.directory
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    @property
+    def alive(self) -> bool:
+        return self._child.exit_code is None
+
+    async def stop(self) -> None:
+        """Stop the broker. May be called again; ServerFailed if it can't."""
+        await self._child.stop(_STOP)
+        self._lock.release()
+
+    async def __aenter__(self) -> "KafkaServer":
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+
+def _quiet(_: str) -> None:
+    return None
+
+
+async def start_kafka(
+    data_dir: Path,
+    *,
+    port: int | None = None,
+    progress: Callable[[str], None] = _quiet,
+    within: float = 60.0,
+) -> KafkaServer:
+    """Start the broker of that data directory on 127.0.0.1, a free port unless one is given. Ready on return.
+
+    The first start on a machine fetches the jars, up to 10 minutes; `within`, in seconds, bounds the broker's
+    own start. Topics are never made by themselves; all data stays until it is removed.
+    Must be called on the main thread. Raises ServerMissing (Java 17+, Maven) or ServerFailed, in one line, and
+    leaves no process behind, also when cancelled.
+    """
+    java = find_java()
+    jars = await kafka_jars(progress)
+    lock = await DirectoryLock.take(data_dir.resolve())
+    try:
+        await _former_broker_gone(lock.directory, progress)
+        await _format(lock.directory, java, jars, progress)
+        progress("starting Kafka")
+        # Another process may take a port between our look and the broker's: then look again.
+        for attempts_left in (2, 1, 0) if port is None else (0,):
+            number = port or free_port()
+            try:
+                child = await _start(lock.directory, java, jars, number, within)
+            except ServerFailed as failure:
+                if attempts_left and "Address already in use" in str(failure):
+                    continue
+                raise
+            return KafkaServer(number, child, lock)
+        raise AssertionError("unreachable")
+    except BaseException:
+        lock.release()
+        raise
+
+
+async def remove_kafka(data_dir: Path) -> None:
+    """Remove a stopped broker's data, and the directory if nothing else is in it. ServerFailed while it runs."""
+    if not data_dir.exists():
+        return
+    lock = await DirectoryLock.take(data_dir.resolve())
+    try:
+        await _former_broker_gone(lock.directory, _quiet)
+        for folder in ("log", "tmp"):
+            shutil.rmtree(lock.directory / folder, ignore_errors=True)
+        for name in (_RECORD, "server.properties", "kafka.log", "kafka.log.1"):
+            (lock.directory / name).unlink(missing_ok=True)
+        lock.release_and_remove()
+    finally:
+        lock.release()
+
+
+async def _start(data_dir: Path, java: Path, jars: Path, port: int, within: float) -> Child:
+    _write_properties(data_dir, port)
+    log = data_dir / "kafka.log"
+    if log.exists():
+        log.replace(data_dir / "kafka.log.1")
+    child = _java(
+        "Kafka",
+        data_dir,
+        java,
+        jars,
+        "-Xms128m",
+        "-Xmx512m",
+        "-Dorg.slf4j.simpleLogger.log.kafka.server.KafkaRaftServer=info",
+        "kafka.Kafka",
+    )
+
+    async def says_started() -> bool:
+        return _STARTED in log.read_bytes()
+
+    try:
+        await child.until(says_started, within)
+    except BaseException:
+        await child.stop(_STOP)
+        raise
+    return child
+
+
+async def _format(data_dir: Path, java: Path, jars: Path, progress: Callable[[str], None]) -> None:
+    """Give the log directory its identity, once; after a crash in between, again."""
+    record = read_private(data_dir / _RECORD)
+    if record.get("formatted"):
+        return
+    progress("making the Kafka log")
+    shutil.rmtree(data_dir / "log", ignore_errors=True)
+    _write_properties(data_dir, free_port())
+    # A leading dash would be read as an option.
+    identity = "k" + base64.urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")[1:]
+    child = _java(
+        "Kafka's StorageTool", data_dir, java, jars, "kafka.tools.StorageTool", "format", "--standalone", "-t", identity,
+        "-c",
+    )  # fmt: skip
+    try:
+        if not await child.finished(within=60):
+            raise child.failed("was not ready after 60 s")
+        if child.exit_code != 0:
+            raise child.failed(f"ended with code {child.exit_code}")
+    finally:
+        await child.stop(_STOP)
+    write_private(data_dir / _RECORD, {"cluster": identity, "formatted": True})
+
+
+def _java(name: str, data_dir: Path, java: Path, jars: Path, *arguments: str) -> Child:
+    """Run a main class on the properties, which follow the arguments."""
+    (data_dir / "tmp").mkdir(exist_ok=True)
+    options = [
+        "-XX:+UseSerialGC",
+        "-XX:-UsePerfData",  # else a file in /tmp
+        f"-XX:ErrorFile={data_dir / 'tmp' / 'java-error.log'}",
+        f"-Djava.io.tmpdir={data_dir / 'tmp'}",
+        "-Djava.awt.headless=true",
+        "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+        "-Dorg.slf4j.simpleLogger.showDateTime=true",
+        "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSX",
+    ]
+    return start_child(
+        name,
+        [java, *options, "-cp", f"{jars}/*", *arguments, data_dir / "server.properties"],
+        log=data_dir / "kafka.log",
+        death_signal=signal.SIGTERM,
+        environment=clean_environment(LC_ALL="C.UTF-8"),  # else Java can't read a path beyond ASCII
+    )
+
+
+def _write_properties(data_dir: Path, port: int) -> None:
+    controller = free_port()
+    if "," in str(data_dir):
+        raise ServerFailed(f"Kafka cannot keep its log in {data_dir}: the path has a comma")
+    listeners = f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}"
+    options = {
+        **_OPTIONS,
+        "listeners": listeners,
+        "advertised.listeners": listeners,
+        "controller.quorum.bootstrap.servers": f"127.0.0.1:{controller}",
+        "log.dirs": str(data_dir / "log"),
+    }
+    lines = [f"{name}={_escaped(value)}\n" for name, value in options.items()]
+    (data_dir / "server.properties").write_text("".join(lines), encoding="ascii")
+
+
+def _escaped(value: str) -> str:
+    """A value of a Java properties file."""
+    units = value.replace("\\", "\\\\").encode("utf-16-be")
+    codes = [int.from_bytes(units[i : i + 2]) for i in range(0, len(units), 2)]
+    return "".join(chr(code) if 32 < code < 127 else f"\\u{code:04x}" for code in codes)
+
+
+async def _former_broker_gone(data_dir: Path, progress: Callable[[str], None]) -> None:
+    """Wait (60 s) for the broker of a killed process: it holds Kafka's own lock while it stops."""
+    lock_file = data_dir / "log" / ".lock"
+    deadline = time.monotonic() + 60
+    told = False
+    while _is_locked(lock_file):
+        if time.monotonic() > deadline:
+            raise ServerFailed(f"{data_dir} is in use by another Kafka broker")
+        if not told:
+            progress("waiting for the former Kafka broker to stop")
+            told = True
+        await asyncio.sleep(0.05)
+
+
+def _is_locked(path: Path) -> bool:
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
