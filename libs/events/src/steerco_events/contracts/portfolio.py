@@ -1,0 +1,209 @@
+"""Events of portfolio: the organization and its projects.
+
+Streams: `organization` (one for the whole tree), `project-<id>`, `project-code-<CODE>`.
+"""
+
+from datetime import date
+from typing import Literal
+from uuid import UUID
+
+from steerco_events.contracts.values import StatedDate
+from steerco_events.registry import Registry
+
+PORTFOLIO = Registry("portfolio")
+
+type UnitKind = Literal["enterprise", "business_unit", "department"]
+type PmoModel = Literal["repository", "coach", "enterprise"]
+type ProjectState = Literal[
+    "chartered", "planning", "executing", "closing", "closed", "on_hold", "terminated"
+]
+type Rating = Literal["green", "amber_green", "amber", "amber_red", "red"]
+"""Delivery confidence: three levels since 2021, five before."""
+
+
+@PORTFOLIO.event("unit-opened")
+class UnitOpened:
+    """A unit joined the organization tree; the one without a parent is the enterprise."""
+
+    unit_id: UUID
+    code: str
+    name: str
+    kind: UnitKind
+    parent_id: UUID | None = None
+    pmo_model: PmoModel | None = None
+
+
+@PORTFOLIO.event("unit-renamed")
+class UnitRenamed:
+    """A unit bears another name; its code stays."""
+
+    unit_id: UUID
+    name: str
+
+
+@PORTFOLIO.event("unit-moved")
+class UnitMoved:
+    """A unit, with all below it, hangs under another parent."""
+
+    unit_id: UUID
+    from_parent_id: UUID
+    to_parent_id: UUID
+
+
+@PORTFOLIO.event("unit-closed")
+class UnitClosed:
+    """A unit takes no new projects."""
+
+    unit_id: UUID
+
+
+@PORTFOLIO.event("pmo-model-adopted")
+class PmoModelAdopted:
+    """From a day on the office of a unit is that strong; units below inherit it."""
+
+    unit_id: UUID
+    pmo_model: PmoModel
+    effective_on: date
+
+
+@PORTFOLIO.event("project-chartered")
+class ProjectChartered:
+    """An approved pitch became a project."""
+
+    project_id: UUID
+    code: str
+    title: str
+    unit_id: UUID
+    currency: str
+    pitch_id: UUID
+
+
+@PORTFOLIO.event("project-registered")
+class ProjectRegistered:
+    """A project that ran elsewhere was taken over from a register, in the state that it was in."""
+
+    project_id: UUID
+    code: str
+    title: str
+    unit_id: UUID
+    currency: str
+    state: ProjectState
+    source: str
+    reference: str
+
+
+@PORTFOLIO.event("project-code-taken")
+class ProjectCodeTaken:
+    """The code names this project, and no other, in the whole enterprise."""
+
+    code: str
+    project_id: UUID
+
+
+@PORTFOLIO.event("project-charter-refused")
+class ProjectCharterRefused:
+    """An approved pitch could not become a project; the refusal says why."""
+
+    project_id: UUID
+    pitch_id: UUID
+    refusal: str
+    detail: str
+
+
+@PORTFOLIO.event("project-renamed")
+class ProjectRenamed:
+    """A project bears another title."""
+
+    project_id: UUID
+    title: str
+
+
+@PORTFOLIO.event("project-dates-stated")
+class ProjectDatesStated:
+    """When the project starts and ends, as said; contradictory dates are kept but not planned on."""
+
+    project_id: UUID
+    start: StatedDate
+    end: StatedDate
+    contradictory: bool
+
+
+@PORTFOLIO.event("delivery-confidence-assessed")
+class DeliveryConfidenceAssessed:
+    """An assessor rated how likely the project delivers."""
+
+    project_id: UUID
+    assessor: str
+    rating: Rating
+    assessed_on: date | None = None
+    evidence: str | None = None
+
+
+@PORTFOLIO.event("project-manager-appointed")
+class ProjectManagerAppointed:
+    """A person manages the project from a day on."""
+
+    project_id: UUID
+    person_id: UUID
+    job_title: str
+    unit_id: UUID
+    from_on: date
+
+
+@PORTFOLIO.event("project-moved")
+class ProjectMoved:
+    """A project belongs to another unit."""
+
+    project_id: UUID
+    from_unit_id: UUID
+    to_unit_id: UUID
+
+
+@PORTFOLIO.event("project-planning-started")
+class ProjectPlanningStarted:
+    """The project is being planned."""
+
+    project_id: UUID
+
+
+@PORTFOLIO.event("project-execution-started")
+class ProjectExecutionStarted:
+    """The project does its work."""
+
+    project_id: UUID
+
+
+@PORTFOLIO.event("project-closing-started")
+class ProjectClosingStarted:
+    """The project hands over."""
+
+    project_id: UUID
+
+
+@PORTFOLIO.event("project-closed")
+class ProjectClosed:
+    """The project is over, as planned."""
+
+    project_id: UUID
+
+
+@PORTFOLIO.event("project-put-on-hold")
+class ProjectPutOnHold:
+    """The project stands still."""
+
+    project_id: UUID
+
+
+@PORTFOLIO.event("project-resumed")
+class ProjectResumed:
+    """The project goes on where it stood."""
+
+    project_id: UUID
+    state: ProjectState
+
+
+@PORTFOLIO.event("project-terminated")
+class ProjectTerminated:
+    """The project was ended before its end."""
+
+    project_id: UUID

@@ -1,0 +1,43 @@
+"""Events of risk. Stream: `risk-<id>`."""
+
+from typing import Literal
+from uuid import UUID
+
+from steerco_events.registry import Registry
+
+RISK = Registry("risk")
+
+type Band = Literal["low", "medium", "high", "extreme"]
+
+
+@RISK.event("risk-raised")
+class RiskRaised:
+    """Because of a cause, an event may occur, with an effect on the project."""
+
+    risk_id: UUID
+    project_id: UUID
+    cause: str
+    event: str
+    effect: str
+    category: str
+    project_version: int
+
+
+@RISK.event("risk-rated")
+class RiskRated:
+    """Probability and impact, 1 to 5 each, and the band that the matrix version gives that cell."""
+
+    risk_id: UUID
+    project_id: UUID
+    probability: int
+    impact: int
+    band: Band
+    matrix_version: int
+
+
+@RISK.event("risk-closed")
+class RiskClosed:
+    """The risk can't occur any more, or is not followed any more."""
+
+    risk_id: UUID
+    project_id: UUID

@@ -1,0 +1,120 @@
+"""The values that events are made of: money, figures, dates as they were said."""
+
+import re
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Literal
+
+from babel.core import get_global
+from babel.numbers import get_currency_precision
+
+LIMIT = Decimal(10) ** 15
+"""No single amount reaches this, in either direction."""
+
+_NUMBER = re.compile(r"[+-]?[0-9]{1,30}(\.[0-9]{1,30})?", re.ASCII)
+_PERIOD = re.compile(r"whole_life|fiscal_year [0-9]{4}(-[0-9]{2})?", re.ASCII)
+_FISCAL_YEAR_ACROSS_TWO = re.compile(r"fiscal_year ([0-9]{4})-([0-9]{2})", re.ASCII)
+
+CURRENCIES: frozenset[str] = frozenset(get_global("all_currencies"))
+"""ISO 4217 codes, as the CLDR has them."""
+
+WHOLE_LIFE = "whole_life"
+
+type Measure = Literal["cost", "benefit"]
+"""What a figure measures. A budget and a forecast of cost are compared; of cost and benefit never."""
+
+
+class ValueRefused(ValueError):
+    """A value breaks a rule of its type; the text names the rule and the value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """An amount with its ISO 4217 currency, at the currency's own number of decimals."""
+
+    amount: Decimal
+    currency: str
+
+    def __post_init__(self) -> None:
+        if not self.amount.is_finite():
+            raise ValueRefused(f"an amount is a finite number, not {self.amount}")
+
+    @classmethod
+    def parse(cls, text: str, currency: str) -> "Money":
+        """Money from decimal text, such as `"1200.50"`. Raises `ValueRefused`."""
+        if currency not in CURRENCIES:
+            raise ValueRefused(f"{currency!r} is not an ISO 4217 currency code")
+        if not _NUMBER.fullmatch(text):
+            raise ValueRefused(f"an amount is decimal text such as '1200.50', not {text[:40]!r}")
+        return cls.of(Decimal(text), currency)
+
+    @classmethod
+    def of(cls, amount: Decimal, currency: str) -> "Money":
+        """Money from a finite number; refuses |amount| >= 10^15 and more decimals than the currency has."""
+        if not amount.is_finite() or abs(amount) >= LIMIT:
+            raise ValueRefused(f"an amount is smaller than 10^15, not {amount}")
+        decimals = get_currency_precision(currency)
+        exact = amount.quantize(Decimal(1).scaleb(-decimals))
+        if exact != amount:
+            raise ValueRefused(f"{currency} has {decimals} decimals, so not {amount}")
+        return cls(exact, currency)
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """An amount; or words in its place (`undisclosed`, kept as said); or nothing (`not_stated`). Never 0 for absent."""
+
+    kind: Literal["disclosed", "undisclosed", "not_stated"]
+    money: Money | None = None
+    said: str | None = None
+
+    @classmethod
+    def disclosed(cls, money: Money) -> "Figure":
+        """A figure that is an amount."""
+        return cls("disclosed", money=money)
+
+    @classmethod
+    def undisclosed(cls, said: str) -> "Figure":
+        """A figure that the source withheld or wrote as words."""
+        return cls("undisclosed", said=said)
+
+    @classmethod
+    def not_stated(cls) -> "Figure":
+        """A figure of which the source says nothing."""
+        return cls("not_stated")
+
+
+@dataclass(frozen=True, slots=True)
+class StatedDate:
+    """A day; or words in its place; or nothing."""
+
+    kind: Literal["stated", "undisclosed", "not_stated"]
+    on: date | None = None
+    said: str | None = None
+
+    @classmethod
+    def stated(cls, on: date) -> "StatedDate":
+        """A date that is a day."""
+        return cls("stated", on=on)
+
+    @classmethod
+    def undisclosed(cls, said: str) -> "StatedDate":
+        """A date that the source wrote as words."""
+        return cls("undisclosed", said=said)
+
+    @classmethod
+    def not_stated(cls) -> "StatedDate":
+        """A date of which the source says nothing."""
+        return cls("not_stated")
+
+
+def parse_period(text: str) -> str:
+    """`whole_life`, `fiscal_year 2023` or `fiscal_year 2022-23`. Raises `ValueRefused`."""
+    across = _FISCAL_YEAR_ACROSS_TWO.fullmatch(text)
+    consecutive = across is None or (int(across[1]) + 1) % 100 == int(across[2])
+    if not _PERIOD.fullmatch(text) or not consecutive:
+        raise ValueRefused(
+            f"a period is 'whole_life', 'fiscal_year 2023' or 'fiscal_year 2022-23', not {text[:40]!r}"
+        )
+    return text

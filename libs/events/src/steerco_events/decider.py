@@ -1,0 +1,54 @@
+"""The shape of domain code: a pure decision over the state that its own events give."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import ClassVar, Literal
+
+from steerco_events.registry import Payload
+
+
+class Refusal(Exception):
+    """A rule said no. A subclass is a named fact, such as `BudgetExceeded`.
+
+    `kind` says what a caller can do about it: `conflict` (the thing is in another state), `unknown` (it is
+    not there), `invalid` (a value breaks a rule). `pointer` is the JSON pointer of the field, if one is to blame.
+    """
+
+    kind: ClassVar[Literal["conflict", "unknown", "invalid"]] = "conflict"
+
+    def __init__(self, detail: str, *, pointer: str | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.pointer = pointer
+
+
+def nothing_reserved(_: Payload) -> "Reservation | None":
+    """Most events name no value that must be unique."""
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """A value that only one subject may hold: a stream named by the value, written at version 0."""
+
+    stream: str
+    event: Payload
+    refusal: Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Decider[State, Command]:
+    """One aggregate: where it starts, how an event changes it, what a command leads to.
+
+    `evolve` never throws. `decide` returns the new events (none if it is already so) or raises a `Refusal`.
+    """
+
+    initial: State
+    evolve: Callable[[State, Payload], State]
+    decide: Callable[[Command, State], Sequence[Payload]]
+    reserve: Callable[[Payload], Reservation | None] = nothing_reserved
+
+    def fold(self, payloads: Iterable[Payload], state: State | None = None) -> State:
+        """The state after these events."""
+        return reduce(self.evolve, payloads, self.initial if state is None else state)

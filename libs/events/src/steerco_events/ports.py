@@ -1,0 +1,90 @@
+"""What the runtime needs from the outside, as protocols; PostgreSQL and Kafka adapters implement them."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from steerco_events.envelope import Recorded
+from steerco_events.positions import START, Head, Positions
+
+type Offsets = tuple[int, ...]
+"""Where the transport resumes, per partition: a hint; positions are the truth."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """How far a consumer has come in one log."""
+
+    generation: int = 0
+    positions: Positions = START
+    offsets: Offsets = START
+    watermark: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Events in an order that keeps each stream's, and the cursor after them.
+
+    Events may come twice; a consumer passes over those at or below its position of their partition.
+    An empty batch may still move the cursor's watermark.
+    """
+
+    events: Sequence[Recorded]
+    cursor: Cursor
+
+
+class EventFeed(Protocol):
+    """Reads one service's sealed events. One reader per instance."""
+
+    @property
+    def service(self) -> str:
+        """Whose log it is."""
+        ...
+
+    async def read(self, after: Cursor, limit: int) -> Batch:
+        """At most `limit` events after the cursor; at once, empty if there are none.
+
+        Raises `LogRewound` if the cursor stands beyond the start of a later generation.
+        """
+        ...
+
+    async def wait(self, seconds: float) -> None:
+        """Return when there may be more to read, or after `seconds`."""
+        ...
+
+    async def close(self) -> None:
+        """Free the connection; the feed can't be used any more."""
+        ...
+
+
+type OpenFeed = Callable[[], EventFeed]
+"""Opens a new feed on one service's log."""
+
+
+class Publisher(Protocol):
+    """Carries sealed events and the head of one log to its readers."""
+
+    async def publish(self, events: Sequence[Recorded]) -> None:
+        """Return when every event is safely taken, in order; raise if any is not (all may then be sent again)."""
+        ...
+
+    async def publish_head(self, head: Head) -> None:
+        """Tell the readers how far the log is complete."""
+        ...
+
+    async def close(self) -> None:
+        """Free the connection."""
+        ...
+
+
+class Worker(Protocol):
+    """Something that runs until it is cancelled."""
+
+    def run(self) -> Awaitable[None]:
+        """Run until cancelled."""
+        ...
+
+
+class LogRewound(Exception):
+    """The log was restored to a point before what this consumer has already applied."""

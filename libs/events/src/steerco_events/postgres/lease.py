@@ -1,0 +1,64 @@
+"""Leases: one holder at a time, by the database's clock alone, with an epoch that fences the last one."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from steerco_events.ids import new_id
+
+_ACQUIRE = text(
+    "INSERT INTO log.leases AS l (name, holder, epoch, expires_at)"
+    " VALUES (:name, :holder, 1, clock_timestamp() + CAST(:lasts AS interval))"
+    " ON CONFLICT (name) DO UPDATE SET holder = :holder, expires_at = excluded.expires_at,"
+    " epoch = l.epoch + CASE WHEN l.holder = :holder AND l.expires_at > clock_timestamp() THEN 0 ELSE 1 END"
+    " WHERE l.holder = :holder OR l.expires_at <= clock_timestamp()"
+    " RETURNING epoch"
+)
+_HOLD = text(
+    "SELECT 1 FROM log.leases WHERE name = :name AND holder = :holder AND epoch = :epoch"
+    " AND expires_at > clock_timestamp() FOR SHARE"
+)
+_RELEASE = text(
+    "UPDATE log.leases SET expires_at = clock_timestamp()"
+    " WHERE name = :name AND holder = :holder AND epoch = :epoch"
+)
+
+
+class LeaseLost(Exception):
+    """Somebody else holds the lease now, or it ran out."""
+
+
+class Lease:
+    """The right to do a thing alone. Renew it well before `lasts` is over."""
+
+    def __init__(self, name: str, lasts: timedelta = timedelta(seconds=10)) -> None:
+        self.name = name
+        self.lasts = lasts
+        self.epoch = 0
+        self._holder: UUID = new_id()
+
+    async def acquire(self, tx: AsyncConnection) -> bool:
+        """Take or renew the lease; false if another holds it. The epoch grows whenever it was not ours."""
+        epoch = (
+            await tx.execute(
+                _ACQUIRE, {"name": self.name, "holder": self._holder, "lasts": self.lasts}
+            )
+        ).scalar()
+        if epoch is None:
+            return False
+        self.epoch = epoch
+        return True
+
+    async def hold(self, tx: AsyncConnection) -> None:
+        """Make the transaction valid only while the lease is ours: nobody takes it before we commit."""
+        values = {"name": self.name, "holder": self._holder, "epoch": self.epoch}
+        if (await tx.execute(_HOLD, values)).first() is None:
+            raise LeaseLost(self.name)
+
+    async def release(self, tx: AsyncConnection) -> None:
+        """Let a successor begin at once; its epoch is the next one."""
+        await tx.execute(
+            _RELEASE, {"name": self.name, "holder": self._holder, "epoch": self.epoch}
+        )

@@ -1,0 +1,174 @@
+"""The sealer: decides, for everybody, up to which position a log is settled, and when it became so.
+
+A position is drawn before its transaction commits and becomes visible after it, so a reader that goes by
+positions alone skips late commits. Every append holds the shared advisory lock `(LOG_LOCK, 0)` from before
+it draws until it ends. One scan, in this order and in three statements of READ COMMITTED:
+
+1. `last_value` of the sequence: the high-water mark;
+2. the present holders of the lock, in `pg_locks` of this database. A holder that an earlier scan did not
+   see took the lock after that scan, so it drew above that scan's high-water mark: its *first seen*;
+3. the rows above the last seal and at or below `min(high-water mark, first seen of every present holder)`.
+
+Whoever drew at or below that is no longer a holder, so it has ended, and what it committed is visible.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from steerco_events.clock import Clock
+from steerco_events.positions import advanced
+from steerco_events.postgres.lease import Lease
+from steerco_events.postgres.schema import LOG_LOCK
+
+_HIGH_WATER = text(
+    "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM log.positions"
+)
+_HOLDERS = text(
+    "SELECT DISTINCT virtualtransaction FROM pg_locks WHERE locktype = 'advisory'"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    f" AND classid = {LOG_LOCK} AND objid = 0 AND objsubid = 2"
+)
+_UNSEALED = text(
+    "SELECT partition, max(position) AS position, count(*) AS events, min(position) AS first"
+    " FROM log.events WHERE position > :sealed AND position <= :safe GROUP BY partition"
+)
+_HEAD = text("SELECT position, positions, watermark FROM log.head")
+_MOVE_HEAD = text(
+    "UPDATE log.head SET position = :position, positions = :positions, watermark = :watermark"
+    " WHERE position = :seen AND watermark = :seen_watermark"
+)
+_SEAL = text(
+    "INSERT INTO log.seals (last, first, sealed_at, epoch) VALUES (:last, :first, :sealed_at, :epoch)"
+)
+_SERVER = text(
+    "SELECT s.system_identifier, c.timeline_id FROM pg_control_system() s, pg_control_checkpoint() c"
+)
+_GENERATION = text(
+    "SELECT generation, system_identifier, timeline_id FROM log.generations"
+    " ORDER BY generation DESC LIMIT 1"
+)
+_OPEN_GENERATION = text(
+    "INSERT INTO log.generations (generation, from_position, system_identifier, timeline_id)"
+    " VALUES (:generation, :from_position, :system_identifier, :timeline_id)"
+)
+
+TICK = timedelta(microseconds=1)
+
+
+class Superseded(Exception):
+    """Another sealer moved the head; this one must start again from what it finds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """What one scan did: how many events it sealed, and whether appends were still under way."""
+
+    events: int
+    pending: bool
+
+
+class Sealer:
+    """Seals one log. Only the holder of the lease `sealer` may run it; a zombie's seal fails on the head row."""
+
+    def __init__(self, engine: AsyncEngine, clock: Clock, lease: Lease) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._lease = lease
+        self._started = False
+        self._high_water = 0
+        self._first_seen: dict[str, int] = {}
+
+    async def start(self) -> bool:
+        """Take or renew the lease; on taking it, open a new generation if the server was restored or failed over."""
+        epoch = self._lease.epoch
+        async with self._engine.begin() as tx:
+            held = await self._lease.acquire(tx)
+            if held and (not self._started or self._lease.epoch != epoch):
+                head = (await tx.execute(_HEAD)).one()
+                await self._open_generation_if_restored(tx, head.position)
+                self._high_water, self._first_seen, self._started = head.position, {}, True
+        return held
+
+    async def _open_generation_if_restored(self, tx: AsyncConnection, position: int) -> None:
+        server = (await tx.execute(_SERVER)).one()
+        last = (await tx.execute(_GENERATION)).one()
+        if (server.system_identifier, server.timeline_id) != (
+            last.system_identifier,
+            last.timeline_id,
+        ):
+            await tx.execute(
+                _OPEN_GENERATION,
+                {
+                    "generation": last.generation + 1,
+                    "from_position": position,
+                    "system_identifier": server.system_identifier,
+                    "timeline_id": server.timeline_id,
+                },
+            )
+
+    async def scan(self) -> Sealed:
+        """One scan; at most one seal. Raises `LeaseLost` or `Superseded`, and then has changed nothing."""
+        async with self._engine.begin() as tx:
+            head = (await tx.execute(_HEAD)).one()
+            now = self._clock.now()
+            high_water: int = (await tx.execute(_HIGH_WATER)).scalar_one()
+            if high_water == head.position:
+                self._high_water, self._first_seen = high_water, {}
+                return Sealed(0, pending=False)
+            holders = (await tx.execute(_HOLDERS)).scalars().all()
+            safe = self._settled(high_water, holders)
+            rows = (await tx.execute(_UNSEALED, {"sealed": head.position, "safe": safe})).all()
+            if safe > head.position:
+                await self._lease.hold(tx)
+                sealed_at = max(now, head.watermark + TICK)
+                positions = advanced(tuple(head.positions), [(r.partition, r.position) for r in rows])
+                await self._move(tx, head, safe, positions, sealed_at)
+                if rows:
+                    values = {
+                        "first": head.position + 1,
+                        "last": safe,
+                        "sealed_at": sealed_at,
+                        "epoch": self._lease.epoch,
+                    }
+                    await tx.execute(_SEAL, values)
+        return Sealed(sum(row.events for row in rows), pending=safe < high_water)
+
+    def _settled(self, high_water: int, holders: Sequence[str]) -> int:
+        self._first_seen = {
+            holder: self._first_seen.get(holder, self._high_water) for holder in holders
+        }
+        self._high_water = high_water
+        return min([high_water, *self._first_seen.values()])
+
+    async def beat(self) -> None:
+        """Move the watermark of a quiet log up to now: everything so far is sealed, what comes is sealed later."""
+        now = self._clock.now()
+        async with self._engine.begin() as tx:
+            head = (await tx.execute(_HEAD)).one()
+            high_water = (await tx.execute(_HIGH_WATER)).scalar_one()
+            if high_water == head.position and now > head.watermark:
+                await self._lease.hold(tx)
+                await self._move(tx, head, head.position, tuple(head.positions), now)
+
+    async def _move(
+        self,
+        tx: AsyncConnection,
+        head: Row[Any],
+        position: int,
+        positions: tuple[int, ...],
+        watermark: datetime,
+    ) -> None:
+        values = {
+            "position": position,
+            "positions": list(positions),
+            "watermark": watermark,
+            "seen": head.position,
+            "seen_watermark": head.watermark,
+        }
+        if (await tx.execute(_MOVE_HEAD, values)).rowcount != 1:
+            raise Superseded

@@ -1,0 +1,139 @@
+"""View tables from row dataclasses, with the interval in which each row was the truth.
+
+Every table has `key`, the stream's id, `stream_version` of the last event that the row stands on, and
+`sealed_from`/`sealed_to`: what was known at an instant t is the rows with sealed_from <= t < sealed_to
+(open: NULL), so every view answers `as_of`.
+"""
+
+import types
+from collections.abc import Mapping
+from dataclasses import fields
+from datetime import date, datetime
+from decimal import Decimal
+from functools import cache
+from typing import Any, TypeAliasType, Union, get_args, get_origin, get_type_hints
+from uuid import UUID
+
+import msgspec
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ColumnElement,
+    Date,
+    DateTime,
+    Index,
+    MetaData,
+    Numeric,
+    Table,
+    Text,
+    Uuid,
+    and_,
+    or_,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from steerco_events.projections.model import Projection, View
+
+OWN_COLUMNS = ("key", "stream", "stream_version", "sealed_from", "sealed_to")
+
+SCHEMA = "views"
+
+
+def _plain(annotation: Any) -> tuple[Any, bool]:
+    """The type without aliases and `None`, and whether `None` was there."""
+    while isinstance(annotation, TypeAliasType):
+        annotation = annotation.__value__
+    if get_origin(annotation) in (Union, types.UnionType):
+        inner = [arg for arg in get_args(annotation) if arg is not type(None)]
+        if len(inner) == 1:
+            return _plain(inner[0])[0], True
+    return annotation, False
+
+
+class _Packed(TypeDecorator[Any]):
+    """Any other value, as JSON by msgspec."""
+
+    impl = JSONB
+    cache_ok = True
+
+    def __init__(self, of: Any) -> None:
+        super().__init__()
+        self.of = of
+
+    def process_bind_param(self, value: Any, dialect: Any) -> Any:
+        return None if value is None else msgspec.to_builtins(value)
+
+    def process_result_value(self, value: Any, dialect: Any) -> Any:
+        return None if value is None else msgspec.convert(value, self.of)
+
+
+_SIMPLE: dict[type[Any], TypeEngine[Any]] = {
+    str: Text(collation="C"),
+    int: BigInteger(),
+    bool: Boolean(),
+    Decimal: Numeric(),
+    date: Date(),
+    datetime: DateTime(timezone=True),
+    UUID: Uuid(),
+}
+
+
+def _column_type(annotation: Any) -> TypeEngine[Any]:
+    plain, _ = _plain(annotation)
+    if plain in _SIMPLE:
+        return _SIMPLE[plain]
+    if args := get_args(plain):
+        literals = {type(arg) for arg in args}
+        if literals == {str}:
+            return _SIMPLE[str]
+    return _Packed(plain)
+
+
+def table_name(view: View, projection: Projection[Any], build: int) -> str:
+    """The name of the table that holds one build of a projection."""
+    return f"{view.name}_{projection.name}_v{view.version}_b{build}"
+
+
+def view_table(view: View, projection: Projection[Any], build: int) -> Table:
+    """The table of one build of a projection."""
+    return _table(table_name(view, projection, build), projection.row, tuple(map(tuple, projection.indexes)))
+
+
+@cache
+def _table(name: str, row: type[Any], indexes: tuple[tuple[str, ...], ...]) -> Table:
+    hints = get_type_hints(row)
+    columns = [
+        Column(field.name, _column_type(hints[field.name]), nullable=_plain(hints[field.name])[1])
+        for field in fields(row)
+    ]
+    table = Table(
+        name,
+        MetaData(),
+        Column("key", Text(collation="C"), primary_key=True),
+        Column("sealed_from", DateTime(timezone=True), primary_key=True),
+        Column("sealed_to", DateTime(timezone=True)),
+        Column("stream", Text(collation="C"), nullable=False),
+        Column("stream_version", BigInteger, nullable=False),
+        *columns,
+        schema=SCHEMA,
+    )
+    Index(f"{name}_now", table.c.key, unique=True, postgresql_where=table.c.sealed_to.is_(None))
+    for n, index in enumerate(indexes):
+        Index(f"{name}_i{n}", *(table.c[column] for column in index))
+    return table
+
+
+def known_at(table: Table, as_of: datetime | None) -> ColumnElement[bool]:
+    """The condition for the rows that were the truth at an instant (`None`: now)."""
+    if as_of is None:
+        return table.c.sealed_to.is_(None)
+    return and_(
+        table.c.sealed_from <= as_of, or_(table.c.sealed_to.is_(None), table.c.sealed_to > as_of)
+    )
+
+
+def row_of[Row](projection: Projection[Row], found: Mapping[str, Any]) -> Row:
+    """The row dataclass of a table row."""
+    return projection.row(**{field.name: found[field.name] for field in fields(projection.row)})  # type: ignore[arg-type]

@@ -1,0 +1,35 @@
+"""Long-running work that survives its errors: logged, listed, tried again with a growing pause."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from time import monotonic
+
+FIRST_PAUSE = 0.1
+LONGEST_PAUSE = 10.0
+
+_failures: dict[str, tuple[float, str]] = {}
+_logger = logging.getLogger("steerco.workers")
+
+
+def failing_now() -> dict[str, str]:
+    """What failed lately and may fail again, by name, with its last error."""
+    since = monotonic() - 3 * LONGEST_PAUSE
+    return {name: error for name, (at, error) in _failures.items() if at > since}
+
+
+async def retrying(run: Callable[[], Awaitable[None]], name: str) -> None:
+    """Run `run` until cancelled or done. Whenever it raises, say so and start it again after a pause."""
+    pause = FIRST_PAUSE
+    while True:
+        began = monotonic()
+        try:
+            await run()
+            return
+        except Exception as error:
+            if monotonic() - began > LONGEST_PAUSE:
+                pause = FIRST_PAUSE
+            _failures[name] = (monotonic(), f"{type(error).__name__}: {error}")
+            _logger.warning("%s failed and starts again in %.1f s", name, pause, exc_info=error)
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, LONGEST_PAUSE)

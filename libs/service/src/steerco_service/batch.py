@@ -1,0 +1,106 @@
+"""Many commands in one request, each accepted or refused alone, exactly as if it had come by itself."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import httpx
+from fastapi import Header, Request
+from pydantic import BaseModel, Field
+
+from steerco_service.bodies import Body
+from steerco_service.asking import Asker, runtime_of
+from steerco_service.consistency import HEADER, token_of_header, wait_until
+from steerco_service.routing import router
+
+LARGEST_BATCH = 500
+CONCURRENT_GROUPS = 4
+
+routes = router("batch")
+
+
+class BatchedCommand(Body):
+    """One command: the request that would send it alone."""
+
+    method: Literal["POST", "PUT", "DELETE"] = "POST"
+    path: Annotated[str, Field(pattern=r"^/[!-~]{1,500}$", examples=["/pitches"])]
+    body: dict[str, Any] | None = None
+    if_match: str | None = None
+    idempotency_key: str | None = None
+    reason: str | None = None
+    group: Annotated[
+        str,
+        Field(max_length=200, description="Commands of one group run in their order, groups side by side."),
+    ] = ""
+
+
+class Batch(Body):
+    """At most 500 commands."""
+
+    commands: Annotated[list[BatchedCommand], Field(min_length=1, max_length=LARGEST_BATCH)]
+
+
+class BatchedAnswer(BaseModel):
+    """What came of one command: its own status, headers and body."""
+
+    status: int
+    headers: dict[str, str]
+    body: Any = None
+
+
+class BatchAnswer(BaseModel):
+    """One answer for each command, in their order."""
+
+    answers: list[BatchedAnswer]
+
+
+_KEPT_HEADERS = ("etag", "location", HEADER.lower())
+
+
+@routes.post("/batch", summary="Send up to 500 commands, each accepted or refused alone")
+async def send_batch(
+    batch: Batch,
+    request: Request,
+    _: Asker,
+    authorization: Annotated[str, Header()],
+    consistency_token: Annotated[str | None, Header()] = None,
+) -> BatchAnswer:
+    """Commands of one group run one after the other; different groups run side by side."""
+    await wait_until(runtime_of(request), token_of_header(consistency_token))
+    answers: list[BatchedAnswer | None] = [None] * len(batch.commands)
+    groups: dict[str, list[int]] = {}
+    for n, command in enumerate(batch.commands):
+        groups.setdefault(command.group, []).append(n)
+    transport = httpx.ASGITransport(request.app, raise_app_exceptions=True)
+    gate = asyncio.Semaphore(CONCURRENT_GROUPS)
+    async with httpx.AsyncClient(transport=transport, base_url="http://batch") as client:
+
+        async def run(members: list[int]) -> None:
+            async with gate:
+                for n in members:
+                    answers[n] = await _send(client, batch.commands[n], authorization)
+
+        async with asyncio.TaskGroup() as tasks:
+            for members in groups.values():
+                tasks.create_task(run(members))
+    return BatchAnswer(answers=[answer for answer in answers if answer])
+
+
+async def _send(
+    client: httpx.AsyncClient, command: BatchedCommand, authorization: str
+) -> BatchedAnswer:
+    headers: Mapping[str, str | None] = {
+        "Authorization": authorization,
+        "If-Match": command.if_match,
+        "Idempotency-Key": command.idempotency_key,
+        "Reason": command.reason,
+    }
+    response = await client.request(
+        command.method,
+        command.path,
+        json=command.body,
+        headers={name: value for name, value in headers.items() if value is not None},
+    )
+    kept = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
+    body = response.json() if response.content else None
+    return BatchedAnswer(status=response.status_code, headers=kept, body=body)

@@ -1,0 +1,132 @@
+"""The types that request bodies are made of: text that a database can hold, money as decimal text, figures."""
+
+import re
+from datetime import date
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from steerco_events.contracts.values import Figure, Money, StatedDate, parse_period
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_CONTROL_BUT_LINES = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def _one_line(text: str) -> str:
+    if _CONTROL.search(text):
+        raise ValueError("control characters are not allowed")
+    if not text.strip():
+        raise ValueError("must not be blank")
+    return text
+
+
+def _lines(text: str) -> str:
+    if _CONTROL_BUT_LINES.search(text):
+        raise ValueError("control characters other than line breaks and tabs are not allowed")
+    return text
+
+
+type Name = Annotated[
+    str, StringConstraints(strict=True, min_length=1, max_length=200), AfterValidator(_one_line)
+]
+"""One line of 1 to 200 characters."""
+
+type Prose = Annotated[str, StringConstraints(strict=True, max_length=10_000), AfterValidator(_lines)]
+"""Text of at most 10,000 characters, line breaks allowed."""
+
+type Code = Annotated[
+    str, StringConstraints(strict=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,59}$")
+]
+"""A short identifier that people type, such as `DFT-ict`."""
+
+type Currency = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Z]{3}$")]
+"""An ISO 4217 code."""
+
+type Period = Annotated[str, StringConstraints(strict=True), AfterValidator(parse_period)]
+"""`whole_life`, `fiscal_year 2023` or `fiscal_year 2022-23`."""
+
+
+class Body(BaseModel):
+    """A request body: unknown fields are refused, not lost."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class MoneyBody(Body):
+    """Money: decimal text with an ISO 4217 currency."""
+
+    amount: Annotated[str, Field(strict=True, examples=["125000.00"])]
+    currency: Annotated[Currency, Field(examples=["EUR"])]
+
+    @model_validator(mode="after")
+    def _parses(self) -> Self:
+        self.money()
+        return self
+
+    def money(self) -> Money:
+        """The value."""
+        return Money.parse(self.amount, self.currency)
+
+
+class FigureBody(Body):
+    """A figure: `money`, or the words `said` in its place, or neither (*not stated*)."""
+
+    money: MoneyBody | None = None
+    said: Annotated[Name | None, Field(examples=["Exempt under the law"])] = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if self.money and self.said:
+            raise ValueError("a figure is money or words, not both")
+        return self
+
+    def figure(self) -> Figure:
+        """The value."""
+        if self.money:
+            return Figure.disclosed(self.money.money())
+        return Figure.undisclosed(self.said) if self.said else Figure.not_stated()
+
+
+class StatedDateBody(Body):
+    """A day, or the words `said` in its place, or neither (*not stated*)."""
+
+    on: date | None = None
+    said: Name | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if self.on and self.said:
+            raise ValueError("a date is a day or words, not both")
+        return self
+
+    def stated_date(self) -> StatedDate:
+        """The value."""
+        if self.on:
+            return StatedDate.stated(self.on)
+        return StatedDate.undisclosed(self.said) if self.said else StatedDate.not_stated()
+
+
+class MoneyAnswer(BaseModel):
+    """Money in an answer."""
+
+    amount: str
+    currency: str
+
+    @classmethod
+    def of(cls, money: Money) -> Self:
+        """The answer for a value."""
+        return cls(amount=str(money.amount), currency=money.currency)
+
+
+class FigureAnswer(BaseModel):
+    """A figure in an answer; absent amounts say why by `kind`."""
+
+    kind: Literal["disclosed", "undisclosed", "not_stated"]
+    money: MoneyAnswer | None = None
+    said: str | None = None
+
+    @classmethod
+    def of(cls, figure: Figure) -> Self:
+        """The answer for a value."""
+        money = MoneyAnswer.of(figure.money) if figure.money else None
+        return cls(kind=figure.kind, money=money, said=figure.said)

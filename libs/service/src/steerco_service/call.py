@@ -1,0 +1,189 @@
+"""One request that changes something: who asks, what they saw, and the way to the decider and back."""
+
+import hashlib
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+from urllib.parse import unquote
+from uuid import UUID
+
+import msgspec
+from fastapi import Depends, Header, Request, Response
+from opentelemetry import trace
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from steerco_events.decider import Decider
+from steerco_events.envelope import Context
+from steerco_events.handling import Handled, handle, in_transaction
+from steerco_events.ids import new_id
+from steerco_events.postgres.commands import CommandKey, claim, remember
+from steerco_service.asking import Asker, runtime_of
+from steerco_service.consistency import HEADER, live_build, token_of_header, wait_until
+from steerco_service.identity import Principal
+from steerco_service.problems import Problem
+from steerco_service.reading import Lookup
+from steerco_service.traces import traceparent
+
+_ETAG = re.compile(r'"([0-9]{1,9})"')
+_KEY = re.compile(r"[\x21-\x7e]{1,200}")
+_REASON_LIMIT = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a command answers with, as it is remembered for a repetition."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Mapping[str, str] | None
+
+
+def _expected_version(if_match: str | None) -> int | None:
+    if if_match is None or if_match.strip() == "*":
+        return None
+    found = _ETAG.fullmatch(if_match.strip())
+    if not found:
+        raise Problem(400, "malformed-if-match", 'If-Match is a version in quotes, such as "3", or *')
+    return int(found[1])
+
+
+class Call:
+    """A command request. Built as a dependency, after the caller's consistency token was waited for."""
+
+    def __init__(
+        self,
+        request: Request,
+        principal: Principal,
+        body: bytes,
+        if_match: str | None,
+        idempotency_key: str | None,
+        reason: str | None,
+    ) -> None:
+        self.runtime = runtime_of(request)
+        self.principal = principal
+        self.now: datetime = self.runtime.clock.now()
+        self._request = request
+        self._body = body
+        self._expected = _expected_version(if_match)
+        self._key = self._command_key(idempotency_key)
+        self._reason = self._checked_reason(reason)
+
+    @staticmethod
+    def new_id() -> UUID:
+        """A fresh identifier, for a thing that the caller did not name."""
+        return new_id()
+
+    async def look_up[Found](self, find: Callable[[Lookup, UUID], Awaitable[Found]], id: UUID) -> Found:
+        """What the service's own view knows of another service's thing."""
+        async with self.runtime.engine.connect() as connection:
+            return await find(Lookup(connection, await live_build(connection, self.runtime)), id)
+
+    async def handle[State, Command](
+        self,
+        decider: Decider[State, Command],
+        stream: str,
+        command: Command,
+        *,
+        units: tuple[UUID, ...] = (),
+        created: UUID | None = None,
+        reason: str | None = None,
+    ) -> Response:
+        """Decide, append and answer: 201 with `Location` when something was created, else 204.
+
+        `units` are stamped on the events; `reason`, if the body has one, goes before the header's.
+        Raises what `handle()` raises; nothing half-done stays.
+        """
+        command_id = new_id()
+        context = Context(
+            command_id=command_id,
+            actor=self.principal.actor,
+            client=self.principal.client,
+            recorded_at=self.now,
+            correlation_id=command_id,
+            causation_id=command_id,
+            reason=reason or self._reason,
+            traceparent=traceparent(),
+            org_units=units,
+        )
+
+        async def work(tx: AsyncConnection) -> Answer:
+            if self._key and (answer := await claim(tx, self._key, self.now)):
+                return msgspec.json.decode(answer, type=Answer)
+            handled = await handle(
+                tx, self.runtime.store, decider, stream, command, context, self._expected
+            )
+            given = self._answer(handled, created)
+            if self._key:
+                await remember(tx, self._key, msgspec.json.encode(given))
+            return given
+
+        with trace.get_tracer("steerco.commands").start_as_current_span(f"handle {type(command).__name__}"):
+            given = await in_transaction(self.runtime.engine, work)
+        self.runtime.signals.appended.notify()
+        content = msgspec.json.encode(given.body) if given.body else None
+        media_type = "application/json" if given.body else None
+        return Response(content, given.status, dict(given.headers), media_type)
+
+    def _answer(self, handled: Handled, created: UUID | None) -> Answer:
+        headers = {"ETag": f'"{handled.version}"', HEADER: handled.token.encode()}
+        if created is None:
+            return Answer(204, headers, None)
+        path = self._request.url.path.rstrip("/")
+        headers["Location"] = f"{path}/{created}"
+        return Answer(201, headers, {"id": str(created)})
+
+    def _command_key(self, key: str | None) -> CommandKey | None:
+        if key is None:
+            return None
+        if not _KEY.fullmatch(key):
+            raise Problem(
+                400, "malformed-idempotency-key", "Idempotency-Key is 1 to 200 visible ASCII characters"
+            )
+        route = self._request.scope.get("route")
+        path: Any = getattr(route, "path", self._request.url.path)
+        what = f"{self._request.url.path}?{self._request.url.query}\n".encode() + self._body
+        return CommandKey(
+            self.principal.actor.id,
+            f"{self._request.method} {path}",
+            key,
+            hashlib.sha256(what).digest(),
+        )
+
+    @staticmethod
+    def _checked_reason(reason: str | None) -> str | None:
+        if reason is None:
+            return None
+        text = unquote(reason, errors="replace").strip()
+        if len(text) > _REASON_LIMIT or re.search(r"[\x00-\x1f\x7f]", text):
+            raise Problem(
+                400,
+                "malformed-reason",
+                f"Reason is one line of at most {_REASON_LIMIT} characters, percent-encoded UTF-8",
+            )
+        return text or None
+
+
+async def call_of(
+    request: Request,
+    principal: Asker,
+    if_match: Annotated[
+        str | None, Header(description='The version that was seen, such as `"3"`; 412 if it is another.')
+    ] = None,
+    idempotency_key: Annotated[
+        str | None, Header(description="Makes the command safe to send twice, for 30 days.")
+    ] = None,
+    reason: Annotated[
+        str | None, Header(description="Why: kept with the events (percent-encoded UTF-8).")
+    ] = None,
+    consistency_token: Annotated[
+        str | None, Header(description="Decide only after what this token covers was applied.")
+    ] = None,
+) -> Call:
+    """The dependency of every endpoint that changes something."""
+    await wait_until(runtime_of(request), token_of_header(consistency_token))
+    return Call(request, principal, await request.body(), if_match, idempotency_key, reason)
+
+
+type Calling = Annotated[Call, Depends(call_of)]

@@ -1,0 +1,157 @@
+"""Several services in one process, each over its own database; the logs are read straight from their stores."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+from fastapi import FastAPI
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from steerco_events.clock import Clock
+from steerco_events.ports import EventFeed
+from steerco_events.positions import Positions, reached
+from steerco_events.postgres.checkpoints import Checkpoints
+from steerco_events.postgres.feed import StoreFeed
+from steerco_events.registry import Registry
+from steerco_service.factory import create_app
+from steerco_service.identity import Authenticator
+from steerco_service.migrations import migrate
+from steerco_service.runtime import Runtime, Service, Signals
+from steerco_service.workers import run_workers, workers
+
+SETTLE_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseUrls:
+    """The three ways into a service's database: to migrate it, to serve from it, to read its sealed log."""
+
+    owner_url: str
+    app_url: str
+    feed_url: str
+
+
+class NotSettled(Exception):
+    """Something did not come to rest in time; the text says what."""
+
+
+class Host:
+    """The services, their engines and their background work."""
+
+    def __init__(
+        self,
+        services: Sequence[Service],
+        databases: Mapping[str, DatabaseUrls],
+        registry: Registry,
+        clock: Clock,
+        authenticator: Authenticator,
+    ) -> None:
+        self._services = {service.name: service for service in services}
+        self._databases = databases
+        self._registry = registry
+        self._signals = {service.name: Signals() for service in services}
+        self._feeds = {
+            service.name: _engine(databases[service.name].feed_url, size=2)
+            for service in services
+            if service.owns_log
+        }
+        self.runtimes = {
+            service.name: Runtime(
+                service=service,
+                engine=_engine(databases[service.name].app_url, size=4),
+                registry=registry,
+                clock=clock,
+                authenticator=authenticator,
+                signals=self._signals[service.name],
+                open_feed=self._open_feed,
+            )
+            for service in services
+        }
+
+    def _open_feed(self, service: str) -> EventFeed:
+        sealed = self._signals[service].sealed
+        return StoreFeed(service, self._feeds[service], self._registry, sealed)
+
+    async def migrate(self, progress: Callable[[str], None] = lambda _: None) -> None:
+        """Bring every database to its newest schema."""
+        for name, service in self._services.items():
+            progress(name)
+            await migrate(service.migrations, self._databases[name].owner_url)
+
+    def apps(self) -> dict[str, FastAPI]:
+        """One application per service, by its name."""
+        return {name: create_app(runtime) for name, runtime in self.runtimes.items()}
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Inside, every service's background work runs."""
+        found = [each for runtime in self.runtimes.values() for each in workers(runtime)]
+        background = asyncio.create_task(run_workers(found), name="workers")
+        try:
+            yield
+        finally:
+            background.cancel()
+            with suppress(asyncio.CancelledError):
+                await background
+            for engine in [*(r.engine for r in self.runtimes.values()), *self._feeds.values()]:
+                await engine.dispose()
+
+    async def settled(self) -> None:
+        """Return when everything appended is sealed, projected and reacted to. Raises `NotSettled`."""
+        waiting = ""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SETTLE_SECONDS):
+                before: object = None
+                while True:
+                    heads, waiting = await self._unsettled()
+                    if not waiting and heads == before:
+                        return
+                    before = None if waiting else heads
+                    if waiting:
+                        await asyncio.sleep(0.005)
+        raise NotSettled(waiting)
+
+    async def _unsettled(self) -> tuple[dict[str, Positions], str]:
+        heads = {}
+        for name, service in self._services.items():
+            if service.owns_log:
+                async with self.runtimes[name].engine.connect() as connection:
+                    row = (await connection.execute(_HEAD)).one()
+                if row.position < row.high_water:
+                    return heads, f"the log of {name} is sealed up to {row.position} of {row.high_water}"
+                heads[name] = tuple(row.positions)
+        for name, runtime in self.runtimes.items():
+            async with runtime.engine.connect() as connection:
+                behind = await _behind(connection, runtime, heads)
+            if behind:
+                return heads, f"{name}: {behind} is behind"
+        return heads, ""
+
+
+_HEAD = text(
+    "SELECT h.position, h.positions, CASE WHEN s.is_called THEN s.last_value ELSE 0 END AS high_water"
+    " FROM log.head h, log.positions s"
+)
+
+
+async def _behind(
+    connection: AsyncConnection, runtime: Runtime, heads: Mapping[str, Positions]
+) -> str | None:
+    builds = await runtime.builds.in_state(connection, "live")
+    if not builds:
+        return "the view"
+    consumers = [
+        *((builds[0].checkpoints, source) for source in runtime.service.view.services),
+        *((Checkpoints(each.name), each.service) for each in runtime.service.reactions),
+    ]
+    for checkpoints, source in consumers:
+        cursor = await checkpoints.load(connection, source)
+        if not reached(cursor.positions, heads[source]):
+            return checkpoints.consumer
+    return None
+
+
+def _engine(url: str, size: int) -> AsyncEngine:
+    return create_async_engine(url, pool_size=size, max_overflow=4, pool_timeout=30)

@@ -1,0 +1,128 @@
+"""Every refusal as RFC 9457 problem details: a stable `type`, a pointer per field, never a 500 for bad input."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from steerco_events.decider import Refusal
+from steerco_events.handling import Contended, StaleVersion
+from steerco_events.postgres.store import EventTooLarge
+
+MEDIA_TYPE = "application/problem+json"
+
+_STATUS = {"conflict": 409, "unknown": 404, "invalid": 422}
+
+
+class Problem(Exception):
+    """A request that can't be served, with its HTTP status and a stable kebab-case `code`."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        errors: Sequence[Mapping[str, str]] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.errors = errors
+        self.headers = dict(headers or {})
+
+
+def kebab(name: str) -> str:
+    """`BudgetExceeded` as `budget-exceeded`."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "-", name).lower()
+
+
+def printable(value: object, limit: int = 80) -> str:
+    """A value as it can be shown in an error: quoted, escaped, short."""
+    shown = ascii(value)
+    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+def problem_response(problem: Problem) -> JSONResponse:
+    """The response of a problem."""
+    body: dict[str, Any] = {
+        "type": f"urn:steerco:problem:{problem.code}",
+        "title": problem.code.replace("-", " ").capitalize(),
+        "status": problem.status,
+        "detail": problem.detail.encode("utf-8", "backslashreplace").decode(),
+    }
+    if problem.errors:
+        body["errors"] = [dict(error) for error in problem.errors]
+    return JSONResponse(body, problem.status, problem.headers, media_type=MEDIA_TYPE)
+
+
+def problem_of_refusal(refusal: Refusal) -> Problem:
+    """A domain refusal at the edge: 409, 404 or 422 by its kind; 412 for a stale version; 503 if contended."""
+    code = kebab(type(refusal).__name__)
+    errors = (
+        [{"pointer": refusal.pointer, "detail": refusal.detail}] if refusal.pointer else []
+    )
+    if isinstance(refusal, StaleVersion):
+        return Problem(412, code, refusal.detail)
+    if isinstance(refusal, Contended):
+        return Problem(503, code, refusal.detail, headers={"Retry-After": "1"})
+    return Problem(_STATUS[refusal.kind], code, refusal.detail, errors=errors)
+
+
+def _problem_of_validation(error: RequestValidationError) -> Problem:
+    errors = []
+    for found in error.errors():
+        if found["type"] == "json_invalid":
+            reason = found.get("ctx", {}).get("error", "")
+            return Problem(400, "malformed-json", f"the body is not JSON: {reason}")
+        where, *path = found["loc"]
+        pointer = "/" + "/".join(str(part) for part in path) if path else ""
+        message = found["msg"].removeprefix("Value error, ")
+        if found["type"] not in ("missing", "extra_forbidden") and "input" in found:
+            message = f"{message} (got {printable(found['input'])})"
+        errors.append({"in": str(where), "pointer": pointer, "detail": message})
+    first = errors[0]
+    detail = f"{first['pointer'] or first['in']}: {first['detail']}"
+    return Problem(422, "invalid-request", detail, errors=errors)
+
+
+_HTTP_CODES = {404: "not-found", 405: "method-not-allowed"}
+
+
+def install_problem_handlers(app: FastAPI) -> None:
+    """Answer every refusal and error of an app as problem details. Needed in each mounted app and its parent."""
+
+    async def on_problem(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, Problem)
+        return problem_response(error)
+
+    async def on_refusal(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, Refusal)
+        return problem_response(problem_of_refusal(error))
+
+    async def on_validation(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestValidationError)
+        return problem_response(_problem_of_validation(error))
+
+    async def on_http(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, HTTPException)
+        code = _HTTP_CODES.get(error.status_code, "bad-request")
+        detail = f"{request.method} {request.url.path}: {error.detail}"
+        return problem_response(
+            Problem(error.status_code, code, detail, headers=error.headers)
+        )
+
+    async def on_too_large(_: Request, error: Exception) -> JSONResponse:
+        return problem_response(Problem(413, "event-too-large", str(error)))
+
+    app.add_exception_handler(Problem, on_problem)
+    app.add_exception_handler(Refusal, on_refusal)
+    app.add_exception_handler(RequestValidationError, on_validation)
+    app.add_exception_handler(HTTPException, on_http)
+    app.add_exception_handler(EventTooLarge, on_too_large)

@@ -1,0 +1,141 @@
+"""One request that reads: a single consistent snapshot of the service's view, at an instant if one is asked for."""
+
+import base64
+import binascii
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import reduce
+from typing import Annotated, Any
+
+from fastapi import Depends, Header, Query, Request, Response
+from sqlalchemy import ColumnElement, Select, Table, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from steerco_events.projections.builds import Build
+from steerco_events.projections.model import Projection
+from steerco_events.projections.tables import known_at, row_of
+from steerco_service.asking import Asker, runtime_of
+from steerco_service.consistency import live_build, token_of_header, wait_until
+from steerco_service.identity import Principal
+from steerco_service.problems import Problem
+from steerco_service.runtime import Runtime
+
+PAGE = 50
+LARGEST_PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """The live build of the service's view, on a connection."""
+
+    connection: AsyncConnection
+    build: Build
+
+    async def rows[Row](self, projection: Projection[Row], query: Select[Any]) -> Sequence[Row]:
+        """The rows that a query over the projection's table finds."""
+        found = (await self.connection.execute(query)).mappings()
+        return [row_of(projection, each) for each in found]
+
+    async def one[Row](self, projection: Projection[Row], key: str) -> Row | None:
+        """The present row of a key, if there is one."""
+        table = self.build.table(projection.name)
+        query = select(table).where(table.c.key == key, known_at(table, None))
+        return next(iter(await self.rows(projection, query)), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading(Lookup):
+    """A snapshot of the live build, for one request."""
+
+    runtime: Runtime
+    principal: Principal
+
+    async def fold[Row](
+        self, projection: Projection[Row], stream: str, response: Response
+    ) -> Row | None:
+        """One record, folded from its own stream, so never behind; its version becomes the ETag."""
+        events = await self.runtime.store.read_events(self.connection, stream)
+        if not events:
+            return None
+        response.headers["ETag"] = f'"{events[-1].stream_version}"'
+        return reduce(projection.evolve, events, None)
+
+    def table(self, projection: str) -> Table:
+        """The table of a projection."""
+        return self.build.table(projection)
+
+    @staticmethod
+    def known_at(table: Table, as_of: datetime | None = None) -> ColumnElement[bool]:
+        """The condition for the rows that were the truth at an instant (`None`: now)."""
+        return known_at(table, as_of)
+
+
+async def reading_of(
+    request: Request,
+    principal: Asker,
+    consistency_token: Annotated[
+        str | None, Header(description="Answer only after what this token covers was applied.")
+    ] = None,
+) -> AsyncIterator[Reading]:
+    """The dependency of every endpoint that reads."""
+    runtime = runtime_of(request)
+    await wait_until(runtime, token_of_header(consistency_token))
+    async with runtime.engine.connect() as connection:
+        await connection.execution_options(isolation_level="REPEATABLE READ")
+        build = await live_build(connection, runtime)
+        yield Reading(connection, build, runtime, principal)
+
+
+type Read = Annotated[Reading, Depends(reading_of)]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which part of a list is asked for."""
+
+    request: Request
+    response: Response
+    limit: int
+    after: Sequence[str] = field(default_factory=tuple)
+
+    def select(self, query: Select[Any], *order: ColumnElement[Any]) -> Select[Any]:
+        """The query for this page, ordered by columns that together are unique (text columns)."""
+        if self.after:
+            query = query.where(tuple_(*order) > tuple_(*self.after))
+        return query.order_by(*order).limit(self.limit + 1)
+
+    def cut[Row](self, rows: Sequence[Row], *names: str) -> Sequence[Row]:
+        """The rows of this page; tells the next one's address in the `Link` header."""
+        if len(rows) <= self.limit:
+            return rows
+        last = rows[self.limit - 1]
+        cursor = _encode([str(getattr(last, name)) for name in names])
+        url = self.request.url.include_query_params(after=cursor)
+        self.response.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
+        return rows[: self.limit]
+
+
+def _encode(values: Sequence[str]) -> str:
+    return base64.urlsafe_b64encode("\x1f".join(values).encode()).decode().rstrip("=")
+
+
+def page_of(
+    request: Request,
+    response: Response,
+    limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE, description="How many at most.")] = PAGE,
+    after: Annotated[
+        str | None, Query(description="Where the page before ended: from its `Link` header.")
+    ] = None,
+) -> Page:
+    """The dependency of every endpoint that lists."""
+    if after is None:
+        return Page(request, response, limit)
+    try:
+        text = base64.urlsafe_b64decode(after + "=" * (-len(after) % 4)).decode()
+    except (binascii.Error, ValueError) as error:
+        raise Problem(400, "malformed-cursor", "`after` is not a cursor that a page gave") from error
+    return Page(request, response, limit, tuple(text.split("\x1f")))
+
+
+type Paged = Annotated[Page, Depends(page_of)]

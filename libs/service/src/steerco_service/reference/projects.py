@@ -1,0 +1,69 @@
+"""The projects as portfolio's log tells them: what a service checks a project against, in its own view."""
+
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from steerco_events.contracts import portfolio
+from steerco_events.envelope import Recorded
+from steerco_events.projections.model import Projection
+from steerco_service.reading import Lookup
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectSeen:
+    """A project, its one currency, and the version of its stream that was seen."""
+
+    project_id: UUID
+    code: str
+    unit_id: UUID
+    currency: str
+    state: str
+    project_version: int
+
+
+_STATES: dict[type[object], str] = {
+    portfolio.ProjectPlanningStarted: "planning",
+    portfolio.ProjectExecutionStarted: "executing",
+    portfolio.ProjectClosingStarted: "closing",
+    portfolio.ProjectClosed: "closed",
+    portfolio.ProjectPutOnHold: "on_hold",
+    portfolio.ProjectTerminated: "terminated",
+}
+
+
+def project_key(event: Recorded) -> str | None:
+    """The project whose stream an event belongs to."""
+    if event.stream.startswith("project-") and not event.stream.startswith("project-code-"):
+        return event.stream.removeprefix("project-")
+    return None
+
+
+def evolve_project(row: ProjectSeen | None, event: Recorded) -> ProjectSeen | None:
+    """The row after an event."""
+    payload, version = event.payload, event.stream_version
+    match payload, row:
+        case portfolio.ProjectChartered(), _:
+            return ProjectSeen(
+                payload.project_id, payload.code, payload.unit_id, payload.currency, "chartered", version
+            )
+        case portfolio.ProjectRegistered(), _:
+            return ProjectSeen(
+                payload.project_id, payload.code, payload.unit_id, payload.currency, payload.state, version
+            )
+        case _, None:
+            return None
+        case portfolio.ProjectMoved(to_unit_id=unit_id), ProjectSeen():
+            return replace(row, unit_id=unit_id, project_version=version)
+        case portfolio.ProjectResumed(state=state), ProjectSeen():
+            return replace(row, state=state, project_version=version)
+        case _:
+            state = _STATES.get(type(payload), row.state)
+            return replace(row, state=state, project_version=version)
+
+
+projects_seen = Projection("projects_seen", ProjectSeen, project_key, evolve_project)
+
+
+async def project_seen(lookup: Lookup, project_id: UUID) -> ProjectSeen | None:
+    """The project as the service knows it; `None` if it does not."""
+    return await lookup.one(projects_seen, str(project_id))

@@ -1,0 +1,47 @@
+"""The org units as portfolio's log tells them: what a service checks a unit against, in its own view."""
+
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from steerco_events.contracts import portfolio
+from steerco_events.envelope import Recorded
+from steerco_events.projections.model import Projection
+from steerco_service.reading import Lookup
+
+
+@dataclass(frozen=True, slots=True)
+class UnitSeen:
+    """A unit, and the version of the organization that last touched it."""
+
+    unit_id: UUID
+    code: str
+    is_open: bool
+    organization_version: int
+
+
+def unit_key(event: Recorded) -> str | None:
+    """The unit that an event opens or closes."""
+    match event.payload:
+        case portfolio.UnitOpened(unit_id=unit_id) | portfolio.UnitClosed(unit_id=unit_id):
+            return str(unit_id)
+        case _:
+            return None
+
+
+def evolve_unit(row: UnitSeen | None, event: Recorded) -> UnitSeen | None:
+    """The row after an event."""
+    match event.payload, row:
+        case portfolio.UnitOpened(unit_id=unit_id, code=code), _:
+            return UnitSeen(unit_id, code, True, event.stream_version)
+        case portfolio.UnitClosed(), UnitSeen():
+            return replace(row, is_open=False, organization_version=event.stream_version)
+        case _:
+            return row
+
+
+units_seen = Projection("units_seen", UnitSeen, unit_key, evolve_unit)
+
+
+async def unit_seen(lookup: Lookup, unit_id: UUID) -> UnitSeen | None:
+    """The unit as the service knows it; `None` if it does not."""
+    return await lookup.one(units_seen, str(unit_id))

@@ -1,0 +1,367 @@
+"""A pitch: submitted on a template, screened, decided. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import assert_never
+from uuid import UUID
+
+from steerco_events.contracts.intake import (
+    PitchApproved,
+    PitchDeferred,
+    PitchRejected,
+    PitchReturned,
+    PitchScreened,
+    PitchSubmitted,
+    PitchWithdrawn,
+)
+from steerco_events.contracts.values import Money
+from steerco_events.decider import Decider, Refusal
+from steerco_events.registry import Payload
+from steerco_intake.domain.template import template_named
+
+# Situations
+
+
+@dataclass(frozen=True, slots=True)
+class NoPitch:
+    """Nothing was submitted under this id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """Waits to be screened."""
+
+    content: PitchSubmitted
+
+
+@dataclass(frozen=True, slots=True)
+class Screened:
+    """Waits for a decision."""
+
+    content: PitchSubmitted
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """Waits for a day, then for a decision."""
+
+    content: PitchSubmitted
+    until_on: date
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """Waits to be mended and submitted again."""
+
+    content: PitchSubmitted
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Approved, rejected or withdrawn: `by` is the event that ended it."""
+
+    by: Payload
+
+
+type Pitch = NoPitch | Submitted | Screened | Deferred | Returned | Ended
+
+# Commands
+
+
+@dataclass(frozen=True, slots=True)
+class KnownUnit:
+    """An org unit as intake knows it, and the version of the organization it was read from."""
+
+    unit_id: UUID
+    is_open: bool
+    organization_version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitPitch:
+    """Hand in a pitch; `unit` is `None` when intake knows no such unit."""
+
+    pitch_id: UUID
+    title: str
+    unit: KnownUnit | None
+    project_code: str
+    currency: str
+    template: str
+    template_version: int
+    fields: dict[str, str]
+    estimated_cost: Money | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScreenPitch:
+    """Find the pitch fit to be decided."""
+
+    pitch_id: UUID
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovePitch:
+    """Let it become a project."""
+
+    pitch_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class RejectPitch:
+    """Say no for good."""
+
+    pitch_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class DeferPitch:
+    """Put the decision off until a day after today."""
+
+    pitch_id: UUID
+    until_on: date
+    today: date
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnPitch:
+    """Send it back to be mended."""
+
+    pitch_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawPitch:
+    """Take it back."""
+
+    pitch_id: UUID
+
+
+type PitchCommand = (
+    SubmitPitch | ScreenPitch | ApprovePitch | RejectPitch | DeferPitch | ReturnPitch | WithdrawPitch
+)
+
+# Refusals
+
+
+class UnknownPitch(Refusal):
+    """No pitch has this id."""
+
+    kind = "unknown"
+
+
+class UnknownUnit(Refusal):
+    """No open unit has this id."""
+
+    kind = "invalid"
+
+
+class EstimateInAnotherCurrency(Refusal):
+    """The estimate is not in the project's currency, or is negative."""
+
+    kind = "invalid"
+
+
+class NegativeEstimate(Refusal):
+    """A cost is not negative."""
+
+    kind = "invalid"
+
+
+class DateNotAhead(Refusal):
+    """A deferral ends after today."""
+
+    kind = "invalid"
+
+
+class PitchInAnotherState(Refusal):
+    """The pitch is not in a state in which this can be done."""
+
+
+# Decisions
+
+
+def decide(command: PitchCommand, state: Pitch) -> Sequence[Payload]:
+    """The events that a command leads to, or a refusal."""
+    match command:
+        case SubmitPitch():
+            return submit(command, state)
+        case ScreenPitch():
+            return screen(command, state)
+        case ApprovePitch():
+            return approve(command, state)
+        case RejectPitch():
+            return end(PitchRejected(pitch_id=command.pitch_id), state)
+        case DeferPitch():
+            return defer(command, state)
+        case ReturnPitch():
+            return give_back(command, state)
+        case WithdrawPitch():
+            return withdraw(command, state)
+        case _:
+            assert_never(command)
+
+
+def submit(command: SubmitPitch, state: Pitch) -> Sequence[Payload]:
+    """On a known template, every field checked; again only after it was returned."""
+    template_named(command.template, command.template_version).check(command.fields)
+    if command.unit is None or not command.unit.is_open:
+        raise UnknownUnit("no open unit has this id", pointer="/unit_id")
+    if cost := command.estimated_cost:
+        if cost.currency != command.currency:
+            raise EstimateInAnotherCurrency(
+                f"the project is in {command.currency}, the estimate in {cost.currency}",
+                pointer="/estimated_cost/currency",
+            )
+        if cost.amount < 0:
+            raise NegativeEstimate(
+                f"a cost is not negative, {cost.amount} is", pointer="/estimated_cost/amount"
+            )
+    submitted = PitchSubmitted(
+        pitch_id=command.pitch_id,
+        title=command.title,
+        unit_id=command.unit.unit_id,
+        project_code=command.project_code,
+        currency=command.currency,
+        template=command.template,
+        template_version=command.template_version,
+        fields=command.fields,
+        estimated_cost=command.estimated_cost,
+        organization_version=command.unit.organization_version,
+    )
+    match state:
+        case NoPitch() | Returned():
+            return [submitted]
+        case Submitted(content) | Screened(content) | Deferred(content) if same(content, submitted):
+            return []
+        case _:
+            raise in_another_state("submitted", state)
+
+
+def same(one: PitchSubmitted, other: PitchSubmitted) -> bool:
+    """Whether two submissions say the same, whatever version of the organization they were checked against."""
+    return _said(one) == _said(other)
+
+
+def _said(content: PitchSubmitted) -> tuple[object, ...]:
+    return (
+        content.title,
+        content.unit_id,
+        content.project_code,
+        content.currency,
+        content.template,
+        content.template_version,
+        content.fields,
+        content.estimated_cost,
+    )
+
+
+def screen(command: ScreenPitch, state: Pitch) -> Sequence[Payload]:
+    """Only what was submitted is screened."""
+    match state:
+        case Submitted():
+            return [PitchScreened(pitch_id=command.pitch_id, note=command.note)]
+        case Screened() | Deferred():
+            return []
+        case _:
+            raise in_another_state("screened", state)
+
+
+def approve(command: ApprovePitch, state: Pitch) -> Sequence[Payload]:
+    """Only what was screened is approved; the event has all that chartering needs."""
+    match state:
+        case Screened(content) | Deferred(content):
+            return [
+                PitchApproved(
+                    pitch_id=command.pitch_id,
+                    title=content.title,
+                    unit_id=content.unit_id,
+                    project_code=content.project_code,
+                    currency=content.currency,
+                )
+            ]
+        case Ended(PitchApproved()):
+            return []
+        case _:
+            raise in_another_state("approved", state)
+
+
+def end(event: PitchRejected, state: Pitch) -> Sequence[Payload]:
+    """Only what was screened is rejected."""
+    match state:
+        case Screened() | Deferred():
+            return [event]
+        case Ended(PitchRejected()):
+            return []
+        case _:
+            raise in_another_state("rejected", state)
+
+
+def defer(command: DeferPitch, state: Pitch) -> Sequence[Payload]:
+    """Only what was screened is deferred, and to a day ahead."""
+    match state:
+        case Deferred(_, until_on) if until_on == command.until_on:
+            return []
+        case Screened() | Deferred():
+            if command.until_on <= command.today:
+                raise DateNotAhead(
+                    f"{command.until_on} is not after today, {command.today}", pointer="/until_on"
+                )
+            return [PitchDeferred(pitch_id=command.pitch_id, until_on=command.until_on)]
+        case _:
+            raise in_another_state("deferred", state)
+
+
+def give_back(command: ReturnPitch, state: Pitch) -> Sequence[Payload]:
+    """Whatever waits for the office can be returned."""
+    match state:
+        case Submitted() | Screened() | Deferred():
+            return [PitchReturned(pitch_id=command.pitch_id)]
+        case Returned():
+            return []
+        case _:
+            raise in_another_state("returned", state)
+
+
+def withdraw(command: WithdrawPitch, state: Pitch) -> Sequence[Payload]:
+    """Whatever is not ended can be withdrawn."""
+    match state:
+        case Submitted() | Screened() | Deferred() | Returned():
+            return [PitchWithdrawn(pitch_id=command.pitch_id)]
+        case Ended(PitchWithdrawn()):
+            return []
+        case _:
+            raise in_another_state("withdrawn", state)
+
+
+def in_another_state(wanted: str, state: Pitch) -> Refusal:
+    """The refusal that names what the pitch is instead."""
+    match state:
+        case NoPitch():
+            return UnknownPitch("no pitch has this id")
+        case Ended(by):
+            name = type(by).__name__.removeprefix("Pitch").lower()
+        case _:
+            name = type(state).__name__.lower()
+    return PitchInAnotherState(f"the pitch is {name}, so it can't be {wanted}")
+
+
+def evolve(state: Pitch, event: Payload) -> Pitch:
+    """The situation after an event."""
+    match event, state:
+        case PitchSubmitted(), _:
+            return Submitted(event)
+        case PitchScreened(), Submitted(content):
+            return Screened(content)
+        case PitchDeferred(until_on=until_on), (Screened(content) | Deferred(content)):
+            return Deferred(content, until_on)
+        case PitchReturned(), (Submitted(content) | Screened(content) | Deferred(content)):
+            return Returned(content)
+        case (PitchApproved() | PitchRejected() | PitchWithdrawn()), _:
+            return Ended(event)
+        case _:
+            return state
+
+
+pitch_decider: Decider[Pitch, PitchCommand] = Decider(NoPitch(), evolve, decide)

@@ -1,0 +1,146 @@
+"""Commands on pitches."""
+
+from datetime import date
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import Response
+from pydantic import Field
+
+from steerco_intake.domain.pitch import (
+    ApprovePitch,
+    DeferPitch,
+    KnownUnit,
+    PitchCommand,
+    RejectPitch,
+    ReturnPitch,
+    ScreenPitch,
+    SubmitPitch,
+    WithdrawPitch,
+    pitch_decider,
+)
+from steerco_service.bodies import Body, Code, Currency, MoneyBody, Name, Prose
+from steerco_service.call import Call, Calling
+from steerco_service.reference.units import unit_seen
+from steerco_service.routing import router
+
+routes = router("pitches")
+
+
+class PitchContent(Body):
+    """What a pitch says."""
+
+    title: Annotated[Name, Field(examples=["Licence register on line"])]
+    unit_id: UUID
+    project_code: Annotated[Code, Field(examples=["LIC-01"])]
+    currency: Annotated[Currency, Field(examples=["EUR"])]
+    template: Annotated[Name, Field(examples=["project-pitch"])] = "project-pitch"
+    template_version: Annotated[int, Field(ge=1, le=10_000)] = 1
+    fields: Annotated[
+        dict[Name, Prose],
+        Field(
+            max_length=100,
+            examples=[
+                {
+                    "problem": "Licences are kept on paper in four offices.",
+                    "outcome": "One register that everyone can search.",
+                    "sponsor": "Director of Licensing",
+                }
+            ],
+        ),
+    ]
+    estimated_cost: MoneyBody | None = None
+
+
+class NewPitch(PitchContent):
+    """A pitch to hand in; an id of the caller's own makes sending it twice harmless."""
+
+    pitch_id: UUID | None = None
+
+
+class Screening(Body):
+    """What the office found."""
+
+    note: Prose = ""
+
+
+class PitchDecision(Body):
+    """The decision on a screened pitch; `until_on` when it is deferred."""
+
+    outcome: Literal["approved", "rejected", "deferred", "returned"]
+    reason: Annotated[Name, Field(examples=["Pays back within two years"])]
+    until_on: date | None = None
+
+
+class Withdrawal(Body):
+    """Why a pitch is taken back."""
+
+    reason: Name
+
+
+async def _submission(pitch_id: UUID, body: PitchContent, call: Call) -> SubmitPitch:
+    seen = await call.look_up(unit_seen, body.unit_id)
+    return SubmitPitch(
+        pitch_id=pitch_id,
+        title=body.title,
+        unit=KnownUnit(seen.unit_id, seen.is_open, seen.organization_version) if seen else None,
+        project_code=body.project_code,
+        currency=body.currency,
+        template=body.template,
+        template_version=body.template_version,
+        fields=dict(body.fields),
+        estimated_cost=body.estimated_cost.money() if body.estimated_cost else None,
+    )
+
+
+def _decision(pitch_id: UUID, body: PitchDecision, today: date) -> PitchCommand:
+    match body.outcome:
+        case "approved":
+            return ApprovePitch(pitch_id)
+        case "rejected":
+            return RejectPitch(pitch_id)
+        case "deferred":
+            return DeferPitch(pitch_id, body.until_on or today, today)
+        case "returned":
+            return ReturnPitch(pitch_id)
+
+
+def _stream(pitch_id: UUID) -> str:
+    return f"pitch-{pitch_id}"
+
+
+@routes.post("/pitches", status_code=201, summary="Submit a pitch")
+async def submit_pitch(body: NewPitch, call: Calling) -> Response:
+    """On a template: every required field is checked, with the template's own message."""
+    pitch_id = body.pitch_id or call.new_id()
+    command = await _submission(pitch_id, body, call)
+    return await call.handle(
+        pitch_decider, _stream(pitch_id), command, units=(body.unit_id,), created=pitch_id
+    )
+
+
+@routes.put("/pitches/{pitch_id}", status_code=204, summary="Submit a returned pitch again")
+async def resubmit_pitch(pitch_id: UUID, body: PitchContent, call: Calling) -> Response:
+    """Only a pitch that was returned can be submitted again."""
+    command = await _submission(pitch_id, body, call)
+    return await call.handle(pitch_decider, _stream(pitch_id), command, units=(body.unit_id,))
+
+
+@routes.post("/pitches/{pitch_id}/screening", status_code=204, summary="Screen a pitch")
+async def screen_pitch(pitch_id: UUID, body: Screening, call: Calling) -> Response:
+    """The office finds the pitch fit to be decided."""
+    return await call.handle(pitch_decider, _stream(pitch_id), ScreenPitch(pitch_id, body.note))
+
+
+@routes.post("/pitches/{pitch_id}/decision", status_code=204, summary="Decide a pitch")
+async def decide_pitch(pitch_id: UUID, body: PitchDecision, call: Calling) -> Response:
+    """Approve, reject, defer until a day, or return a screened pitch; always with a reason."""
+    command = _decision(pitch_id, body, call.now.date())
+    return await call.handle(pitch_decider, _stream(pitch_id), command, reason=body.reason)
+
+
+@routes.post("/pitches/{pitch_id}/withdrawal", status_code=204, summary="Withdraw a pitch")
+async def withdraw_pitch(pitch_id: UUID, body: Withdrawal, call: Calling) -> Response:
+    """Whatever is not decided for good can be taken back."""
+    command = WithdrawPitch(pitch_id)
+    return await call.handle(pitch_decider, _stream(pitch_id), command, reason=body.reason)

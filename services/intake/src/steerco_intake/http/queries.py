@@ -1,0 +1,89 @@
+"""Questions about pitches and templates."""
+
+from datetime import date, datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import Query, Response
+from pydantic import BaseModel
+
+from steerco_intake.domain.pitch import UnknownPitch
+from steerco_intake.domain.template import TEMPLATES
+from steerco_intake.projections.pitches import PitchRow, pitches, pitches_listed
+from steerco_service.asking import Asker
+from steerco_service.bodies import MoneyAnswer
+from steerco_service.reading import Paged, Read
+from steerco_service.routing import router
+
+routes = router("pitches")
+
+type PitchState = Literal[
+    "submitted", "screened", "approved", "rejected", "deferred", "returned", "withdrawn"
+]
+
+
+class PitchAnswer(BaseModel):
+    """One pitch."""
+
+    pitch_id: UUID
+    title: str
+    unit_id: UUID
+    project_code: str
+    currency: str
+    estimated_cost: MoneyAnswer | None
+    state: PitchState
+    submitted_at: datetime
+    until_on: date | None
+    reason: str | None
+
+
+def _answer(row: PitchRow) -> PitchAnswer:
+    cost = MoneyAnswer.of(row.estimated_cost) if row.estimated_cost else None
+    return PitchAnswer.model_validate(
+        {name: getattr(row, name) for name in PitchAnswer.model_fields} | {"estimated_cost": cost}
+    )
+
+
+class FieldAnswer(BaseModel):
+    """A field of a template."""
+
+    name: str
+    label: str
+    kind: str
+    required: bool
+    message: str
+
+
+class TemplateAnswer(BaseModel):
+    """A pitch template."""
+
+    name: str
+    version: int
+    title: str
+    fields: list[FieldAnswer]
+
+
+@routes.get("/pitches", summary="List pitches")
+async def list_pitches(
+    reading: Read,
+    page: Paged,
+    unit_id: Annotated[UUID | None, Query(description="Of this unit only.")] = None,
+    state: Annotated[PitchState | None, Query(description="In this state only.")] = None,
+) -> list[PitchAnswer]:
+    """In the order of their ids; the next page is in the `Link` header."""
+    return [_answer(row) for row in await pitches_listed(reading, page, unit_id, state)]
+
+
+@routes.get("/pitches/{pitch_id}", summary="One pitch")
+async def one_pitch(pitch_id: UUID, reading: Read, response: Response) -> PitchAnswer:
+    """Folded from its stream: never behind what was last accepted. Its version is the ETag."""
+    row = await reading.fold(pitches, f"pitch-{pitch_id}", response)
+    if row is None:
+        raise UnknownPitch("no pitch has this id")
+    return _answer(row)
+
+
+@routes.get("/templates", summary="The pitch templates")
+async def list_templates(_: Asker) -> list[TemplateAnswer]:
+    """Each published version, with its fields."""
+    return [TemplateAnswer.model_validate(each, from_attributes=True) for each in TEMPLATES]
