@@ -120,9 +120,7 @@ class ReactionRunner:
             context = self._reaction.context(event, n, self._clock)
             try:
                 async with tx.begin_nested():
-                    await handle(
-                        tx, self._store, order.decider, order.stream, order.command, context
-                    )
+                    await handle(tx, self._store, order.decider, order.stream, order.command, context)
             except Refusal as refusal:
                 if order.refused is not None:
                     instead = order.refused(refusal)

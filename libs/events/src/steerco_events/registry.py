@@ -46,18 +46,13 @@ class Registry:
         self._by_class: dict[type[Any], EventType] = {}
         self._decoders: dict[tuple[str, int], msgspec.json.Decoder[Any]] = {}
 
-    @dataclass_transform(frozen_default=True)
-    def event[T](self, name: str, version: int = 1) -> Callable[[type[T]], type[T]]:
-        """Class decorator: makes a frozen dataclass and registers it as `steerco.<service>.<name>`."""
+    @property
+    def service(self) -> str | None:
+        """The owner of the event types, if they have one."""
+        return self._service
 
-        def register(cls: type[T]) -> type[T]:
-            payload = dataclass(frozen=True, kw_only=True)(cls)
-            self._add(EventType(f"steerco.{self._service}.{name}", version, payload))
-            return payload
-
-        return register
-
-    def _add(self, event_type: EventType) -> None:
+    def add(self, event_type: EventType) -> None:
+        """Know one more event type. Raises `ValueError` for a name and version that are taken."""
         key = (event_type.name, event_type.version)
         if key in self._by_name:
             raise ValueError(f"{event_type.name} version {event_type.version} is registered twice")
@@ -69,7 +64,7 @@ class Registry:
         merged = Registry()
         for registry in (self, *others):
             for event_type in registry:
-                merged._add(event_type)
+                merged.add(event_type)
         return merged
 
     def __iter__(self) -> Iterator[EventType]:
@@ -93,3 +88,15 @@ class Registry:
                 return UnknownEvent(name, version)
             decoder = self._decoders[key] = msgspec.json.Decoder(event_type.payload)
         return decoder.decode(data)
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+def event[T](registry: Registry, name: str, version: int = 1) -> Callable[[type[T]], type[T]]:
+    """Class decorator: makes a frozen dataclass and registers it as `steerco.<service>.<name>`."""
+
+    def register(cls: type[T]) -> type[T]:
+        payload = dataclass(frozen=True, kw_only=True)(cls)
+        registry.add(EventType(f"steerco.{registry.service}.{name}", version, payload))
+        return payload
+
+    return register

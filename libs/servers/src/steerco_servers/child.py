@@ -61,6 +61,17 @@ def free_port() -> int:
         return port
 
 
+def runs(pid: int) -> bool:
+    """Whether there is a process of that number, whosever it is."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 def clean_environment(**more: str) -> dict[str, str]:
     """A server's environment: nothing of ours that could change what it does."""
     return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"} | more
@@ -150,7 +161,7 @@ def start_child(
         raise RuntimeError(f"{name} must be started on the main thread: it would end with this one")
     with log.open("ab") as output:
         try:
-            process = subprocess.Popen(  # noqa: S603 - the command is ours
+            process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -161,7 +172,7 @@ def start_child(
                 user=account.uid if account else None,
                 group=account.gid if account else None,
                 extra_groups=[] if account else None,
-                preexec_fn=_die_with_parent(death_signal),  # noqa: PLW1509 - one prctl and nothing else
+                preexec_fn=_die_with_parent(death_signal),
             )
         except FileNotFoundError as absent:
             raise ServerMissing(f"{name} cannot be run: {command[0]} is not there") from absent

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from steerco_servers.binaries import SHARED_HOME, make_shared_home
-from steerco_servers.child import Account, ServerFailed, clean_environment, start_child
+from steerco_servers.child import Account, ServerFailed, clean_environment, runs, start_child
 from steerco_servers.directory import read_private, write_private
 
 SUPERUSER = "postgres"
@@ -61,61 +61,69 @@ def open_cluster(data_dir: Path, account: Account | None) -> Cluster:
         maker = "root" if identity else "an ordinary user"
         raise ServerFailed(f"the data directory {data_dir} was made by {maker}: start it as that user")
     home = SHARED_HOME / identity if identity else data_dir
-    cluster = Cluster(data_dir, home, _socket_dir(home), record["password"], record["initialized"])
-    if cluster.initialized and not cluster.files.exists():
-        raise ServerFailed(f"the cluster of {data_dir} is gone: {cluster.files} does not exist")
-    return cluster
+    return Cluster(data_dir, home, _socket_dir(home), record["password"], record["initialized"])
 
 
-async def initialize(cluster: Cluster, programs: Path, account: Account | None, *, durable: bool) -> None:
-    """Make the cluster's files, all or nothing: after a crash in between the next start begins again."""
-    draft = cluster.home / "cluster.new"
-    secret = cluster.home / "initial-password"
+async def make_files(cluster: Cluster, programs: Path, account: Account | None, *, durable: bool) -> None:
+    """Make the cluster's files the first time, all or nothing: after a crash in between the next start begins again.
+
+    A cluster that was there once and is gone is never replaced by an empty one: ServerFailed.
+    """
+    if cluster.initialized:
+        if not cluster.files.exists():
+            raise ServerFailed(f"the cluster of {cluster.data_dir} is gone: {cluster.files} does not exist")
+        return
     if not cluster.files.exists():
-        if account:
-            make_shared_home()
-        _private_folder(cluster.home, account)
+        draft = cluster.home / "cluster.new"
         shutil.rmtree(draft, ignore_errors=True)
-        secret.unlink(missing_ok=True)
-        descriptor = os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(cluster.password)
-        if account:
-            os.chown(secret, account.uid, account.gid)
-        command: list[str | Path] = [
-            programs / "initdb",
-            f"--pgdata={draft}",
-            f"--username={SUPERUSER}",
-            f"--pwfile={secret}",
-            "--auth=scram-sha-256",
-            "--locale=C",
-            "--encoding=UTF8",
-            "--no-instructions",
-            *([] if durable else ["--no-sync"]),
-        ]
-        child = start_child(
-            "initdb",
-            command,
-            log=cluster.log,
-            death_signal=signal.SIGTERM,
-            environment=clean_environment(),
-            account=account,
-        )
-        try:
-            if not await child.finished(within=180):
-                raise child.failed("was not ready after 180 s")
-            if child.exit_code != 0:
-                raise child.failed(f"ended with code {child.exit_code}")
-        finally:
-            await child.stop([(signal.SIGTERM, 10)])
-            secret.unlink(missing_ok=True)
+        await _initdb(cluster, draft, programs, account, durable=durable)
         draft.rename(cluster.files)
     record = read_private(cluster.data_dir / _RECORD)
     write_private(cluster.data_dir / _RECORD, record | {"initialized": True})
 
 
+async def _initdb(cluster: Cluster, files: Path, programs: Path, account: Account | None, *, durable: bool) -> None:
+    secret = cluster.home / "initial-password"
+    secret.unlink(missing_ok=True)
+    descriptor = os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(cluster.password)
+    if account:
+        os.chown(secret, account.uid, account.gid)
+    command: list[str | Path] = [
+        programs / "initdb",
+        f"--pgdata={files}",
+        f"--username={SUPERUSER}",
+        f"--pwfile={secret}",
+        "--auth=scram-sha-256",
+        "--locale=C",
+        "--encoding=UTF8",
+        "--no-instructions",
+        *([] if durable else ["--no-sync"]),
+    ]
+    child = start_child(
+        "initdb",
+        command,
+        log=cluster.log,
+        death_signal=signal.SIGTERM,
+        environment=clean_environment(),
+        account=account,
+    )
+    try:
+        if not await child.finished(within=180):
+            raise child.failed("was not ready after 180 s")
+        if child.exit_code != 0:
+            raise child.failed(f"ended with code {child.exit_code}")
+    finally:
+        await child.stop([(signal.SIGTERM, 10)])
+        secret.unlink(missing_ok=True)
+
+
 def prepare_run(cluster: Cluster, account: Account | None) -> None:
-    """Make the socket directory (0700) and begin a new log, keeping the one before."""
+    """Make the folders (0700) around the cluster's files and begin a new log, keeping the one before."""
+    if account:
+        make_shared_home()
+        _private_folder(cluster.home, account)
     _private_folder(cluster.socket_dir, account)
     if cluster.log.exists():
         cluster.log.replace(cluster.data_dir / _OLD_LOG)
@@ -180,18 +188,8 @@ def _postmaster(files: Path) -> tuple[int, str] | None:
         except OSError:
             alive = False
     else:
-        alive = _exists(pid)
+        alive = runs(pid)
     return (pid, lines[7].strip() if len(lines) > 7 else "starting") if alive else None
-
-
-def _exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _processes_in(files: Path) -> list[int]:
@@ -219,7 +217,7 @@ def _socket_dir(home: Path) -> Path:
         return near
     # /tmp rather than $TMPDIR, which may be long as well.
     mark = hashlib.sha256(os.fsencode(home)).hexdigest()[:12]
-    short = Path("/tmp") if Path("/tmp").is_dir() else Path(tempfile.gettempdir())  # noqa: S108 - checked when made
+    short = Path("/tmp") if Path("/tmp").is_dir() else Path(tempfile.gettempdir())
     return short / f"steerco-{os.geteuid()}-{mark}"
 
 

@@ -22,7 +22,7 @@ from steerco_servers.cluster import (
     SUPERUSER,
     Cluster,
     former_server_gone,
-    initialize,
+    make_files,
     open_cluster,
     prepare_run,
     remove_files,
@@ -176,7 +176,7 @@ async def start_postgres(
         prepare_run(cluster, account)
         if not cluster.initialized:
             progress("making the PostgreSQL cluster")
-            await initialize(cluster, programs, account, durable=settings.get("fsync", "on") != "off")
+        await make_files(cluster, programs, account, durable=settings.get("fsync", "on") != "off")
         listening = port is not None
         number = _SOCKET_PORT if port is None else port or free_port()
         ours = {

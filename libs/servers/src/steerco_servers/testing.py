@@ -6,6 +6,7 @@ For fixtures of session scope; both must be entered on the main thread.
 
 import asyncio
 import os
+import shutil
 import signal
 import tempfile
 import threading
@@ -16,7 +17,7 @@ from pathlib import Path
 from types import MappingProxyType
 from uuid import uuid4
 
-from steerco_servers.child import ServerFailed
+from steerco_servers.child import ServerFailed, runs
 from steerco_servers.kafka import KafkaServer, remove_kafka, start_kafka
 from steerco_servers.postgres import PostgresServer, remove_cluster, start_postgres
 from steerco_servers.provisioning import ROLES_FILE, ServiceDatabase, connect_as_admin, deprovision, provision
@@ -97,14 +98,16 @@ async def _directory(kind: str, remove: Callable[[Path], Awaitable[None]]) -> As
     home = Path(tempfile.gettempdir()).resolve()
     for left in home.glob(f"steerco-{kind}-*-*"):
         number = left.name.split("-")[2]
-        if number.isdigit() and left.lstat().st_uid == os.geteuid() and not _runs(int(number)):
+        if number.isdigit() and left.lstat().st_uid == os.geteuid() and not runs(int(number)):
             with suppress(ServerFailed):  # in use after all, by a process that we can't see
                 await remove(left)
+                shutil.rmtree(left, ignore_errors=True)
     directory = Path(tempfile.mkdtemp(prefix=f"steerco-{kind}-{os.getpid()}-", dir=home))
     try:
         yield directory
     finally:
         await remove(directory)
+        shutil.rmtree(directory, ignore_errors=True)
 
 
 @contextmanager
@@ -122,7 +125,7 @@ def _terminated_like_interrupted() -> Iterator[None]:
 
 
 async def _answers(bootstrap: str) -> None:
-    host, _, port = bootstrap.split(",")[0].strip().rpartition(":")
+    host, _, port = bootstrap.split(",", maxsplit=1)[0].strip().rpartition(":")
     try:
         async with asyncio.timeout(10):
             _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
@@ -130,13 +133,3 @@ async def _answers(bootstrap: str) -> None:
         await writer.wait_closed()
     except (OSError, ValueError) as error:
         raise ServerFailed(f"{KAFKA_VARIABLE}: {bootstrap} cannot be reached: {error}") from error
-
-
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -8,8 +8,8 @@ import httpx
 from fastapi import Header, Request
 from pydantic import BaseModel, Field
 
-from steerco_service.bodies import Body
 from steerco_service.asking import Asker, runtime_of
+from steerco_service.bodies import Body
 from steerco_service.consistency import HEADER, token_of_header, wait_until
 from steerco_service.routing import router
 
@@ -86,9 +86,7 @@ async def send_batch(
     return BatchAnswer(answers=[answer for answer in answers if answer])
 
 
-async def _send(
-    client: httpx.AsyncClient, command: BatchedCommand, authorization: str
-) -> BatchedAnswer:
+async def _send(client: httpx.AsyncClient, command: BatchedCommand, authorization: str) -> BatchedAnswer:
     headers: Mapping[str, str | None] = {
         "Authorization": authorization,
         "If-Match": command.if_match,

@@ -26,17 +26,13 @@ def _lines(text: str) -> str:
     return text
 
 
-type Name = Annotated[
-    str, StringConstraints(strict=True, min_length=1, max_length=200), AfterValidator(_one_line)
-]
+type Name = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=200), AfterValidator(_one_line)]
 """One line of 1 to 200 characters."""
 
 type Prose = Annotated[str, StringConstraints(strict=True, max_length=10_000), AfterValidator(_lines)]
 """Text of at most 10,000 characters, line breaks allowed."""
 
-type Code = Annotated[
-    str, StringConstraints(strict=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,59}$")
-]
+type Code = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,59}$")]
 """A short identifier that people type, such as `DFT-ict`."""
 
 type Currency = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Z]{3}$")]

@@ -111,9 +111,7 @@ class Call:
         async def work(tx: AsyncConnection) -> Answer:
             if self._key and (answer := await claim(tx, self._key, self.now)):
                 return msgspec.json.decode(answer, type=Answer)
-            handled = await handle(
-                tx, self.runtime.store, decider, stream, command, context, self._expected
-            )
+            handled = await handle(tx, self.runtime.store, decider, stream, command, context, self._expected)
             given = self._answer(handled, created)
             if self._key:
                 await remember(tx, self._key, msgspec.json.encode(given))
@@ -138,9 +136,7 @@ class Call:
         if key is None:
             return None
         if not _KEY.fullmatch(key):
-            raise Problem(
-                400, "malformed-idempotency-key", "Idempotency-Key is 1 to 200 visible ASCII characters"
-            )
+            raise Problem(400, "malformed-idempotency-key", "Idempotency-Key is 1 to 200 visible ASCII characters")
         route = self._request.scope.get("route")
         path: Any = getattr(route, "path", self._request.url.path)
         what = f"{self._request.url.path}?{self._request.url.query}\n".encode() + self._body
@@ -174,9 +170,7 @@ async def call_of(
     idempotency_key: Annotated[
         str | None, Header(description="Makes the command safe to send twice, for 30 days.")
     ] = None,
-    reason: Annotated[
-        str | None, Header(description="Why: kept with the events (percent-encoded UTF-8).")
-    ] = None,
+    reason: Annotated[str | None, Header(description="Why: kept with the events (percent-encoded UTF-8).")] = None,
     consistency_token: Annotated[
         str | None, Header(description="Decide only after what this token covers was applied.")
     ] = None,

@@ -62,9 +62,7 @@ async def _behind(connection: AsyncConnection, runtime: Runtime, token: Token) -
     return behind
 
 
-async def _consumers(
-    connection: AsyncConnection, runtime: Runtime
-) -> Sequence[tuple[Checkpoints, str]]:
+async def _consumers(connection: AsyncConnection, runtime: Runtime) -> Sequence[tuple[Checkpoints, str]]:
     service = runtime.service
     build = await live_build(connection, runtime)
     view = [(build.checkpoints, source) for source in service.view.services]
@@ -77,6 +75,4 @@ async def live_build(connection: AsyncConnection, runtime: Runtime) -> Build:
     try:
         return await runtime.builds.live(connection)
     except ViewNotBuilt as error:
-        raise Problem(
-            503, "view-not-built", f"{error} is being built", headers={"Retry-After": "1"}
-        ) from error
+        raise Problem(503, "view-not-built", f"{error} is being built", headers={"Retry-After": "1"}) from error

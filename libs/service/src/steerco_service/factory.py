@@ -12,9 +12,7 @@ from steerco_service.traces import TracedRequests
 def create_app(runtime: Runtime) -> FastAPI:
     """The application; API docs with assets that it serves itself, problem details for every error."""
     service = runtime.service
-    app: FastAPI = FastAPIOffline(
-        title=service.title, description=service.description, version="0.1.0"
-    )
+    app: FastAPI = FastAPIOffline(title=service.title, description=service.description, version="0.1.0")
     app.state.runtime = runtime
     install_problem_handlers(app)
     app.add_middleware(TracedRequests)

@@ -53,9 +53,7 @@ class Host:
         self._registry = registry
         self._signals = {service.name: Signals() for service in services}
         self._feeds = {
-            service.name: _engine(databases[service.name].feed_url, size=2)
-            for service in services
-            if service.owns_log
+            service.name: _engine(databases[service.name].feed_url, size=2) for service in services if service.owns_log
         }
         self.runtimes = {
             service.name: Runtime(
@@ -136,9 +134,7 @@ _HEAD = text(
 )
 
 
-async def _behind(
-    connection: AsyncConnection, runtime: Runtime, heads: Mapping[str, Positions]
-) -> str | None:
+async def _behind(connection: AsyncConnection, runtime: Runtime, heads: Mapping[str, Positions]) -> str | None:
     builds = await runtime.builds.in_state(connection, "live")
     if not builds:
         return "the view"

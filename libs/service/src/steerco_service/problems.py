@@ -65,9 +65,7 @@ def problem_response(problem: Problem) -> JSONResponse:
 def problem_of_refusal(refusal: Refusal) -> Problem:
     """A domain refusal at the edge: 409, 404 or 422 by its kind; 412 for a stale version; 503 if contended."""
     code = kebab(type(refusal).__name__)
-    errors = (
-        [{"pointer": refusal.pointer, "detail": refusal.detail}] if refusal.pointer else []
-    )
+    errors = [{"pointer": refusal.pointer, "detail": refusal.detail}] if refusal.pointer else []
     if isinstance(refusal, StaleVersion):
         return Problem(412, code, refusal.detail)
     if isinstance(refusal, Contended):
@@ -114,9 +112,7 @@ def install_problem_handlers(app: FastAPI) -> None:
         assert isinstance(error, HTTPException)
         code = _HTTP_CODES.get(error.status_code, "bad-request")
         detail = f"{request.method} {request.url.path}: {error.detail}"
-        return problem_response(
-            Problem(error.status_code, code, detail, headers=error.headers)
-        )
+        return problem_response(Problem(error.status_code, code, detail, headers=error.headers))
 
     async def on_too_large(_: Request, error: Exception) -> JSONResponse:
         return problem_response(Problem(413, "event-too-large", str(error)))

@@ -51,9 +51,7 @@ class Reading(Lookup):
     runtime: Runtime
     principal: Principal
 
-    async def fold[Row](
-        self, projection: Projection[Row], stream: str, response: Response
-    ) -> Row | None:
+    async def fold[Row](self, projection: Projection[Row], stream: str, response: Response) -> Row | None:
         """One record, folded from its own stream, so never behind; its version becomes the ETag."""
         events = await self.runtime.store.read_events(self.connection, stream)
         if not events:
@@ -124,9 +122,7 @@ def page_of(
     request: Request,
     response: Response,
     limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE, description="How many at most.")] = PAGE,
-    after: Annotated[
-        str | None, Query(description="Where the page before ended: from its `Link` header.")
-    ] = None,
+    after: Annotated[str | None, Query(description="Where the page before ended: from its `Link` header.")] = None,
 ) -> Page:
     """The dependency of every endpoint that lists."""
     if after is None:

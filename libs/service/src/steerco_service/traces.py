@@ -42,9 +42,7 @@ class TracedRequests:
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         method = scope["method"]
-        with _tracer.start_as_current_span(
-            method, context=extract(headers), kind=SpanKind.SERVER
-        ) as span:
+        with _tracer.start_as_current_span(method, context=extract(headers), kind=SpanKind.SERVER) as span:
             span.set_attribute("http.request.method", method)
 
             async def traced(message: MutableMapping[str, Any]) -> None:

@@ -7,12 +7,12 @@ from datetime import date
 from uuid import UUID
 
 from steerco_events.contracts.values import Figure, Measure, Money
-from steerco_events.registry import Registry
+from steerco_events.registry import Registry, event
 
 FINANCE = Registry("finance")
 
 
-@FINANCE.event("budget-baselined")
+@event(FINANCE, "budget-baselined")
 class BudgetBaselined:
     """The figure that a project's measure is held against in a period; `baseline` counts them from 1."""
 
@@ -24,7 +24,7 @@ class BudgetBaselined:
     project_version: int
 
 
-@FINANCE.event("forecast-made")
+@event(FINANCE, "forecast-made")
 class ForecastMade:
     """What a project's measure is expected to be in a period."""
 
@@ -35,7 +35,7 @@ class ForecastMade:
     project_version: int
 
 
-@FINANCE.event("actual-cost-posted")
+@event(FINANCE, "actual-cost-posted")
 class ActualCostPosted:
     """A cost that was incurred, with the document that proves it."""
 
@@ -49,7 +49,7 @@ class ActualCostPosted:
     project_version: int
 
 
-@FINANCE.event("actual-cost-reversed")
+@event(FINANCE, "actual-cost-reversed")
 class ActualCostReversed:
     """The posting was wrong and counts no more."""
 

@@ -4,12 +4,12 @@ from datetime import date
 from uuid import UUID
 
 from steerco_events.contracts.values import Money
-from steerco_events.registry import Registry
+from steerco_events.registry import Registry, event
 
 INTAKE = Registry("intake")
 
 
-@INTAKE.event("pitch-submitted")
+@event(INTAKE, "pitch-submitted")
 class PitchSubmitted:
     """A pitch was handed in on a template, every required field filled; again after it was returned."""
 
@@ -25,7 +25,7 @@ class PitchSubmitted:
     organization_version: int
 
 
-@INTAKE.event("pitch-screened")
+@event(INTAKE, "pitch-screened")
 class PitchScreened:
     """The office found the pitch fit to be decided."""
 
@@ -33,7 +33,7 @@ class PitchScreened:
     note: str
 
 
-@INTAKE.event("pitch-approved")
+@event(INTAKE, "pitch-approved")
 class PitchApproved:
     """The pitch becomes a project; all that chartering it needs."""
 
@@ -44,14 +44,14 @@ class PitchApproved:
     currency: str
 
 
-@INTAKE.event("pitch-rejected")
+@event(INTAKE, "pitch-rejected")
 class PitchRejected:
     """The pitch will not become a project."""
 
     pitch_id: UUID
 
 
-@INTAKE.event("pitch-deferred")
+@event(INTAKE, "pitch-deferred")
 class PitchDeferred:
     """The decision waits until a day."""
 
@@ -59,14 +59,14 @@ class PitchDeferred:
     until_on: date
 
 
-@INTAKE.event("pitch-returned")
+@event(INTAKE, "pitch-returned")
 class PitchReturned:
     """The pitch goes back to who submitted it, to be mended."""
 
     pitch_id: UUID
 
 
-@INTAKE.event("pitch-withdrawn")
+@event(INTAKE, "pitch-withdrawn")
 class PitchWithdrawn:
     """Who submitted the pitch took it back."""
 

@@ -8,20 +8,18 @@ from typing import Literal
 from uuid import UUID
 
 from steerco_events.contracts.values import StatedDate
-from steerco_events.registry import Registry
+from steerco_events.registry import Registry, event
 
 PORTFOLIO = Registry("portfolio")
 
 type UnitKind = Literal["enterprise", "business_unit", "department"]
 type PmoModel = Literal["repository", "coach", "enterprise"]
-type ProjectState = Literal[
-    "chartered", "planning", "executing", "closing", "closed", "on_hold", "terminated"
-]
+type ProjectState = Literal["chartered", "planning", "executing", "closing", "closed", "on_hold", "terminated"]
 type Rating = Literal["green", "amber_green", "amber", "amber_red", "red"]
 """Delivery confidence: three levels since 2021, five before."""
 
 
-@PORTFOLIO.event("unit-opened")
+@event(PORTFOLIO, "unit-opened")
 class UnitOpened:
     """A unit joined the organization tree; the one without a parent is the enterprise."""
 
@@ -33,7 +31,7 @@ class UnitOpened:
     pmo_model: PmoModel | None = None
 
 
-@PORTFOLIO.event("unit-renamed")
+@event(PORTFOLIO, "unit-renamed")
 class UnitRenamed:
     """A unit bears another name; its code stays."""
 
@@ -41,7 +39,7 @@ class UnitRenamed:
     name: str
 
 
-@PORTFOLIO.event("unit-moved")
+@event(PORTFOLIO, "unit-moved")
 class UnitMoved:
     """A unit, with all below it, hangs under another parent."""
 
@@ -50,14 +48,14 @@ class UnitMoved:
     to_parent_id: UUID
 
 
-@PORTFOLIO.event("unit-closed")
+@event(PORTFOLIO, "unit-closed")
 class UnitClosed:
     """A unit takes no new projects."""
 
     unit_id: UUID
 
 
-@PORTFOLIO.event("pmo-model-adopted")
+@event(PORTFOLIO, "pmo-model-adopted")
 class PmoModelAdopted:
     """From a day on the office of a unit is that strong; units below inherit it."""
 
@@ -66,7 +64,7 @@ class PmoModelAdopted:
     effective_on: date
 
 
-@PORTFOLIO.event("project-chartered")
+@event(PORTFOLIO, "project-chartered")
 class ProjectChartered:
     """An approved pitch became a project."""
 
@@ -78,7 +76,7 @@ class ProjectChartered:
     pitch_id: UUID
 
 
-@PORTFOLIO.event("project-registered")
+@event(PORTFOLIO, "project-registered")
 class ProjectRegistered:
     """A project that ran elsewhere was taken over from a register, in the state that it was in."""
 
@@ -92,7 +90,7 @@ class ProjectRegistered:
     reference: str
 
 
-@PORTFOLIO.event("project-code-taken")
+@event(PORTFOLIO, "project-code-taken")
 class ProjectCodeTaken:
     """The code names this project, and no other, in the whole enterprise."""
 
@@ -100,7 +98,7 @@ class ProjectCodeTaken:
     project_id: UUID
 
 
-@PORTFOLIO.event("project-charter-refused")
+@event(PORTFOLIO, "project-charter-refused")
 class ProjectCharterRefused:
     """An approved pitch could not become a project; the refusal says why."""
 
@@ -110,7 +108,7 @@ class ProjectCharterRefused:
     detail: str
 
 
-@PORTFOLIO.event("project-renamed")
+@event(PORTFOLIO, "project-renamed")
 class ProjectRenamed:
     """A project bears another title."""
 
@@ -118,7 +116,7 @@ class ProjectRenamed:
     title: str
 
 
-@PORTFOLIO.event("project-dates-stated")
+@event(PORTFOLIO, "project-dates-stated")
 class ProjectDatesStated:
     """When the project starts and ends, as said; contradictory dates are kept but not planned on."""
 
@@ -128,7 +126,7 @@ class ProjectDatesStated:
     contradictory: bool
 
 
-@PORTFOLIO.event("delivery-confidence-assessed")
+@event(PORTFOLIO, "delivery-confidence-assessed")
 class DeliveryConfidenceAssessed:
     """An assessor rated how likely the project delivers."""
 
@@ -139,7 +137,7 @@ class DeliveryConfidenceAssessed:
     evidence: str | None = None
 
 
-@PORTFOLIO.event("project-manager-appointed")
+@event(PORTFOLIO, "project-manager-appointed")
 class ProjectManagerAppointed:
     """A person manages the project from a day on."""
 
@@ -150,7 +148,7 @@ class ProjectManagerAppointed:
     from_on: date
 
 
-@PORTFOLIO.event("project-moved")
+@event(PORTFOLIO, "project-moved")
 class ProjectMoved:
     """A project belongs to another unit."""
 
@@ -159,42 +157,42 @@ class ProjectMoved:
     to_unit_id: UUID
 
 
-@PORTFOLIO.event("project-planning-started")
+@event(PORTFOLIO, "project-planning-started")
 class ProjectPlanningStarted:
     """The project is being planned."""
 
     project_id: UUID
 
 
-@PORTFOLIO.event("project-execution-started")
+@event(PORTFOLIO, "project-execution-started")
 class ProjectExecutionStarted:
     """The project does its work."""
 
     project_id: UUID
 
 
-@PORTFOLIO.event("project-closing-started")
+@event(PORTFOLIO, "project-closing-started")
 class ProjectClosingStarted:
     """The project hands over."""
 
     project_id: UUID
 
 
-@PORTFOLIO.event("project-closed")
+@event(PORTFOLIO, "project-closed")
 class ProjectClosed:
     """The project is over, as planned."""
 
     project_id: UUID
 
 
-@PORTFOLIO.event("project-put-on-hold")
+@event(PORTFOLIO, "project-put-on-hold")
 class ProjectPutOnHold:
     """The project stands still."""
 
     project_id: UUID
 
 
-@PORTFOLIO.event("project-resumed")
+@event(PORTFOLIO, "project-resumed")
 class ProjectResumed:
     """The project goes on where it stood."""
 
@@ -202,7 +200,7 @@ class ProjectResumed:
     state: ProjectState
 
 
-@PORTFOLIO.event("project-terminated")
+@event(PORTFOLIO, "project-terminated")
 class ProjectTerminated:
     """The project was ended before its end."""
 

@@ -3,14 +3,14 @@
 from typing import Literal
 from uuid import UUID
 
-from steerco_events.registry import Registry
+from steerco_events.registry import Registry, event
 
 RISK = Registry("risk")
 
 type Band = Literal["low", "medium", "high", "extreme"]
 
 
-@RISK.event("risk-raised")
+@event(RISK, "risk-raised")
 class RiskRaised:
     """Because of a cause, an event may occur, with an effect on the project."""
 
@@ -23,7 +23,7 @@ class RiskRaised:
     project_version: int
 
 
-@RISK.event("risk-rated")
+@event(RISK, "risk-rated")
 class RiskRated:
     """Probability and impact, 1 to 5 each, and the band that the matrix version gives that cell."""
 
@@ -35,7 +35,7 @@ class RiskRated:
     matrix_version: int
 
 
-@RISK.event("risk-closed")
+@event(RISK, "risk-closed")
 class RiskClosed:
     """The risk can't occur any more, or is not followed any more."""
 

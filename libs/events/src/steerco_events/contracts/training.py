@@ -3,12 +3,12 @@
 from datetime import date
 from uuid import UUID
 
-from steerco_events.registry import Registry
+from steerco_events.registry import Registry, event
 
 TRAINING = Registry("training")
 
 
-@TRAINING.event("obligation-raised")
+@event(TRAINING, "obligation-raised")
 class ObligationRaised:
     """A person owes a course by a day, because of the event that `cause_id` and `cause_type` name."""
 
@@ -22,7 +22,7 @@ class ObligationRaised:
     cause_type: str
 
 
-@TRAINING.event("obligation-fulfilled")
+@event(TRAINING, "obligation-fulfilled")
 class ObligationFulfilled:
     """The person completed the course."""
 
@@ -31,7 +31,7 @@ class ObligationFulfilled:
     completion_id: UUID
 
 
-@TRAINING.event("obligation-waived")
+@event(TRAINING, "obligation-waived")
 class ObligationWaived:
     """The person need not take the course."""
 
@@ -39,7 +39,7 @@ class ObligationWaived:
     project_id: UUID
 
 
-@TRAINING.event("completion-recorded")
+@event(TRAINING, "completion-recorded")
 class CompletionRecorded:
     """A person completed a course on a day."""
 

@@ -114,7 +114,5 @@ def parse_period(text: str) -> str:
     across = _FISCAL_YEAR_ACROSS_TWO.fullmatch(text)
     consecutive = across is None or (int(across[1]) + 1) % 100 == int(across[2])
     if not _PERIOD.fullmatch(text) or not consecutive:
-        raise ValueRefused(
-            f"a period is 'whole_life', 'fiscal_year 2023' or 'fiscal_year 2022-23', not {text[:40]!r}"
-        )
+        raise ValueRefused(f"a period is 'whole_life', 'fiscal_year 2023' or 'fiscal_year 2022-23', not {text[:40]!r}")
     return text

@@ -43,9 +43,7 @@ class Checkpoints:
             return Cursor()
         return Cursor(row.generation, tuple(row.positions), tuple(row.offsets), row.watermark)
 
-    async def advance(
-        self, tx: AsyncConnection, service: str, seen: Cursor, cursor: Cursor
-    ) -> None:
+    async def advance(self, tx: AsyncConnection, service: str, seen: Cursor, cursor: Cursor) -> None:
         """Move from `seen` to `cursor`. Raises `CheckpointMoved`; the caller rolls back."""
         values = {
             "consumer": self.consumer,
@@ -71,8 +69,6 @@ class Checkpoints:
         await tx.execute(_FORGET, {"consumer": self.consumer})
 
 
-async def applied(
-    tx: AsyncConnection, consumers: Sequence[str], service: str
-) -> list[Cursor]:
+async def applied(tx: AsyncConnection, consumers: Sequence[str], service: str) -> list[Cursor]:
     """The cursors of several consumers in one log: what a caller with a token waits for."""
     return [await Checkpoints(consumer).load(tx, service) for consumer in consumers]

@@ -21,8 +21,7 @@ _REMEMBERED = text(
     " WHERE actor = :actor AND operation = :operation AND key = :key"
 )
 _ANSWER = text(
-    "UPDATE log.commands SET answer = :answer"
-    " WHERE actor = :actor AND operation = :operation AND key = :key"
+    "UPDATE log.commands SET answer = :answer WHERE actor = :actor AND operation = :operation AND key = :key"
 )
 _FORGET = text("DELETE FROM log.commands WHERE accepted_at < :before")
 
@@ -56,9 +55,7 @@ async def claim(tx: AsyncConnection, key: CommandKey, at: datetime) -> bytes | N
         return None
     row = (await tx.execute(_REMEMBERED, key._values())).one()
     if row.body_hash != key.body_hash:
-        raise IdempotencyKeyReused(
-            f"the Idempotency-Key {key.key!r} was already used for another request body"
-        )
+        raise IdempotencyKeyReused(f"the Idempotency-Key {key.key!r} was already used for another request body")
     answer: bytes = row.answer
     return answer
 

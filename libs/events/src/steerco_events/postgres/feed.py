@@ -11,17 +11,14 @@ from steerco_events.signals import Signal
 
 _HEAD = text("SELECT position, positions, watermark, generation, from_position FROM log.sealed_head")
 _EVENTS = text(
-    "SELECT * FROM log.sealed_events WHERE position > :after AND position <= :until"
-    " ORDER BY position LIMIT :limit"
+    "SELECT * FROM log.sealed_events WHERE position > :after AND position <= :until ORDER BY position LIMIT :limit"
 )
 
 
 class StoreFeed:
     """An `EventFeed` over the views `log.sealed_events` and `log.sealed_head`; needs the feed role only."""
 
-    def __init__(
-        self, service: str, engine: AsyncEngine, registry: Registry, sealed: Signal
-    ) -> None:
+    def __init__(self, service: str, engine: AsyncEngine, registry: Registry, sealed: Signal) -> None:
         self._service = service
         self._engine = engine
         self._registry = registry
@@ -42,9 +39,7 @@ class StoreFeed:
         """At most `limit` events after the cursor. Raises `LogRewound`."""
         async with self._engine.connect() as connection:
             head = (await connection.execute(_HEAD)).one()
-            if after.generation not in (0, head.generation) and (
-                max(after.positions) > head.from_position
-            ):
+            if after.generation not in (0, head.generation) and (max(after.positions) > head.from_position):
                 raise LogRewound(
                     f"{self.service}: generation {head.generation} begins at {head.from_position},"
                     f" this consumer is at {max(after.positions)} of generation {after.generation}"
@@ -56,7 +51,9 @@ class StoreFeed:
             rows = (await connection.execute(_EVENTS, values)).all()
         end = rows[-1].position if len(rows) == limit else head.position
         events = [
-            recorded(row, self._service, self._registry) for row in rows if row.position > after.positions[row.partition]
+            recorded(row, self._service, self._registry)
+            for row in rows
+            if row.position > after.positions[row.partition]
         ]
         return Batch(events, self._cursor(head, end, head.position))
 

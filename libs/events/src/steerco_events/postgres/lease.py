@@ -21,8 +21,7 @@ _HOLD = text(
     " AND expires_at > clock_timestamp() FOR SHARE"
 )
 _RELEASE = text(
-    "UPDATE log.leases SET expires_at = clock_timestamp()"
-    " WHERE name = :name AND holder = :holder AND epoch = :epoch"
+    "UPDATE log.leases SET expires_at = clock_timestamp() WHERE name = :name AND holder = :holder AND epoch = :epoch"
 )
 
 
@@ -41,11 +40,7 @@ class Lease:
 
     async def acquire(self, tx: AsyncConnection) -> bool:
         """Take or renew the lease; false if another holds it. The epoch grows whenever it was not ours."""
-        epoch = (
-            await tx.execute(
-                _ACQUIRE, {"name": self.name, "holder": self._holder, "lasts": self.lasts}
-            )
-        ).scalar()
+        epoch = (await tx.execute(_ACQUIRE, {"name": self.name, "holder": self._holder, "lasts": self.lasts})).scalar()
         if epoch is None:
             return False
         self.epoch = epoch
@@ -59,6 +54,4 @@ class Lease:
 
     async def release(self, tx: AsyncConnection) -> None:
         """Let a successor begin at once; its epoch is the next one."""
-        await tx.execute(
-            _RELEASE, {"name": self.name, "holder": self._holder, "epoch": self.epoch}
-        )
+        await tx.execute(_RELEASE, {"name": self.name, "holder": self._holder, "epoch": self.epoch})

@@ -25,9 +25,7 @@ from steerco_events.positions import advanced
 from steerco_events.postgres.lease import Lease
 from steerco_events.postgres.schema import LOG_LOCK
 
-_HIGH_WATER = text(
-    "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM log.positions"
-)
+_HIGH_WATER = text("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM log.positions")
 _HOLDERS = text(
     "SELECT DISTINCT virtualtransaction FROM pg_locks WHERE locktype = 'advisory'"
     " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
@@ -42,15 +40,10 @@ _MOVE_HEAD = text(
     "UPDATE log.head SET position = :position, positions = :positions, watermark = :watermark"
     " WHERE position = :seen AND watermark = :seen_watermark"
 )
-_SEAL = text(
-    "INSERT INTO log.seals (last, first, sealed_at, epoch) VALUES (:last, :first, :sealed_at, :epoch)"
-)
-_SERVER = text(
-    "SELECT s.system_identifier, c.timeline_id FROM pg_control_system() s, pg_control_checkpoint() c"
-)
+_SEAL = text("INSERT INTO log.seals (last, first, sealed_at, epoch) VALUES (:last, :first, :sealed_at, :epoch)")
+_SERVER = text("SELECT s.system_identifier, c.timeline_id FROM pg_control_system() s, pg_control_checkpoint() c")
 _GENERATION = text(
-    "SELECT generation, system_identifier, timeline_id FROM log.generations"
-    " ORDER BY generation DESC LIMIT 1"
+    "SELECT generation, system_identifier, timeline_id FROM log.generations ORDER BY generation DESC LIMIT 1"
 )
 _OPEN_GENERATION = text(
     "INSERT INTO log.generations (generation, from_position, system_identifier, timeline_id)"
@@ -139,9 +132,7 @@ class Sealer:
         return Sealed(sum(row.events for row in rows), pending=safe < high_water)
 
     def _settled(self, high_water: int, holders: Sequence[str]) -> int:
-        self._first_seen = {
-            holder: self._first_seen.get(holder, self._high_water) for holder in holders
-        }
+        self._first_seen = {holder: self._first_seen.get(holder, self._high_water) for holder in holders}
         self._high_water = high_water
         return min([high_water, *self._first_seen.values()])
 

@@ -42,8 +42,7 @@ _OPEN_STREAM = text(
     " ON CONFLICT (stream) DO NOTHING RETURNING version"
 )
 _ADVANCE_STREAM = text(
-    "UPDATE log.streams SET version = :version"
-    " WHERE stream = :stream AND version = :expected RETURNING version"
+    "UPDATE log.streams SET version = :version WHERE stream = :stream AND version = :expected RETURNING version"
 )
 _INSERT_EVENTS = text(
     "INSERT INTO log.events (id, stream, stream_version, partition, type, schema_version,"
@@ -81,9 +80,7 @@ class EventStore:
         self.service = service
         self.registry = registry
 
-    async def append(
-        self, tx: AsyncConnection, writes: Sequence[Write], context: Context
-    ) -> Token:
+    async def append(self, tx: AsyncConnection, writes: Sequence[Write], context: Context) -> Token:
         """Append to all the streams, or raise `VersionConflict` or `EventTooLarge` (the caller rolls back).
 
         Rows are locked in the order of the stream ids, so that two appends never wait for each other in a ring.
@@ -118,9 +115,7 @@ class EventStore:
         data = [self.registry.encode(event) for event in write.events]
         for event_type, encoded in zip(types, data, strict=True):
             if len(encoded) > MAX_EVENT_BYTES:
-                raise EventTooLarge(
-                    f"{event_type.name} has {len(encoded)} bytes; the limit is {MAX_EVENT_BYTES}"
-                )
+                raise EventTooLarge(f"{event_type.name} has {len(encoded)} bytes; the limit is {MAX_EVENT_BYTES}")
         return {
             "stream": write.stream,
             "partition": partition_of(write.stream),
@@ -141,9 +136,7 @@ class EventStore:
             "data": data,
         }
 
-    async def read_stream(
-        self, tx: AsyncConnection, stream: str, after: int = 0
-    ) -> StreamSlice:
+    async def read_stream(self, tx: AsyncConnection, stream: str, after: int = 0) -> StreamSlice:
         """The stream's payloads after a version, also those not sealed yet."""
         rows = (await tx.execute(_READ_STREAM, {"stream": stream, "after": after})).all()
         payloads = [self.registry.decode(row.type, row.schema_version, row.data) for row in rows]

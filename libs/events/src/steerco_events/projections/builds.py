@@ -18,18 +18,14 @@ from steerco_events.projections.tables import view_table
 
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtext(:view))")
 _FIND = text(
-    "SELECT build FROM log.builds WHERE view = :view AND version = :version AND state = :state"
-    " ORDER BY build DESC"
+    "SELECT build FROM log.builds WHERE view = :view AND version = :version AND state = :state ORDER BY build DESC"
 )
 _NEXT = text(
     "INSERT INTO log.builds (view, version, build, state, requested_at)"
     " SELECT :view, :version, coalesce(max(build), 0) + 1, 'building', :at"
     " FROM log.builds WHERE view = :view AND version = :version RETURNING build"
 )
-_RETIRE = text(
-    "UPDATE log.builds SET state = 'retired'"
-    " WHERE view = :view AND version = :version AND state = 'live'"
-)
+_RETIRE = text("UPDATE log.builds SET state = 'retired' WHERE view = :view AND version = :version AND state = 'live'")
 _GO_LIVE = text(
     "UPDATE log.builds SET state = 'live', live_at = :at"
     " WHERE view = :view AND version = :version AND build = :build AND state = 'building'"

@@ -74,9 +74,7 @@ async def apply(tx: AsyncConnection, build: Build, events: Sequence[Recorded]) -
         await _write(tx, table, changed)
 
 
-async def _load(
-    tx: AsyncConnection, table: Table, projection: Projection[Any], keys: set[str]
-) -> Current[Any]:
+async def _load(tx: AsyncConnection, table: Table, projection: Projection[Any], keys: set[str]) -> Current[Any]:
     current: Current[Any] = {}
     wanted = sorted(keys)
     for start in range(0, len(wanted), CHUNK):

@@ -55,9 +55,7 @@ class BuildRunner:
             try:
                 async with self._engine.begin() as tx:
                     await apply(tx, self._build, batch.events)
-                    await self._build.checkpoints.advance(
-                        tx, feed.service, seen, batch.cursor
-                    )
+                    await self._build.checkpoints.advance(tx, feed.service, seen, batch.cursor)
             except CheckpointMoved:
                 self._cursor = None
                 raise

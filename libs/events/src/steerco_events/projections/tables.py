@@ -129,9 +129,7 @@ def known_at(table: Table, as_of: datetime | None) -> ColumnElement[bool]:
     """The condition for the rows that were the truth at an instant (`None`: now)."""
     if as_of is None:
         return table.c.sealed_to.is_(None)
-    return and_(
-        table.c.sealed_from <= as_of, or_(table.c.sealed_to.is_(None), table.c.sealed_to > as_of)
-    )
+    return and_(table.c.sealed_from <= as_of, or_(table.c.sealed_to.is_(None), table.c.sealed_to > as_of))
 
 
 def row_of[Row](projection: Projection[Row], found: Mapping[str, Any]) -> Row:

@@ -138,9 +138,7 @@ class WithdrawPitch:
     pitch_id: UUID
 
 
-type PitchCommand = (
-    SubmitPitch | ScreenPitch | ApprovePitch | RejectPitch | DeferPitch | ReturnPitch | WithdrawPitch
-)
+type PitchCommand = SubmitPitch | ScreenPitch | ApprovePitch | RejectPitch | DeferPitch | ReturnPitch | WithdrawPitch
 
 # Refusals
 
@@ -215,9 +213,7 @@ def submit(command: SubmitPitch, state: Pitch) -> Sequence[Payload]:
                 pointer="/estimated_cost/currency",
             )
         if cost.amount < 0:
-            raise NegativeEstimate(
-                f"a cost is not negative, {cost.amount} is", pointer="/estimated_cost/amount"
-            )
+            raise NegativeEstimate(f"a cost is not negative, {cost.amount} is", pointer="/estimated_cost/amount")
     submitted = PitchSubmitted(
         pitch_id=command.pitch_id,
         title=command.title,
@@ -305,9 +301,7 @@ def defer(command: DeferPitch, state: Pitch) -> Sequence[Payload]:
             return []
         case Screened() | Deferred():
             if command.until_on <= command.today:
-                raise DateNotAhead(
-                    f"{command.until_on} is not after today, {command.today}", pointer="/until_on"
-                )
+                raise DateNotAhead(f"{command.until_on} is not after today, {command.today}", pointer="/until_on")
             return [PitchDeferred(pitch_id=command.pitch_id, until_on=command.until_on)]
         case _:
             raise in_another_state("deferred", state)
@@ -358,7 +352,7 @@ def evolve(state: Pitch, event: Payload) -> Pitch:
             return Deferred(content, until_on)
         case PitchReturned(), (Submitted(content) | Screened(content) | Deferred(content)):
             return Returned(content)
-        case (PitchApproved() | PitchRejected() | PitchWithdrawn()), _:
+        case ((PitchApproved() | PitchRejected() | PitchWithdrawn()), _):
             return Ended(event)
         case _:
             return state

@@ -105,6 +105,4 @@ def template_named(name: str, version: int) -> Template:
         if (template.name, template.version) == (name, version):
             return template
     known = ", ".join(f"{each.name} version {each.version}" for each in TEMPLATES)
-    raise UnknownTemplate(
-        f"there is no template {name!r} version {version}; there is {known}", pointer="/template"
-    )
+    raise UnknownTemplate(f"there is no template {name!r} version {version}; there is {known}", pointer="/template")

@@ -17,9 +17,7 @@ from steerco_service.routing import router
 
 routes = router("pitches")
 
-type PitchState = Literal[
-    "submitted", "screened", "approved", "rejected", "deferred", "returned", "withdrawn"
-]
+type PitchState = Literal["submitted", "screened", "approved", "rejected", "deferred", "returned", "withdrawn"]
 
 
 class PitchAnswer(BaseModel):

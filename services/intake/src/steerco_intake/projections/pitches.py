@@ -72,9 +72,7 @@ def evolve_pitch(row: PitchRow | None, event: Recorded) -> PitchRow | None:
 pitches = Projection("pitches", PitchRow, pitch_key, evolve_pitch, indexes=(("unit_id", "key"),))
 
 
-async def pitches_listed(
-    reading: Reading, page: Page, unit_id: UUID | None, state: str | None
-) -> Sequence[PitchRow]:
+async def pitches_listed(reading: Reading, page: Page, unit_id: UUID | None, state: str | None) -> Sequence[PitchRow]:
     """The pitches in the order of their ids (the order of submission), filtered by unit and state."""
     table = reading.table("pitches")
     query = select(table).where(reading.known_at(table))

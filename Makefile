@@ -1,0 +1,70 @@
+# `make` prints this list; `make check` is exactly what CI runs.
+
+PORT ?= 8080
+PYTHON ?=
+VENV := .venv
+BIN := $(VENV)/bin
+UV := .tools/bin/uv
+UV_VERSION := 0.13.9
+MEMBERS := $(wildcard libs/* services/* apps/*)
+MANIFESTS := $(addsuffix /pyproject.toml,$(MEMBERS))
+NAMES := $(foreach member,$(MEMBERS),$(if $(filter apps/%,$(member)),steerco,steerco-$(notdir $(member))))
+FIND_PYTHON := PYTHON='$(PYTHON)' tools/find-python.sh
+COMMA := ,
+
+export UV_PYTHON_DOWNLOADS ?= automatic
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run run-distributed test check fmt lint types architecture members lock clean
+
+##@ Use
+help: ## Print this list
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: setup ## Start the one-process edition with its example (PORT=8080)
+	@$(BIN)/steerco up --port $(PORT)
+
+run-distributed: setup ## Start every service as processes of its own, over PostgreSQL and Kafka (PORT=8080)
+	@$(BIN)/steerco run-distributed --port $(PORT)
+
+##@ Develop
+setup: $(VENV)/.ready ## Make .venv with everything in it
+
+$(UV):
+	@python=$$($(FIND_PYTHON)) && "$$python" -m venv .tools && .tools/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+$(VENV)/.ready: requirements.lock pyproject.toml $(MANIFESTS) | $(UV)
+	@echo "· making $(VENV)"
+	@python=$$($(FIND_PYTHON)) && UV_PYTHON="$$python" $(UV) venv --quiet --clear $(VENV)
+	@$(UV) pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps $(addprefix -e ./,$(MEMBERS))
+	@touch $@
+
+fmt: setup ## Format, and mend what lint can mend
+	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --quiet --fix .
+
+lock: $(UV) ## Write requirements.lock anew: every version pinned by hash, no address
+	@python=$$($(FIND_PYTHON)) && $(UV) pip compile $(MANIFESTS) --group pyproject.toml:dev --universal \
+		--python "$$python" --python-version 3.12 --generate-hashes --no-annotate --no-header --quiet \
+		$(addprefix --no-emit-package ,$(NAMES)) --output-file requirements.lock
+
+clean: ## Remove what make made
+	@rm -rf $(VENV) .tools build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+##@ Check
+check: lint types architecture members test ## All that CI runs
+
+lint: setup ## Format and lint
+	@$(BIN)/ruff format --check . && $(BIN)/ruff check .
+
+types: setup ## Types, strict, on sources and tests
+	@$(BIN)/mypy libs services apps $(wildcard tests)
+
+architecture: setup ## The layers, and that no service knows another
+	@$(BIN)/lint-imports
+
+members: setup ## Each member by itself: what it imports but does not declare fails here
+	@tools/members.sh $(UV) $(MEMBERS)
+
+test: setup ## Every test, against a real PostgreSQL and a real Kafka
+	@$(BIN)/pytest -q

@@ -1,0 +1,5 @@
+"""`python -m steerco`."""
+
+from steerco.cli import app
+
+app()

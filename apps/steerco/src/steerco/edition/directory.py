@@ -1,0 +1,74 @@
+"""The data directory of an edition: what is in it, and what it was started as."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from steerco_servers.directory import read_private, write_private
+
+type Content = Literal["empty", "example", "seeding"]
+
+
+class EditionFailed(Exception):
+    """The edition can't start or go on; the text says why in one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataDirectory:
+    """Where an edition keeps its database, its issuer's key and what it was started as."""
+
+    path: Path
+
+    @property
+    def postgres(self) -> Path:
+        """The database server's part."""
+        return self.path / "postgres"
+
+    @property
+    def kafka(self) -> Path:
+        """The broker's part, in the distributed edition."""
+        return self.path / "kafka"
+
+    @property
+    def roles(self) -> Path:
+        """The passwords of the database roles."""
+        return self.path / "roles.json"
+
+    @property
+    def issuer_key(self) -> Path:
+        """The token issuer's private key."""
+        return self.path / "issuer.json"
+
+    @property
+    def run_file(self) -> Path:
+        """Where clients find the running edition."""
+        return self.path / "run.json"
+
+    @property
+    def _edition(self) -> Path:
+        return self.path / "edition.json"
+
+    def content(self) -> Content | None:
+        """What the directory holds; `None` before the first start."""
+        return read_private(self._edition).get("content")
+
+    def mark(self, content: Content) -> None:
+        """Remember what the directory holds."""
+        write_private(self._edition, {"content": content})
+
+    def kept_issuer_key(self) -> dict[str, Any]:
+        """The token issuer's private key; empty before the first start."""
+        return read_private(self.issuer_key)
+
+    def keep_issuer_key(self, key: dict[str, Any]) -> None:
+        """Keep the token issuer's private key (0600)."""
+        write_private(self.issuer_key, key)
+
+    def announce(self, url: str, token: str) -> None:
+        """Tell clients where the edition runs (0600)."""
+        write_private(self.run_file, {"url": url, "token": token, "pid": os.getpid()})
+
+    def withdraw(self) -> None:
+        """The edition runs no more."""
+        self.run_file.unlink(missing_ok=True)

@@ -1,0 +1,138 @@
+"""The distributed edition on one machine: every service as an API and a worker process, over PostgreSQL and Kafka."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import httpx
+import uvicorn
+from rich.console import Console
+
+from steerco.edition.directory import DataDirectory
+from steerco.edition.embedded import GRACE_SECONDS, OPERATOR, TOKEN_LASTS, bind, kept_issuer, open_directory
+from steerco.edition.proxy import proxy_app
+from steerco.edition.services import SERVICES
+from steerco_events.clock import SystemClock
+from steerco_events.kafka.topics import create_topics
+from steerco_servers.child import Child, clean_environment, free_port, start_child
+from steerco_servers.kafka import start_kafka
+from steerco_servers.postgres import ServiceDatabase, provision, start_postgres
+
+START_SECONDS = 60.0
+STOP_STEPS = ((signal.SIGTERM, 10.0), (signal.SIGKILL, 5.0))
+
+
+class ServiceProcesses:
+    """The processes of all services, and where their APIs listen."""
+
+    def __init__(
+        self,
+        directory: DataDirectory,
+        databases: Mapping[str, ServiceDatabase],
+        kafka: str,
+        issuer_key: Path,
+    ) -> None:
+        self._directory = directory
+        self._databases = databases
+        self._kafka = kafka
+        self._issuer_key = issuer_key
+        self.ports = {service.name: free_port() for service in SERVICES}
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """Each API's address."""
+        return {name: f"http://127.0.0.1:{port}" for name, port in self.ports.items()}
+
+    def start(self, service: str, role: str) -> Child:
+        """Start one process."""
+        database = self._databases[service]
+        environment = clean_environment(
+            STEERCO_DATABASE_URL=database.app_url,
+            STEERCO_OWNER_URL=database.owner_url,
+            STEERCO_KAFKA=self._kafka,
+            STEERCO_ISSUER_KEY=str(self._issuer_key),
+            STEERCO_PORT=str(self.ports[service]),
+        )
+        command = [sys.executable, "-m", "steerco", "serve", service, "--role", role]
+        return start_child(
+            f"{service} {role}",
+            command,
+            log=self._directory.path / "logs" / f"{service}-{role}.log",
+            environment=environment,
+        )
+
+
+async def run_distributed(path: Path, port: int, console: Console) -> None:
+    """Start everything, serve behind one port until a signal ends it, stop everything."""
+    listening = bind(port)
+    directory = open_directory(path)
+    (directory.path / "logs").mkdir(exist_ok=True)
+    async with AsyncExitStack() as stack:
+
+        def step(text: str) -> None:
+            console.print(f"· {text}", highlight=False)
+
+        server = await stack.enter_async_context(await start_postgres(directory.postgres, progress=step))
+        kafka = (
+            os.environ.get("STEERCO_KAFKA")
+            or (await stack.enter_async_context(await start_kafka(directory.kafka, progress=step))).bootstrap
+        )
+        step("preparing databases, roles and topics")
+        names = [service.name for service in SERVICES]
+        databases = await provision(server.url(), names, passwords=directory.roles)
+        await create_topics(kafka, [each.name for each in SERVICES if each.owns_log], replication=1)
+        issuer = kept_issuer(directory)
+        public = directory.path / "issuer.public.json"
+        public.write_text(json.dumps(issuer.public()))
+        processes = ServiceProcesses(directory, databases, kafka, public)
+        await _migrate(processes, names, step)
+        children = [processes.start(name, role) for name in names for role in ("worker", "api")]
+        stack.push_async_callback(_stop, children)
+        step(f"starting {len(children)} processes")
+        await _until_ready(processes, children)
+        url = f"http://127.0.0.1:{port}"
+        directory.mark("empty")
+        directory.announce(url, issuer.token(OPERATOR, SystemClock().now(), TOKEN_LASTS))
+        stack.callback(directory.withdraw)
+        console.print(f"ready at {url}; STEERCO_DATA_DIR={directory.path} points the client here")
+        console.print("stop with Ctrl-C; the data stays")
+        config = uvicorn.Config(
+            proxy_app(processes.addresses),
+            log_level="warning",
+            lifespan="off",
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
+        await uvicorn.Server(config).serve(sockets=[listening])
+    console.print("stopped; the data stays")
+
+
+async def _migrate(processes: ServiceProcesses, names: Sequence[str], step: object) -> None:
+    for name in names:
+        child = processes.start(name, "migrate")
+        if not await child.finished(START_SECONDS) or child.exit_code != 0:
+            raise child.failed("could not migrate")
+
+
+async def _until_ready(processes: ServiceProcesses, children: Sequence[Child]) -> None:
+    async with httpx.AsyncClient(timeout=5) as client:
+
+        async def ready() -> bool:
+            for child in children:
+                if child.exit_code is not None:
+                    raise child.failed("ended while it started")
+            try:
+                answers = [await client.get(f"{address}/readyz") for address in processes.addresses.values()]
+            except httpx.TransportError:
+                return False
+            return all(answer.status_code == 200 for answer in answers)
+
+        await children[0].until(ready, START_SECONDS)
+
+
+async def _stop(children: Sequence[Child]) -> None:
+    await asyncio.gather(*(child.stop(STOP_STEPS) for child in children))

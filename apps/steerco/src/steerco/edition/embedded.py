@@ -1,0 +1,145 @@
+"""The embedded edition: every service in one process on one port, over a PostgreSQL that the process starts."""
+
+import errno
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Literal
+
+import uvicorn
+from fastapi import FastAPI
+
+from steerco.edition.directory import DataDirectory, EditionFailed
+from steerco.edition.mounting import parent_app
+from steerco.edition.services import SERVICES
+from steerco.example.telling import tell
+from steerco_events.clock import ManualClock, SwitchableClock, SystemClock
+from steerco_events.contracts.catalog import CATALOG
+from steerco_events.envelope import Actor
+from steerco_events.ids import derived_id
+from steerco_servers.postgres import PostgresServer, provision, remove_cluster, start_postgres
+from steerco_service.hosting import DatabaseUrls, Host
+from steerco_service.identity import Authenticator, Issuer, Principal
+from steerco_service.traces import install_tracing
+
+TOKEN_LASTS = timedelta(days=365)
+GRACE_SECONDS = 5
+
+type Progress = Callable[[str], None]
+"""Is told each step as it begins."""
+
+OPERATOR = Principal(Actor(derived_id("local operator"), "Local operator"), "steerco")
+"""Who the local edition's token speaks for."""
+
+
+class Edition:
+    """A started edition: its host, its applications, and the token that its clients use."""
+
+    def __init__(self, host: Host, app: FastAPI, apps: dict[str, FastAPI], issuer: Issuer) -> None:
+        self.host = host
+        self.app = app
+        self.apps = apps
+        self.issuer = issuer
+        self.token = issuer.token(OPERATOR, SystemClock().now(), TOKEN_LASTS)
+
+
+def bind(port: int) -> socket.socket:
+    """A listening socket on loopback. Raises `EditionFailed` when the port is taken."""
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind(("127.0.0.1", port))
+    except OSError as error:
+        listening.close()
+        if error.errno == errno.EADDRINUSE:
+            raise EditionFailed(f"port {port} is in use; choose another, such as --port {port + 1}") from error
+        raise EditionFailed(f"port {port} can't be used: {error.strerror}") from error
+    listening.listen(128)
+    return listening
+
+
+@asynccontextmanager
+async def edition(
+    directory: DataDirectory, content: Literal["empty", "example"], progress: Progress
+) -> AsyncIterator[Edition]:
+    """A running edition. The example is told only into an empty directory; half told, it is told anew."""
+    kept = directory.content()
+    if kept == "seeding":
+        progress("clearing an example that was cut off")
+        await remove_cluster(directory.postgres)
+        kept = None
+    if kept == "example" and content == "empty":
+        raise EditionFailed(f"{directory.path} holds the example; for an empty edition choose another: --data-dir DIR")
+    progress("starting PostgreSQL")
+    server = await start_postgres(directory.postgres, progress=progress)
+    try:
+        issuer = kept_issuer(directory)
+        install_tracing("steerco")
+        clock = SwitchableClock(SystemClock())
+        progress("preparing databases and roles")
+        host = await _host(server, directory, clock, issuer)
+        await host.migrate(lambda name: progress(f"migrating {name}"))
+        apps = host.apps()
+        async with host.running():
+            progress("building views")
+            await host.settled()
+            started = Edition(host, parent_app(apps), apps, issuer)
+            if kept is None:
+                await _fill(started, directory, content, clock, progress)
+            yield started
+    finally:
+        await server.stop()
+
+
+def kept_issuer(directory: DataDirectory) -> Issuer:
+    """The edition's token issuer, with the key that its directory keeps."""
+    key = directory.kept_issuer_key()
+    if key:
+        return Issuer.from_private(key)
+    issuer = Issuer.generate()
+    directory.keep_issuer_key(issuer.private())
+    return issuer
+
+
+async def _host(server: PostgresServer, directory: DataDirectory, clock: SwitchableClock, issuer: Issuer) -> Host:
+    names = [service.name for service in SERVICES]
+    databases = await provision(server.url(), names, passwords=directory.roles)
+    urls = {name: DatabaseUrls(each.owner_url, each.app_url, each.feed_url) for name, each in databases.items()}
+    authenticator = Authenticator(issuer.public(), SystemClock())
+    return Host(SERVICES, urls, CATALOG, clock, authenticator)
+
+
+async def _fill(
+    started: Edition,
+    directory: DataDirectory,
+    content: Literal["empty", "example"],
+    clock: SwitchableClock,
+    progress: Progress,
+) -> None:
+    if content == "empty":
+        directory.mark("empty")
+        return
+    directory.mark("seeding")
+    today = SystemClock().now().date()
+    past = ManualClock(datetime(today.year - 1, today.month, 1, tzinfo=UTC))
+    clock.follow(past)
+    await tell(started.apps, started.issuer, past, started.host.settled, today, progress)
+    clock.follow(SystemClock())
+    directory.mark("example")
+
+
+async def serve(started: Edition, listening: socket.socket) -> None:
+    """Serve until a signal ends it."""
+    config = uvicorn.Config(started.app, log_level="warning", lifespan="off", timeout_graceful_shutdown=GRACE_SECONDS)
+    await uvicorn.Server(config).serve(sockets=[listening])
+
+
+def open_directory(path: Path) -> DataDirectory:
+    """The data directory, made if it is not there. Raises `EditionFailed`."""
+    try:
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise EditionFailed(f"the data directory {path} can't be made: {error.strerror}") from error
+    return DataDirectory(path)

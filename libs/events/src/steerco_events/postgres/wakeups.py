@@ -1,0 +1,46 @@
+"""Waking another process that works on the same database: one coalesced NOTIFY, outside the append.
+
+A wake-up is only a hint; whoever listens also polls.
+"""
+
+import asyncio
+from collections.abc import Mapping
+
+import asyncpg
+from sqlalchemy import text
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from steerco_events.signals import Signal
+
+APPENDED = "steerco_appended"
+REBUILD_REQUESTED = "steerco_rebuild_requested"
+
+COALESCE_SECONDS = 0.005
+IDLE_SECONDS = 3600.0
+
+
+async def announce(engine: AsyncEngine, channel: str, signal: Signal) -> None:
+    """Until cancelled: whenever `signal` was raised in this process, notify the channel, at most every 5 ms."""
+    subscription = signal.subscribe()
+    while True:
+        if await subscription.wait(IDLE_SECONDS):
+            async with engine.begin() as connection:
+                await connection.execute(text(f"NOTIFY {channel}"))
+            await asyncio.sleep(COALESCE_SECONDS)
+
+
+async def listen(url: str, signals: Mapping[str, Signal]) -> None:
+    """Until cancelled or disconnected: raise the signal of a channel when another process notifies it."""
+    target = make_url(url).set(drivername="postgresql")
+    connection = await asyncpg.connect(target.render_as_string(hide_password=False))
+    try:
+        gone = asyncio.Event()
+        connection.add_termination_listener(lambda _: gone.set())
+        for channel, signal in signals.items():
+            await connection.add_listener(channel, lambda *_, signal=signal: signal.notify())
+            signal.notify()
+        await gone.wait()
+        raise ConnectionError("the connection that listens for wake-ups was closed")
+    finally:
+        await connection.close()

@@ -1,0 +1,115 @@
+"""One service as processes of its own: an API and a worker over one database, the other logs by Kafka."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+
+import uvicorn
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from steerco_events.clock import Clock, SystemClock
+from steerco_events.kafka.feed import KafkaFeed
+from steerco_events.kafka.publisher import KafkaPublisher
+from steerco_events.ports import EventFeed
+from steerco_events.postgres.feed import StoreFeed
+from steerco_events.postgres.wakeups import APPENDED, REBUILD_REQUESTED, announce, listen
+from steerco_events.registry import Registry
+from steerco_events.relay import Relay
+from steerco_service.factory import create_app
+from steerco_service.identity import Authenticator
+from steerco_service.migrations import migrate
+from steerco_service.runtime import Runtime, Service, Signals
+from steerco_service.settings import ServiceSettings
+from steerco_service.traces import install_tracing
+from steerco_service.workers import Run, run_workers, workers
+
+GRACE_SECONDS = 5
+
+
+class Process:
+    """A service in this process, in one of its roles."""
+
+    def __init__(
+        self,
+        service: Service,
+        settings: ServiceSettings,
+        registry: Registry,
+        clock: Clock | None = None,
+    ) -> None:
+        clock = clock or SystemClock()
+        self._service = service
+        self._settings = settings
+        self._registry = registry
+        self._signals = Signals()
+        self.runtime = Runtime(
+            service=service,
+            engine=create_async_engine(settings.database_url, pool_size=5, max_overflow=5),
+            registry=registry,
+            clock=clock,
+            authenticator=Authenticator(json.loads(settings.issuer_key.read_text()), clock),
+            signals=self._signals,
+            open_feed=self._open_feed,
+        )
+
+    def _open_feed(self, service: str) -> EventFeed:
+        if service == self._service.name:
+            return self._own_feed()
+        return KafkaFeed(service, self._settings.kafka, self._registry)
+
+    def _own_feed(self) -> StoreFeed:
+        return StoreFeed(self._service.name, self.runtime.engine, self._registry, self._signals.sealed)
+
+    async def serve_api(self) -> None:
+        """Serve HTTP until a signal ends the process; wake the worker after each append."""
+        signals = self._signals
+        found: list[tuple[str, Run]] = [
+            ("wake the worker", partial(announce, self.runtime.engine, APPENDED, signals.appended)),
+            (
+                "wake the builder",
+                partial(announce, self.runtime.engine, REBUILD_REQUESTED, signals.rebuild_requested),
+            ),
+        ]
+        config = uvicorn.Config(
+            create_app(self.runtime),
+            host=self._settings.host,
+            port=self._settings.port,
+            log_level="warning",
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
+        async with self._background(found):
+            await uvicorn.Server(config).serve()
+
+    async def serve_worker(self) -> None:
+        """Seal, relay, project and react until cancelled."""
+        async with self._background(self._work()):
+            await asyncio.Event().wait()
+
+    def _work(self) -> Sequence[tuple[str, Run]]:
+        signals = self._signals
+        found = list(workers(self.runtime))
+        wake = {APPENDED: signals.appended, REBUILD_REQUESTED: signals.rebuild_requested}
+        found.append(("listen", partial(listen, self._settings.database_url, wake)))
+        if self._service.owns_log:
+            publisher = KafkaPublisher(self._service.name, self._settings.kafka)
+            relay = Relay(self.runtime.engine, self._own_feed(), publisher)
+            found.append((f"{self._service.name} relay", relay.run))
+        return found
+
+    @asynccontextmanager
+    async def _background(self, found: Sequence[tuple[str, Run]]) -> AsyncIterator[None]:
+        install_tracing(f"steerco-{self._service.name}")
+        background = asyncio.create_task(run_workers(found))
+        try:
+            yield
+        finally:
+            background.cancel()
+            with suppress(asyncio.CancelledError):
+                await background
+            await self.runtime.engine.dispose()
+
+
+async def migrate_service(service: Service, settings: ServiceSettings) -> None:
+    """Bring the service's database to its newest schema."""
+    await migrate(service.migrations, settings.owner_url)

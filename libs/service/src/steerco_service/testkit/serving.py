@@ -1,0 +1,117 @@
+"""Services under test: real databases, real background work, real HTTP applications, in the test's own process."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+from uuid import UUID
+
+import httpx
+from fastapi import FastAPI
+
+from steerco_events.clock import Clock, SystemClock
+from steerco_events.contracts.catalog import CATALOG
+from steerco_events.envelope import Actor, Context
+from steerco_events.handling import in_transaction
+from steerco_events.ids import derived_id, new_id
+from steerco_events.positions import Token
+from steerco_events.postgres.store import Write
+from steerco_events.projections.model import View
+from steerco_events.registry import Payload
+from steerco_service.hosting import DatabaseUrls, Host
+from steerco_service.identity import Authenticator, Issuer, Principal
+from steerco_service.runtime import Runtime, Service
+
+TESTER = Principal(Actor(derived_id("person", "tester"), "PMO officer"), "tests")
+"""Who asks in tests."""
+
+
+class Urls(Protocol):
+    """The ways into one service's database."""
+
+    owner_url: str
+    app_url: str
+    feed_url: str
+
+
+class Server(Protocol):
+    """A PostgreSQL server for tests, such as `steerco_servers.testing.TemporaryPostgres`."""
+
+    def databases(self, *services: str) -> AbstractAsyncContextManager[Mapping[str, Urls]]:
+        """New databases of these services, dropped on leaving."""
+        ...
+
+
+def log_only(name: str) -> Service:
+    """A service that is nothing but its log: for the events of others that a service under test reads."""
+    return Service(name, name, "A log.", "steerco_service.testkit.migrations", (), View(name, 1, (), ()))
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """Services that run."""
+
+    host: Host
+    apps: Mapping[str, FastAPI]
+    issuer: Issuer
+    stack: AsyncExitStack
+
+    async def client(self, service: str, principal: Principal = TESTER) -> httpx.AsyncClient:
+        """An HTTP client of one service, with a token of the principal; closed at the end."""
+        token = self.issuer.token(principal, SystemClock().now(), timedelta(hours=1))
+        client = httpx.AsyncClient(
+            transport=httpx.ASGITransport(self.apps[service]),
+            base_url=f"http://{service}",
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=60,
+        )
+        return await self.stack.enter_async_context(client)
+
+    def runtime(self, service: str) -> Runtime:
+        """The resources of one service."""
+        return self.host.runtimes[service]
+
+    async def append(
+        self, service: str, stream: str, *events: Payload, reason: str | None = None, units: tuple[UUID, ...] = ()
+    ) -> Token:
+        """Put events at the end of a stream, as if the service had decided them; the token that covers them."""
+        runtime = self.runtime(service)
+        command_id = new_id()
+        context = Context(
+            command_id=command_id,
+            actor=TESTER.actor,
+            client=TESTER.client,
+            recorded_at=runtime.clock.now(),
+            correlation_id=command_id,
+            causation_id=command_id,
+            reason=reason,
+            org_units=units,
+        )
+
+        async with runtime.engine.connect() as connection:
+            version = (await runtime.store.read_stream(connection, stream)).version
+        write = Write(stream, version, events)
+        token = await in_transaction(runtime.engine, lambda tx: runtime.store.append(tx, [write], context))
+        runtime.signals.appended.notify()
+        return token
+
+    async def settled(self) -> None:
+        """Return when everything appended is sealed, projected and reacted to."""
+        await self.host.settled()
+
+
+@asynccontextmanager
+async def serving(services: Sequence[Service], server: Server, clock: Clock | None = None) -> AsyncIterator[Served]:
+    """Migrate new databases of the services and run them all; every log that they read must be among them."""
+    issuer = Issuer.generate()
+    async with AsyncExitStack() as stack:
+        databases = await stack.enter_async_context(server.databases(*(service.name for service in services)))
+        urls = {name: DatabaseUrls(each.owner_url, each.app_url, each.feed_url) for name, each in databases.items()}
+        authenticator = Authenticator(issuer.public(), SystemClock())
+        host = Host(services, urls, CATALOG, clock or SystemClock(), authenticator)
+        await host.migrate()
+        apps = host.apps()
+        await stack.enter_async_context(host.running())
+        await host.settled()
+        yield Served(host, apps, issuer, stack)
