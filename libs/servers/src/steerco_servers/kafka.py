@@ -175,10 +175,8 @@ async def _format(data_dir: Path, java: Path, jars: Path, progress: Callable[[st
     _write_properties(data_dir, free_port())
     # A leading dash would be read as an option.
     identity = "k" + base64.urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")[1:]
-    child = _java(
-        "Kafka's StorageTool", data_dir, java, jars, "kafka.tools.StorageTool", "format", "--standalone", "-t", identity,
-        "-c",
-    )  # fmt: skip
+    arguments = ("kafka.tools.StorageTool", "format", "--standalone", "-t", identity, "-c")
+    child = _java("Kafka's StorageTool", data_dir, java, jars, *arguments)
     try:
         if not await child.finished(within=60):
             raise child.failed("was not ready after 60 s")

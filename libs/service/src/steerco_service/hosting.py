@@ -112,7 +112,7 @@ class Host:
         raise NotSettled(waiting)
 
     async def _unsettled(self) -> tuple[dict[str, Positions], str]:
-        heads = {}
+        heads: dict[str, Positions] = {}
         for name, service in self._services.items():
             if service.owns_log:
                 async with self.runtimes[name].engine.connect() as connection:

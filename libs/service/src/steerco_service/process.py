@@ -75,6 +75,7 @@ class Process:
             create_app(self.runtime),
             host=self._settings.host,
             port=self._settings.port,
+            root_path=self._settings.root_path,
             log_level="warning",
             timeout_graceful_shutdown=GRACE_SECONDS,
         )

@@ -15,5 +15,6 @@ class ServiceSettings(BaseSettings):
     owner_url: str = Field("", description="The owner role's URL: for `--role migrate` only.")
     kafka: str = Field("", description="Kafka's bootstrap servers: for `--role worker`.")
     issuer_key: Path = Field(description="File with the token issuer's public key (JWK).")
+    root_path: str = Field("", description="The path under which a gateway shows the API, such as `/intake`.")
     host: str = Field("127.0.0.1", description="Where `--role api` listens.")
     port: int = Field(8000, description="The port on which `--role api` listens.")

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import httpx
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 
 from steerco.client import data_directory
@@ -104,21 +105,21 @@ def serve_service(
     """Run one service's API or worker, or migrate its database; settings come from STEERCO_* variables."""
     if service not in BY_NAME:
         raise fail(EditionFailed(f"no service {service!r}; there is {', '.join(BY_NAME)}"))
-    settings = ServiceSettings()
+    try:
+        settings = ServiceSettings()
+    except ValidationError as error:
+        missing = ", ".join(f"STEERCO_{str(each['loc'][0]).upper()}" for each in error.errors())
+        raise fail(EditionFailed(f"serve {service} is told by its environment; missing or wrong: {missing}")) from error
     match role:
         case "migrate":
             asyncio.run(migrate_service(BY_NAME[service], settings))
         case "api":
-            asyncio.run(_process(service, settings).serve_api())
+            asyncio.run(Process(BY_NAME[service], settings, CATALOG).serve_api())
         case "worker":
             try:
-                asyncio.run(_worker(service, settings))
+                asyncio.run(Process(BY_NAME[service], settings, CATALOG).serve_worker())
             except KeyboardInterrupt:
                 sys.exit(0)
-
-
-async def _worker(service: str, settings: ServiceSettings) -> None:
-    await Process(BY_NAME[service], settings, CATALOG).serve_worker()
 
 
 def run_distributed(data_dir: DataDir = None, port: Port = 8080) -> None:

@@ -57,12 +57,14 @@ class ServiceProcesses:
             STEERCO_KAFKA=self._kafka,
             STEERCO_ISSUER_KEY=str(self._issuer_key),
             STEERCO_PORT=str(self.ports[service]),
+            STEERCO_ROOT_PATH=f"/{service}",
         )
         command = [sys.executable, "-m", "steerco", "serve", service, "--role", role]
         return start_child(
             f"{service} {role}",
             command,
             log=self._directory.path / "logs" / f"{service}-{role}.log",
+            death_signal=signal.SIGTERM,
             environment=environment,
         )
 

@@ -21,7 +21,6 @@ def proxy_app(addresses: Mapping[str, str]) -> FastAPI:
             return _problem(404, "not-found", f"there is no service {service!r}")
         url = httpx.URL(f"{addresses[service]}/{path}", query=request.url.query.encode())
         headers = [(name, value) for name, value in request.headers.items() if name not in _HOP_BY_HOP]
-        headers.append(("X-Forwarded-Prefix", f"/{service}"))
         outgoing = client.build_request(request.method, url, headers=headers, content=await request.body())
         try:
             answer = await client.send(outgoing, stream=True)
@@ -30,7 +29,7 @@ def proxy_app(addresses: Mapping[str, str]) -> FastAPI:
         return StreamingResponse(
             _raw(answer),
             answer.status_code,
-            _kept(answer.headers, service),
+            _kept(answer.headers),
             background=BackgroundTask(answer.aclose),
         )
 
@@ -42,13 +41,8 @@ async def _raw(answer: httpx.Response) -> AsyncIterator[bytes]:
         yield chunk
 
 
-def _kept(headers: httpx.Headers, service: str) -> dict[str, str]:
-    kept = {name: value for name, value in headers.items() if name not in _HOP_BY_HOP}
-    if "location" in kept and kept["location"].startswith("/"):
-        kept["location"] = f"/{service}{kept['location']}"
-    if kept.get("link", "").startswith("</"):
-        kept["link"] = f"</{service}{kept['link'][1:]}"
-    return kept
+def _kept(headers: httpx.Headers) -> dict[str, str]:
+    return {name: value for name, value in headers.items() if name not in _HOP_BY_HOP}
 
 
 def _problem(status: int, code: str, detail: str) -> JSONResponse:

@@ -97,8 +97,8 @@ class EventStore:
         generation = 1
         for write, first in numbered:
             rows = await tx.execute(_INSERT_EVENTS, self._parameters(write, first, context))
-            for position, generation in rows:
-                seen[partition_of(write.stream)] = position
+            for row in rows:
+                seen[partition_of(write.stream)], generation = row.position, row.generation
         return Token({self.service: (generation, seen)})
 
     async def _lock(self, tx: AsyncConnection, write: Write) -> None:

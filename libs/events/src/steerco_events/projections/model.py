@@ -1,13 +1,14 @@
 """What a view is made of: projections, each a pure fold of one stream's events into rows."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any, cast
 
 from steerco_events.envelope import Recorded
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Projection[Row]:
     """One table of a view.
 
@@ -21,6 +22,11 @@ class Projection[Row]:
     key: Callable[[Recorded], str | None]
     evolve: Callable[[Row | None, Recorded], Row | None]
     indexes: Sequence[Sequence[str]] = ()
+
+    @cached_property
+    def columns(self) -> Sequence[str]:
+        """The names of the row's fields."""
+        return tuple(field.name for field in fields(cast(Any, self.row)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,10 @@ Every table has `key`, the stream's id, `stream_version` of the last event that 
 """
 
 import types
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import fields
 from datetime import date, datetime
 from decimal import Decimal
-from functools import cache
 from typing import Any, TypeAliasType, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
 
@@ -25,6 +24,7 @@ from sqlalchemy import (
     Index,
     MetaData,
     Numeric,
+    RowMapping,
     Table,
     Text,
     Uuid,
@@ -98,15 +98,20 @@ def table_name(view: View, projection: Projection[Any], build: int) -> str:
 
 def view_table(view: View, projection: Projection[Any], build: int) -> Table:
     """The table of one build of a projection."""
-    return _table(table_name(view, projection, build), projection.row, tuple(map(tuple, projection.indexes)))
+    key = (table_name(view, projection, build), projection.row)
+    if key not in _tables:
+        _tables[key] = _table(key[0], projection)
+    return _tables[key]
 
 
-@cache
-def _table(name: str, row: type[Any], indexes: tuple[tuple[str, ...], ...]) -> Table:
-    hints = get_type_hints(row)
+_tables: dict[tuple[str, type[Any]], Table] = {}
+
+
+def _table(name: str, projection: Projection[Any]) -> Table:
+    hints = get_type_hints(projection.row)
     columns = [
         Column(field.name, _column_type(hints[field.name]), nullable=_plain(hints[field.name])[1])
-        for field in fields(row)
+        for field in fields(projection.row)
     ]
     table = Table(
         name,
@@ -120,7 +125,7 @@ def _table(name: str, row: type[Any], indexes: tuple[tuple[str, ...], ...]) -> T
         schema=SCHEMA,
     )
     Index(f"{name}_now", table.c.key, unique=True, postgresql_where=table.c.sealed_to.is_(None))
-    for n, index in enumerate(indexes):
+    for n, index in enumerate(projection.indexes):
         Index(f"{name}_i{n}", *(table.c[column] for column in index))
     return table
 
@@ -132,6 +137,7 @@ def known_at(table: Table, as_of: datetime | None) -> ColumnElement[bool]:
     return and_(table.c.sealed_from <= as_of, or_(table.c.sealed_to.is_(None), table.c.sealed_to > as_of))
 
 
-def row_of[Row](projection: Projection[Row], found: Mapping[str, Any]) -> Row:
+def row_of[Row](projection: Projection[Row], found: RowMapping) -> Row:
     """The row dataclass of a table row."""
-    return projection.row(**{field.name: found[field.name] for field in fields(projection.row)})  # type: ignore[arg-type]
+    make: Callable[..., Row] = projection.row
+    return make(**{name: found[name] for name in projection.columns})

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import pytest
+
 from steerco_events.decider import Decider, Refusal
 from steerco_events.registry import Payload
 
@@ -39,14 +41,11 @@ class When[State, Command]:
 
     def then_refused(self, refusal: type[Refusal], *, pointer: str | None = None) -> None:
         """That refusal, by name; and for that field, if a pointer is given."""
-        try:
-            events = self._decide()
-        except refusal as refused:
-            assert refused.detail
-            if pointer is not None:
-                assert refused.pointer == pointer
-            return
-        raise AssertionError(f"{events} instead of {refusal.__name__}")
+        with pytest.raises(refusal) as refused:
+            self._decide()
+        assert refused.value.detail
+        if pointer is not None:
+            assert refused.value.pointer == pointer
 
     def then_nothing(self) -> None:
         """No events: it is already so."""

@@ -57,8 +57,7 @@ def evolve_project(row: ProjectSeen | None, event: Recorded) -> ProjectSeen | No
         case portfolio.ProjectResumed(state=state), ProjectSeen():
             return replace(row, state=state, project_version=version)
         case _:
-            state = _STATES.get(type(payload), row.state)
-            return replace(row, state=state, project_version=version)
+            return replace(row, state=_STATES.get(type(payload), row.state), project_version=version)
 
 
 projects_seen = Projection("projects_seen", ProjectSeen, project_key, evolve_project)

@@ -30,9 +30,14 @@ TESTER = Principal(Actor(derived_id("person", "tester"), "PMO officer"), "tests"
 class Urls(Protocol):
     """The ways into one service's database."""
 
-    owner_url: str
-    app_url: str
-    feed_url: str
+    @property
+    def owner_url(self) -> str: ...
+
+    @property
+    def app_url(self) -> str: ...
+
+    @property
+    def feed_url(self) -> str: ...
 
 
 class Server(Protocol):
