@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import httpx
 from fastapi import Header, Request
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 
 from steerco_service.asking import Asker, runtime_of
 from steerco_service.bodies import Body
@@ -19,11 +19,17 @@ CONCURRENT_GROUPS = 4
 routes = router("batch")
 
 
+def _no_batch(path: str) -> str:
+    if path.partition("?")[0].strip("/") == "batch":
+        raise ValueError("a batch holds commands, not batches")
+    return path
+
+
 class BatchedCommand(Body):
     """One command: the request that would send it alone."""
 
     method: Literal["POST", "PUT", "DELETE"] = "POST"
-    path: Annotated[str, Field(pattern=r"^/[!-~]{1,500}$", examples=["/pitches"])]
+    path: Annotated[str, Field(pattern=r"^/[!-~]{1,500}$", examples=["/pitches"]), AfterValidator(_no_batch)]
     body: dict[str, Any] | None = None
     if_match: str | None = None
     idempotency_key: str | None = None
@@ -71,9 +77,10 @@ async def send_batch(
     groups: dict[str, list[int]] = {}
     for n, command in enumerate(batch.commands):
         groups.setdefault(command.group, []).append(n)
-    transport = httpx.ASGITransport(request.app, raise_app_exceptions=True)
+    prefix = request.scope.get("root_path", "")
+    transport = httpx.ASGITransport(request.app, root_path=prefix, raise_app_exceptions=False)
     gate = asyncio.Semaphore(CONCURRENT_GROUPS)
-    async with httpx.AsyncClient(transport=transport, base_url="http://batch") as client:
+    async with httpx.AsyncClient(transport=transport, base_url=f"http://batch{prefix}") as client:
 
         async def run(members: list[int]) -> None:
             async with gate:

@@ -24,7 +24,7 @@ async def livez() -> Response:
 
 
 @routes.get("/readyz", summary="The service can serve")
-@routes.get("/startupz", summary="The service has started")
+@routes.get("/startupz", summary="The service has started", operation_id="startupz")
 async def readyz(request: Request) -> Readiness:
     """200 when the service can serve, 503 while it can't; what fails in the background is listed."""
     runtime = runtime_of(request)

@@ -7,6 +7,8 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
 from steerco_events.decider import Refusal
@@ -117,6 +119,17 @@ def install_problem_handlers(app: FastAPI) -> None:
     async def on_too_large(_: Request, error: Exception) -> JSONResponse:
         return problem_response(Problem(413, "event-too-large", str(error)))
 
+    async def on_unavailable(_: Request, error: Exception) -> JSONResponse:
+        detail = f"the database can't be reached now ({type(error).__name__}); nothing was changed"
+        return problem_response(Problem(503, "database-unavailable", detail, headers={"Retry-After": "1"}))
+
+    async def on_error(_: Request, error: Exception) -> JSONResponse:
+        detail = "the request failed by a fault of ours; it was logged, and nothing half-done stays"
+        return problem_response(Problem(500, "internal-error", detail))
+
+    for unavailable in (InterfaceError, OperationalError, PoolTimeoutError, ConnectionError):
+        app.add_exception_handler(unavailable, on_unavailable)
+    app.add_exception_handler(Exception, on_error)
     app.add_exception_handler(Problem, on_problem)
     app.add_exception_handler(Refusal, on_refusal)
     app.add_exception_handler(RequestValidationError, on_validation)

@@ -1,7 +1,6 @@
 """One request that reads: a single consistent snapshot of the service's view, at an instant if one is asked for."""
 
 import base64
-import binascii
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -100,6 +99,8 @@ class Page:
     def select(self, query: Select[Any], *order: ColumnElement[Any]) -> Select[Any]:
         """The query for this page, ordered by columns that together are unique (text columns)."""
         if self.after:
+            if len(self.after) != len(order):
+                raise _malformed_cursor()
             query = query.where(tuple_(*order) > tuple_(*self.after))
         return query.order_by(*order).limit(self.limit + 1)
 
@@ -128,10 +129,16 @@ def page_of(
     if after is None:
         return Page(request, response, limit)
     try:
-        text = base64.urlsafe_b64decode(after + "=" * (-len(after) % 4)).decode()
-    except (binascii.Error, ValueError) as error:
-        raise Problem(400, "malformed-cursor", "`after` is not a cursor that a page gave") from error
+        text = base64.b64decode(after + "=" * (-len(after) % 4), altchars=b"-_", validate=True).decode()
+    except ValueError as error:
+        raise _malformed_cursor() from error
+    if not text or "\x00" in text:
+        raise _malformed_cursor()
     return Page(request, response, limit, tuple(text.split("\x1f")))
+
+
+def _malformed_cursor() -> Problem:
+    return Problem(400, "malformed-cursor", "`after` is not a cursor that a page gave")
 
 
 type Paged = Annotated[Page, Depends(page_of)]
