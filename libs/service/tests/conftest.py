@@ -47,11 +47,16 @@ class Close:
     thing_id: UUID
 
 
+def raised(thing_id: UUID, name: str) -> RiskRaised:
+    return RiskRaised(
+        risk_id=thing_id, project_id=thing_id, cause="", event=name, effect="", category="", project_version=1
+    )
+
+
 def decide(command: Put | Close, state: str | None) -> Sequence[Payload]:
     match command, state:
         case Put(thing_id, name), None:
-            other = {"cause": "", "effect": "", "category": "", "project_version": 1, "project_id": thing_id}
-            return [RiskRaised(risk_id=thing_id, event=name, **other)]
+            return [raised(thing_id, name)]
         case Put(_, name), _ if name == state:
             return []
         case Put(), _:
@@ -88,8 +93,8 @@ def key(event: Recorded) -> str | None:
 
 def evolve_row(row: Thing | None, event: Recorded) -> Thing | None:
     match event.payload, row:
-        case RiskRaised() as raised, _:
-            return Thing(raised.risk_id, raised.event, True)
+        case RiskRaised(risk_id=thing_id, event=name), _:
+            return Thing(thing_id, name, True)
         case RiskClosed(), Thing():
             return replace(row, is_open=False)
         case _:
