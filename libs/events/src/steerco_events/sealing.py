@@ -7,7 +7,7 @@ from steerco_events.postgres.sealer import Sealer
 from steerco_events.signals import Signal
 
 POLL_SECONDS = 1.0
-PENDING_SECONDS = 0.005
+GATHER_SECONDS = 0.005
 BEAT_SECONDS = 2.0
 
 
@@ -40,8 +40,8 @@ class Sealing:
             scan = await self._sealer.scan()
             if scan.events:
                 self._sealed.notify()
-            if scan.pending:
-                await asyncio.sleep(PENDING_SECONDS)
+            if scan.pending or scan.events:
+                await asyncio.sleep(GATHER_SECONDS)
             elif not await self._appended.wait(POLL_SECONDS) and (loop.time() - beaten > BEAT_SECONDS):
                 await self._sealer.beat()
                 beaten = loop.time()

@@ -14,7 +14,7 @@ def runtime_of(request: Request) -> Runtime:
     return runtime
 
 
-def principal_of(request: Request, authorization: Annotated[str | None, Header()] = None) -> Principal:
+async def principal_of(request: Request, authorization: Annotated[str | None, Header()] = None) -> Principal:
     """Who asks. Raises a 401 `Problem`."""
     return runtime_of(request).authenticator.principal(authorization)
 

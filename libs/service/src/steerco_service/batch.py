@@ -3,18 +3,20 @@
 import asyncio
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
+from urllib.parse import quote
 
-import httpx
+import msgspec
 from fastapi import Header, Request
 from pydantic import AfterValidator, BaseModel, Field
 
 from steerco_service.asking import Asker, runtime_of
 from steerco_service.bodies import Body
 from steerco_service.consistency import HEADER, token_of_header, wait_until
+from steerco_service.dispatch import dispatch
 from steerco_service.routing import router
 
 LARGEST_BATCH = 500
-CONCURRENT_GROUPS = 4
+CONCURRENT_GROUPS = 6
 
 routes = router("batch")
 
@@ -77,35 +79,30 @@ async def send_batch(
     groups: dict[str, list[int]] = {}
     for n, command in enumerate(batch.commands):
         groups.setdefault(command.group, []).append(n)
-    prefix = request.scope.get("root_path", "")
-    transport = httpx.ASGITransport(request.app, root_path=prefix, raise_app_exceptions=False)
     gate = asyncio.Semaphore(CONCURRENT_GROUPS)
-    async with httpx.AsyncClient(transport=transport, base_url=f"http://batch{prefix}") as client:
 
-        async def run(members: list[int]) -> None:
-            async with gate:
-                for n in members:
-                    answers[n] = await _send(client, batch.commands[n], authorization)
+    async def run(members: list[int]) -> None:
+        async with gate:
+            for n in members:
+                answers[n] = await _send(request, batch.commands[n], authorization)
 
-        async with asyncio.TaskGroup() as tasks:
-            for members in groups.values():
-                tasks.create_task(run(members))
+    async with asyncio.TaskGroup() as tasks:
+        for members in groups.values():
+            tasks.create_task(run(members))
     return BatchAnswer(answers=[answer for answer in answers if answer])
 
 
-async def _send(client: httpx.AsyncClient, command: BatchedCommand, authorization: str) -> BatchedAnswer:
+async def _send(request: Request, command: BatchedCommand, authorization: str) -> BatchedAnswer:
     headers: Mapping[str, str | None] = {
-        "Authorization": authorization,
-        "If-Match": command.if_match,
-        "Idempotency-Key": command.idempotency_key,
-        "Reason": command.reason,
+        "authorization": authorization,
+        "content-type": "application/json",
+        "if-match": command.if_match,
+        "idempotency-key": command.idempotency_key,
+        "reason": quote(command.reason) if command.reason else None,
     }
-    response = await client.request(
-        command.method,
-        command.path,
-        json=command.body,
-        headers={name: value for name, value in headers.items() if value is not None},
-    )
-    kept = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
-    body = response.json() if response.content else None
-    return BatchedAnswer(status=response.status_code, headers=kept, body=body)
+    given = {name: value for name, value in headers.items() if value is not None}
+    body = b"" if command.body is None else msgspec.json.encode(command.body)
+    answered = await dispatch(request, command.method, command.path, given, body)
+    kept = {name: answered.headers[name] for name in _KEPT_HEADERS if name in answered.headers}
+    content = msgspec.json.decode(answered.body) if answered.body else None
+    return BatchedAnswer(status=answered.status, headers=kept, body=content)

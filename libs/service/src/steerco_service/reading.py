@@ -119,7 +119,7 @@ def _encode(values: Sequence[str]) -> str:
     return base64.urlsafe_b64encode("\x1f".join(values).encode()).decode().rstrip("=")
 
 
-def page_of(
+async def page_of(
     request: Request,
     response: Response,
     limit: Annotated[int, Query(ge=1, le=LARGEST_PAGE, description="How many at most.")] = PAGE,

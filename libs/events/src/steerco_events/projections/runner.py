@@ -20,6 +20,7 @@ from steerco_events.signals import Signal
 
 BATCH = 2000
 IDLE_SECONDS = 5.0
+GATHER_SECONDS = 0.01
 WATERMARK_STEP = timedelta(seconds=1)
 
 _tracer = trace.get_tracer("steerco.projections")
@@ -79,6 +80,7 @@ class BuildRunner:
             while True:
                 if not await self.step(feed):
                     await feed.wait(IDLE_SECONDS)
+                    await asyncio.sleep(GATHER_SECONDS)
         finally:
             await feed.close()
 

@@ -1,0 +1,52 @@
+"""Sending a request to the application from inside one of its own requests, without a client between."""
+
+import logging
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote
+
+from fastapi import Request
+
+_logger = logging.getLogger("steerco.http")
+
+
+@dataclass(slots=True)
+class Dispatched:
+    """What the application answered."""
+
+    status: int = 500
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+async def dispatch(request: Request, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Dispatched:
+    """Serve a request to `path` (ASCII, with its query) as if it had come by itself; a fault is a 500, not raised."""
+    prefix: str = request.scope.get("root_path", "")
+    target, _, query = path.partition("?")
+    scope = {
+        **{name: request.scope[name] for name in ("type", "asgi", "http_version", "scheme", "server", "client")},
+        "method": method,
+        "root_path": prefix,
+        "path": prefix + unquote(target),
+        "raw_path": (prefix + target).encode(),
+        "query_string": query.encode(),
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+    }
+    answered = Dispatched()
+
+    async def receive() -> MutableMapping[str, Any]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            answered.status = message["status"]
+            answered.headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in message["headers"]}
+        else:
+            answered.body += message.get("body", b"")
+
+    try:
+        await request.app(scope, receive, send)
+    except Exception:
+        _logger.exception("%s %s failed inside a batch", method, target)
+    return answered
