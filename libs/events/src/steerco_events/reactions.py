@@ -39,12 +39,24 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
+class Sight:
+    """What a reaction may look at: its service's own streams, and its own view, on the runner's connection."""
+
+    connection: AsyncConnection
+    store: EventStore
+
+    async def fold[State](self, decider: Decider[State, Any], stream: str) -> State:
+        """The situation that a stream of the service's own is in."""
+        return decider.fold((await self.store.read_stream(self.connection, stream)).payloads)
+
+
+@dataclass(frozen=True, slots=True)
 class Reaction:
-    """`react` is given the event and a connection for the service's own projections; it writes nothing itself."""
+    """`react` is given the event and what it may look at; it writes nothing itself, it gives orders."""
 
     name: str
     service: str
-    react: Callable[[AsyncConnection, Recorded], Awaitable[Sequence[Order]]]
+    react: Callable[[Sight, Recorded], Awaitable[Sequence[Order]]]
 
     @property
     def actor(self) -> Actor:
@@ -116,7 +128,7 @@ class ReactionRunner:
         return len(batch.events)
 
     async def _react(self, tx: AsyncConnection, event: Recorded) -> None:
-        for n, order in enumerate(await self._reaction.react(tx, event)):
+        for n, order in enumerate(await self._reaction.react(Sight(tx, self._store), event)):
             context = self._reaction.context(event, n, self._clock)
             try:
                 async with tx.begin_nested():

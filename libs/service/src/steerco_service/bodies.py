@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from steerco_events.contracts.values import Figure, Money, StatedDate, parse_period
+from steerco_events.contracts.values import CURRENCIES, Figure, Money, StatedDate, parse_period
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _CONTROL_BUT_LINES = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -26,6 +26,12 @@ def _lines(text: str) -> str:
     return text
 
 
+def _known_currency(code: str) -> str:
+    if code not in CURRENCIES:
+        raise ValueError("is not an ISO 4217 currency code")
+    return code
+
+
 type Name = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=200), AfterValidator(_one_line)]
 """One line of 1 to 200 characters."""
 
@@ -35,7 +41,7 @@ type Prose = Annotated[str, StringConstraints(strict=True, max_length=10_000), A
 type Code = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,59}$")]
 """A short identifier that people type, such as `DFT-ict`."""
 
-type Currency = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Z]{3}$")]
+type Currency = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Z]{3}$"), AfterValidator(_known_currency)]
 """An ISO 4217 code."""
 
 type Period = Annotated[str, StringConstraints(strict=True), AfterValidator(parse_period)]

@@ -80,6 +80,11 @@ class Call:
         async with self.runtime.engine.connect() as connection:
             return await find(Lookup(connection, await live_build(connection, self.runtime)), id)
 
+    async def fold[State](self, decider: Decider[State, Any], stream: str) -> State:
+        """A situation of the service's own, from its stream."""
+        async with self.runtime.engine.connect() as connection:
+            return decider.fold((await self.runtime.store.read_stream(connection, stream)).payloads)
+
     async def handle[State, Command](
         self,
         decider: Decider[State, Command],

@@ -1,10 +1,9 @@
 """One request that reads: a single consistent snapshot of the service's view, at an instant if one is asked for."""
 
 import base64
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import reduce
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Query, Request, Response
@@ -52,11 +51,17 @@ class Reading(Lookup):
 
     async def fold[Row](self, projection: Projection[Row], stream: str, response: Response) -> Row | None:
         """One record, folded from its own stream, so never behind; its version becomes the ETag."""
-        events = await self.runtime.store.read_events(self.connection, stream)
-        if not events:
-            return None
-        response.headers["ETag"] = f'"{events[-1].stream_version}"'
-        return reduce(projection.evolve, events, None)
+        rows = await self.fold_all(projection, stream, response)
+        return next(iter(rows.values()), None)
+
+    async def fold_all[Row](self, projection: Projection[Row], stream: str, response: Response) -> Mapping[str, Row]:
+        """All rows of a stream that has several, by key, never behind; the stream's version becomes the ETag."""
+        rows: dict[str, Row | None] = {}
+        for event in await self.runtime.store.read_events(self.connection, stream):
+            response.headers["ETag"] = f'"{event.stream_version}"'
+            if key := projection.key(event):
+                rows[key] = projection.evolve(rows.get(key), event)
+        return {key: row for key, row in rows.items() if row is not None}
 
     def table(self, projection: str) -> Table:
         """The table of a projection."""

@@ -1,0 +1,165 @@
+"""Questions about the organization and the projects."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Annotated, Literal, Self
+from uuid import UUID
+
+from fastapi import Query, Response
+from pydantic import BaseModel
+
+from steerco_events.contracts.portfolio import PmoModel, ProjectState, Rating, UnitKind
+from steerco_events.contracts.values import StatedDate
+from steerco_portfolio.domain.organization import ORGANIZATION, UnknownUnit
+from steerco_portfolio.domain.project import UnknownProject
+from steerco_portfolio.projections.projects import ProjectRow, projects, projects_listed
+from steerco_portfolio.projections.units import UnitRow, all_units, model_in_force, units
+from steerco_service.bodies import Code, Name
+from steerco_service.reading import Paged, Read, Reading
+from steerco_service.routing import router
+
+routes = router("queries")
+
+
+class UnitAnswer(BaseModel):
+    """One unit; its PMO model is the one in force today, its own or inherited."""
+
+    unit_id: UUID
+    code: str
+    name: str
+    kind: UnitKind
+    parent_id: UUID | None
+    is_open: bool
+    pmo_model: PmoModel
+
+
+class StatedDateAnswer(BaseModel):
+    """A day, or the words in its place, or nothing."""
+
+    kind: Literal["stated", "undisclosed", "not_stated"]
+    on: date | None
+    said: str | None
+
+    @classmethod
+    def of(cls, stated: StatedDate) -> Self:
+        """The answer for a value."""
+        return cls(kind=stated.kind, on=stated.on, said=stated.said)
+
+
+class AssessmentAnswer(BaseModel):
+    """An assessor's newest rating."""
+
+    assessor: str
+    rating: Rating
+    assessed_on: date | None
+    evidence: str | None
+
+
+class ManagerAnswer(BaseModel):
+    """Who manages the project."""
+
+    person_id: UUID
+    job_title: str
+    from_on: date
+
+
+class ProjectAnswer(BaseModel):
+    """One project."""
+
+    project_id: UUID
+    code: str
+    title: str
+    unit_id: UUID
+    currency: str
+    state: ProjectState
+    source: str | None
+    reference: str | None
+    pitch_id: UUID | None
+    start: StatedDateAnswer
+    end: StatedDateAnswer
+    contradictory_dates: bool
+    manager: ManagerAnswer | None
+    assessments: list[AssessmentAnswer]
+
+
+def _unit_answers(rows: Sequence[UnitRow], reading: Reading) -> list[UnitAnswer]:
+    by_id = {row.unit_id: row for row in rows}
+    today = reading.runtime.clock.now().date()
+    named = [name for name in UnitAnswer.model_fields if name != "pmo_model"]
+    return [
+        UnitAnswer.model_validate(
+            {name: getattr(row, name) for name in named} | {"pmo_model": model_in_force(row, by_id, today)}
+        )
+        for row in rows
+    ]
+
+
+def _project_answer(row: ProjectRow) -> ProjectAnswer:
+    manager = None
+    if row.manager_id and row.manager_title and row.manager_from_on:
+        manager = ManagerAnswer(person_id=row.manager_id, job_title=row.manager_title, from_on=row.manager_from_on)
+    assessments = [
+        AssessmentAnswer(assessor=who, rating=a.rating, assessed_on=a.assessed_on, evidence=a.evidence)
+        for who, a in sorted(row.assessments.items())
+    ]
+    return ProjectAnswer.model_validate(
+        {name: getattr(row, name) for name in ProjectAnswer.model_fields if name != "manager"}
+        | {
+            "start": StatedDateAnswer.of(row.start),
+            "end": StatedDateAnswer.of(row.end),
+            "manager": manager,
+            "assessments": assessments,
+        }
+    )
+
+
+@routes.get("/units", summary="The units of the organization")
+async def list_units(
+    reading: Read,
+    kind: Annotated[UnitKind | None, Query(description="Of this kind only.")] = None,
+    code: Annotated[Code | None, Query(description="With this code only.")] = None,
+    parent_id: Annotated[UUID | None, Query(description="Directly below this unit only.")] = None,
+) -> list[UnitAnswer]:
+    """All of them, in the order of their codes."""
+    return [
+        answer
+        for answer in _unit_answers(await all_units(reading), reading)
+        if (kind is None or answer.kind == kind)
+        and (code is None or answer.code == code)
+        and (parent_id is None or answer.parent_id == parent_id)
+    ]
+
+
+@routes.get("/units/{unit_id}", summary="One unit")
+async def one_unit(unit_id: UUID, reading: Read, response: Response) -> UnitAnswer:
+    """Folded from the organization's stream, whose version is the ETag."""
+    rows = await reading.fold_all(units, ORGANIZATION, response)
+    for answer in _unit_answers(list(rows.values()), reading):
+        if answer.unit_id == unit_id:
+            return answer
+    raise UnknownUnit(f"no unit has the id {unit_id}")
+
+
+@routes.get("/projects", summary="List projects")
+async def list_projects(
+    reading: Read,
+    page: Paged,
+    unit_id: Annotated[UUID | None, Query(description="Of this unit only, not of those below it.")] = None,
+    state: Annotated[ProjectState | None, Query(description="In this state only.")] = None,
+    code: Annotated[Code | None, Query(description="With this code only.")] = None,
+    source: Annotated[Name | None, Query(description="Registered from this source only.")] = None,
+    reference: Annotated[Name | None, Query(description="With this reference in its source only.")] = None,
+) -> list[ProjectAnswer]:
+    """In the order of their codes; the next page is in the `Link` header."""
+    return [
+        _project_answer(row) for row in await projects_listed(reading, page, unit_id, state, code, source, reference)
+    ]
+
+
+@routes.get("/projects/{project_id}", summary="One project")
+async def one_project(project_id: UUID, reading: Read, response: Response) -> ProjectAnswer:
+    """Folded from its stream: never behind what was last accepted. Its version is the ETag."""
+    row = await reading.fold(projects, f"project-{project_id}", response)
+    if row is None:
+        raise UnknownProject("no project has this id")
+    return _project_answer(row)

@@ -1,0 +1,115 @@
+"""Commands on the organization."""
+
+from datetime import date
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Response
+from pydantic import Field
+
+from steerco_events.contracts.portfolio import PmoModel, UnitKind
+from steerco_portfolio.domain.organization import (
+    ORGANIZATION,
+    AdoptPmoModel,
+    CloseUnit,
+    MoveUnit,
+    OpenUnit,
+    RenameUnit,
+    organization_decider,
+)
+from steerco_service.bodies import Body, Code, Name
+from steerco_service.call import Call, Calling
+from steerco_service.routing import router
+
+routes = router("organization")
+
+
+class NewUnit(Body):
+    """A unit to open; an id of the caller's own makes sending it twice harmless."""
+
+    unit_id: UUID | None = None
+    code: Annotated[Code, Field(examples=["LIC-operations"])]
+    name: Annotated[Name, Field(examples=["Licensing operations"])]
+    kind: Annotated[UnitKind, Field(examples=["department"])]
+    parent_id: UUID | None = None
+    pmo_model: PmoModel | None = None
+
+
+class UnitName(Body):
+    """Another name."""
+
+    name: Annotated[Name, Field(examples=["Licensing and registration"])]
+
+
+class UnitMove(Body):
+    """A new parent, and why."""
+
+    parent_id: UUID
+    reason: Annotated[Name, Field(examples=["Inspections join the supervision of markets"])]
+
+
+class UnitClosure(Body):
+    """Why a unit is closed."""
+
+    reason: Annotated[Name, Field(examples=["Merged into licensing operations"])]
+
+
+class PmoModelChoice(Body):
+    """A PMO model, and the day from which it holds."""
+
+    pmo_model: Annotated[PmoModel, Field(examples=["coach"])]
+    effective_on: Annotated[date, Field(examples=["2027-01-01"])]
+    reason: Name | None = None
+
+
+@routes.post("/units", status_code=201, summary="Open a unit")
+async def open_unit(body: NewUnit, call: Calling) -> Response:
+    """One enterprise without a parent; business units below it; departments below those."""
+    unit_id = body.unit_id or call.new_id()
+    command = OpenUnit(
+        unit_id=unit_id,
+        code=body.code,
+        name=body.name,
+        kind=body.kind,
+        parent_id=body.parent_id,
+        pmo_model=body.pmo_model,
+    )
+    return await _handle(call, command, unit_id, created=unit_id)
+
+
+@routes.put("/units/{unit_id}/name", status_code=204, summary="Rename a unit")
+async def rename_unit(unit_id: UUID, body: UnitName, call: Calling) -> Response:
+    """Its code stays."""
+    return await _handle(call, RenameUnit(unit_id, body.name), unit_id)
+
+
+@routes.post("/units/{unit_id}/move", status_code=204, summary="Move a unit under another parent")
+async def move_unit(unit_id: UUID, body: UnitMove, call: Calling) -> Response:
+    """With all that is below it; no project is rewritten."""
+    return await _handle(call, MoveUnit(unit_id, body.parent_id), unit_id, reason=body.reason)
+
+
+@routes.post("/units/{unit_id}/closure", status_code=204, summary="Close a unit")
+async def close_unit(unit_id: UUID, body: UnitClosure, call: Calling) -> Response:
+    """It takes no new projects; those that it has stay until they are moved."""
+    return await _handle(call, CloseUnit(unit_id), unit_id, reason=body.reason)
+
+
+@routes.post("/units/{unit_id}/pmo-model", status_code=204, summary="Adopt a PMO model")
+async def adopt_pmo_model(unit_id: UUID, body: PmoModelChoice, call: Calling) -> Response:
+    """From that day the office of the unit is that strong; units below inherit it."""
+    command = AdoptPmoModel(unit_id, body.pmo_model, body.effective_on)
+    return await _handle(call, command, unit_id, reason=body.reason)
+
+
+async def _handle(
+    call: Call,
+    command: OpenUnit | RenameUnit | MoveUnit | CloseUnit | AdoptPmoModel,
+    unit_id: UUID,
+    *,
+    created: UUID | None = None,
+    reason: str | None = None,
+) -> Response:
+    return await call.handle(
+        organization_decider, ORGANIZATION, command, units=(unit_id,), created=created, reason=reason
+    )
