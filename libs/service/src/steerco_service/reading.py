@@ -68,8 +68,8 @@ class Reading(Lookup):
         return self.build.table(projection)
 
     @staticmethod
-    def known_at(table: Table, as_of: datetime | None = None) -> ColumnElement[bool]:
-        """The condition for the rows that were the truth at an instant (`None`: now)."""
+    def known_at(table: Table, as_of: datetime | ColumnElement[datetime] | None = None) -> ColumnElement[bool]:
+        """The condition for the rows that were the truth at an instant, or at each of a column's (`None`: now)."""
         return known_at(table, as_of)
 
 

@@ -130,8 +130,8 @@ def _table(name: str, projection: Projection[Any]) -> Table:
     return table
 
 
-def known_at(table: Table, as_of: datetime | None) -> ColumnElement[bool]:
-    """The condition for the rows that were the truth at an instant (`None`: now)."""
+def known_at(table: Table, as_of: datetime | ColumnElement[datetime] | None) -> ColumnElement[bool]:
+    """The condition for the rows that were the truth at an instant, or at each of a column's (`None`: now)."""
     if as_of is None:
         return table.c.sealed_to.is_(None)
     return and_(table.c.sealed_from <= as_of, or_(table.c.sealed_to.is_(None), table.c.sealed_to > as_of))

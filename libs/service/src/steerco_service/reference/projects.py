@@ -4,8 +4,10 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from steerco_events.contracts import portfolio
+from steerco_events.contracts.portfolio import ProjectState
 from steerco_events.envelope import Recorded
 from steerco_events.projections.model import Projection
+from steerco_events.registry import Payload
 from steerco_service.reading import Lookup
 
 
@@ -17,11 +19,11 @@ class ProjectSeen:
     code: str
     unit_id: UUID
     currency: str
-    state: str
+    state: ProjectState
     project_version: int
 
 
-_STATES: dict[type[object], str] = {
+_STATES: dict[type[object], ProjectState] = {
     portfolio.ProjectPlanningStarted: "planning",
     portfolio.ProjectExecutionStarted: "executing",
     portfolio.ProjectClosingStarted: "closing",
@@ -29,6 +31,15 @@ _STATES: dict[type[object], str] = {
     portfolio.ProjectPutOnHold: "on_hold",
     portfolio.ProjectTerminated: "terminated",
 }
+
+
+def state_after(payload: Payload, state: ProjectState) -> ProjectState:
+    """The state of a project after an event of its stream."""
+    match payload:
+        case portfolio.ProjectResumed(state=resumed):
+            return resumed
+        case _:
+            return _STATES.get(type(payload), state)
 
 
 def project_key(event: Recorded) -> str | None:
@@ -54,10 +65,8 @@ def evolve_project(row: ProjectSeen | None, event: Recorded) -> ProjectSeen | No
             return None
         case portfolio.ProjectMoved(to_unit_id=unit_id), ProjectSeen():
             return replace(row, unit_id=unit_id, project_version=version)
-        case portfolio.ProjectResumed(state=state), ProjectSeen():
-            return replace(row, state=state, project_version=version)
         case _:
-            return replace(row, state=_STATES.get(type(payload), row.state), project_version=version)
+            return replace(row, state=state_after(payload, row.state), project_version=version)
 
 
 projects_seen = Projection("projects_seen", ProjectSeen, project_key, evolve_project)
