@@ -13,7 +13,6 @@ from steerco_events.envelope import Recorded
 from steerco_events.projections.model import Projection
 from steerco_service.reading import Page, Reading
 
-
 _NOT_STATED = StatedDate.not_stated()
 
 

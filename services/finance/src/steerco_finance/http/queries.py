@@ -1,0 +1,102 @@
+"""Questions about figures and actual costs."""
+
+from datetime import date
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import Query, Response
+from pydantic import BaseModel
+
+from steerco_events.contracts.values import Measure
+from steerco_finance.domain.posting import UnknownPosting
+from steerco_finance.projections.figures import FigureRow, figures, figures_listed
+from steerco_finance.projections.postings import PostingRow, postings, postings_listed
+from steerco_service.bodies import FigureAnswer, MoneyAnswer, Period
+from steerco_service.reading import Paged, Read
+from steerco_service.routing import router
+
+routes = router("queries")
+
+
+class StatedFigureAnswer(BaseModel):
+    """A figure of a project; `baseline` counts the budgets of its measure and period."""
+
+    project_id: UUID
+    measure: Measure
+    kind: Literal["budget", "forecast"]
+    period: str
+    figure: FigureAnswer
+    baseline: int | None
+
+    @classmethod
+    def of(cls, row: FigureRow) -> "StatedFigureAnswer":
+        """The answer for a row."""
+        return cls(
+            project_id=row.project_id,
+            measure=row.measure,
+            kind=row.kind,
+            period=row.period,
+            figure=FigureAnswer.of(row.figure),
+            baseline=row.baseline,
+        )
+
+
+class PostingAnswer(BaseModel):
+    """One actual cost; reversed ones count no more."""
+
+    posting_id: UUID
+    project_id: UUID
+    source: str
+    reference: str
+    cost: MoneyAnswer
+    incurred_on: date
+    period: str
+    reversed: bool
+    reason: str | None
+
+    @classmethod
+    def of(cls, row: PostingRow) -> "PostingAnswer":
+        """The answer for a row."""
+        named = {name: getattr(row, name) for name in cls.model_fields}
+        return cls.model_validate(named | {"cost": MoneyAnswer.of(row.cost)})
+
+
+@routes.get("/projects/{project_id}/figures", summary="The figures of one project")
+async def project_figures(project_id: UUID, reading: Read, response: Response) -> list[StatedFigureAnswer]:
+    """Folded from the project's budget: never behind. Its version is the ETag for the next command."""
+    rows = await reading.fold_all(figures, f"budget-{project_id}", response)
+    return [StatedFigureAnswer.of(row) for _, row in sorted(rows.items())]
+
+
+@routes.get("/figures", summary="List figures")
+async def list_figures(
+    reading: Read,
+    page: Paged,
+    project_id: Annotated[UUID | None, Query(description="Of this project only.")] = None,
+    measure: Annotated[Measure | None, Query(description="Of this measure only.")] = None,
+    kind: Annotated[Literal["budget", "forecast"] | None, Query(description="Of this kind only.")] = None,
+    period: Annotated[Period | None, Query(description="Of this period only.")] = None,
+) -> list[StatedFigureAnswer]:
+    """By project, measure, kind and period; the next page is in the `Link` header."""
+    rows = await figures_listed(reading, page, project_id, measure, kind, period)
+    return [StatedFigureAnswer.of(row) for row in rows]
+
+
+@routes.get("/postings", summary="List actual costs")
+async def list_postings(
+    reading: Read,
+    page: Paged,
+    project_id: Annotated[UUID | None, Query(description="Of this project only.")] = None,
+    period: Annotated[Period | None, Query(description="Of this period only.")] = None,
+) -> list[PostingAnswer]:
+    """In the order of their ids; the next page is in the `Link` header."""
+    return [PostingAnswer.of(row) for row in await postings_listed(reading, page, project_id, period)]
+
+
+@routes.get("/postings/{posting_id}", summary="One actual cost")
+async def one_posting(posting_id: UUID, reading: Read, response: Response) -> PostingAnswer:
+    """Folded from its stream; its version is the ETag."""
+    row = await reading.fold(postings, f"posting-{posting_id}", response)
+    if row is None:
+        raise UnknownPosting("no posting has this id")
+    return PostingAnswer.of(row)
