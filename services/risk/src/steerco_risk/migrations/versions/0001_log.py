@@ -1,0 +1,11 @@
+"""The log of risk."""
+
+from steerco_service.migrations import create_log
+
+revision = "0001"
+down_revision = None
+
+
+def upgrade() -> None:
+    """Make the log and its grants."""
+    create_log()

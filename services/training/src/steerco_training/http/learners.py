@@ -1,0 +1,45 @@
+"""Commands on learners."""
+
+from datetime import date
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Response
+from pydantic import Field
+
+from steerco_service.bodies import Body, Name
+from steerco_service.call import Calling
+from steerco_service.routing import router
+from steerco_training.domain.learner import RecordCompletion, WaiveObligation, learner_decider
+
+routes = router("training")
+
+
+class NewCompletion(Body):
+    """A person completed a course; an id of the caller's own makes sending it twice harmless."""
+
+    completion_id: UUID | None = None
+    person_id: UUID
+    course: Annotated[Name, Field(examples=["project-management-essentials"])]
+    completed_on: Annotated[date, Field(examples=["2026-06-12"])]
+
+
+class Waiver(Body):
+    """Why a person need not take the course."""
+
+    reason: Annotated[Name, Field(examples=["Teaches the course"])]
+
+
+@routes.post("/completions", status_code=201, summary="Record a completed course")
+async def record_completion(body: NewCompletion, call: Calling) -> Response:
+    """It fulfills what the person owes of that course."""
+    completion_id = body.completion_id or call.new_id()
+    command = RecordCompletion(completion_id, body.person_id, body.course, body.completed_on, call.now.date())
+    return await call.handle(learner_decider, f"learner-{body.person_id}", command, created=completion_id)
+
+
+@routes.post("/learners/{person_id}/obligations/{obligation_id}/waiver", status_code=204, summary="Waive an obligation")
+async def waive_obligation(person_id: UUID, obligation_id: UUID, body: Waiver, call: Calling) -> Response:
+    """While it is open, with a reason."""
+    command = WaiveObligation(obligation_id)
+    return await call.handle(learner_decider, f"learner-{person_id}", command, reason=body.reason)

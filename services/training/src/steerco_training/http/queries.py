@@ -1,0 +1,99 @@
+"""Questions about obligations, learners and courses."""
+
+from datetime import date
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import Query, Response
+from pydantic import BaseModel
+
+from steerco_service.asking import Asker
+from steerco_service.reading import Paged, Read
+from steerco_service.routing import router
+from steerco_training.domain.course import COURSES
+from steerco_training.projections.completions import completions
+from steerco_training.projections.obligations import ObligationRow, obligations, obligations_listed
+
+routes = router("training")
+
+type ObligationState = Literal["open", "fulfilled", "waived"]
+
+
+class ObligationAnswer(BaseModel):
+    """A course that a person owes or owed; `overdue` when it is open past its day."""
+
+    obligation_id: UUID
+    person_id: UUID
+    job_title: str
+    project_id: UUID
+    course: str
+    due_on: date
+    overdue: bool
+    cause_id: UUID
+    cause_type: str
+    state: ObligationState
+    reason: str | None
+
+    @classmethod
+    def of(cls, row: ObligationRow, today: date) -> "ObligationAnswer":
+        """The answer for a row on a day."""
+        named = {name: getattr(row, name) for name in cls.model_fields if name != "overdue"}
+        return cls.model_validate(named | {"overdue": row.state == "open" and row.due_on < today})
+
+
+class CompletionAnswer(BaseModel):
+    """A completed course."""
+
+    completion_id: UUID
+    course: str
+    completed_on: date
+
+
+class LearnerAnswer(BaseModel):
+    """What a person owes and has completed."""
+
+    person_id: UUID
+    obligations: list[ObligationAnswer]
+    completions: list[CompletionAnswer]
+
+
+class CourseAnswer(BaseModel):
+    """One course; who owes it has so many days."""
+
+    name: str
+    title: str
+    due_within_days: int
+
+
+@routes.get("/obligations", summary="List obligations")
+async def list_obligations(
+    reading: Read,
+    page: Paged,
+    person_id: Annotated[UUID | None, Query(description="Of this person only.")] = None,
+    project_id: Annotated[UUID | None, Query(description="Because of this project only.")] = None,
+    state: Annotated[ObligationState | None, Query(description="In this state only.")] = None,
+) -> list[ObligationAnswer]:
+    """In the order of their ids; the next page is in the `Link` header."""
+    today = reading.runtime.clock.now().date()
+    rows = await obligations_listed(reading, page, person_id, project_id, state)
+    return [ObligationAnswer.of(row, today) for row in rows]
+
+
+@routes.get("/learners/{person_id}", summary="What a person owes and has completed")
+async def one_learner(person_id: UUID, reading: Read, response: Response) -> LearnerAnswer:
+    """Folded from the person's stream, whose version is the ETag; empty for a person that training never met."""
+    today = reading.runtime.clock.now().date()
+    stream = f"learner-{person_id}"
+    owed = await reading.fold_all(obligations, stream, response)
+    done = await reading.fold_all(completions, stream, response)
+    return LearnerAnswer(
+        person_id=person_id,
+        obligations=[ObligationAnswer.of(row, today) for row in owed.values()],
+        completions=[CompletionAnswer.model_validate(row, from_attributes=True) for row in done.values()],
+    )
+
+
+@routes.get("/courses", summary="The courses of the office")
+async def list_courses(_: Asker) -> list[CourseAnswer]:
+    """All of them."""
+    return [CourseAnswer(name=c.name, title=c.title, due_within_days=c.due_within.days) for c in COURSES]
