@@ -45,7 +45,10 @@ class BatchedCommand(Body):
 class Batch(Body):
     """At most 500 commands."""
 
-    commands: Annotated[list[BatchedCommand], Field(min_length=1, max_length=LARGEST_BATCH)]
+    commands: Annotated[
+        list[BatchedCommand],
+        Field(min_length=1, max_length=LARGEST_BATCH, examples=[[{"path": "/pitches", "body": {"title": "…"}}]]),
+    ]
 
 
 class BatchedAnswer(BaseModel):

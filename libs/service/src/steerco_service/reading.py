@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Query, Request, Response
-from sqlalchemy import ColumnElement, Select, Table, select, tuple_
+from sqlalchemy import ColumnElement, FromClause, Select, Table, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from steerco_events.projections.builds import Build
@@ -68,7 +68,7 @@ class Reading(Lookup):
         return self.build.table(projection)
 
     @staticmethod
-    def known_at(table: Table, as_of: datetime | ColumnElement[datetime] | None = None) -> ColumnElement[bool]:
+    def known_at(table: FromClause, as_of: datetime | ColumnElement[datetime] | None = None) -> ColumnElement[bool]:
         """The condition for the rows that were the truth at an instant, or at each of a column's (`None`: now)."""
         return known_at(table, as_of)
 

@@ -21,6 +21,7 @@ from sqlalchemy import (
     ColumnElement,
     Date,
     DateTime,
+    FromClause,
     Index,
     MetaData,
     Numeric,
@@ -130,7 +131,7 @@ def _table(name: str, projection: Projection[Any]) -> Table:
     return table
 
 
-def known_at(table: Table, as_of: datetime | ColumnElement[datetime] | None) -> ColumnElement[bool]:
+def known_at(table: FromClause, as_of: datetime | ColumnElement[datetime] | None) -> ColumnElement[bool]:
     """The condition for the rows that were the truth at an instant, or at each of a column's (`None`: now)."""
     if as_of is None:
         return table.c.sealed_to.is_(None)

@@ -61,7 +61,7 @@ class NewPitch(PitchContent):
 class Screening(Body):
     """What the office found."""
 
-    note: Prose = ""
+    note: Annotated[Prose, Field(examples=["Complete; the benefits are plausible."])] = ""
 
 
 class PitchDecision(Body):
@@ -75,7 +75,7 @@ class PitchDecision(Body):
 class Withdrawal(Body):
     """Why a pitch is taken back."""
 
-    reason: Name
+    reason: Annotated[Name, Field(examples=["Another unit does it already"])]
 
 
 async def _submission(pitch_id: UUID, body: PitchContent, call: Call) -> SubmitPitch:

@@ -1,0 +1,32 @@
+"""All services together, in the tests' process, over real databases."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from steerco.edition.services import SERVICES
+from steerco_servers.testing import TemporaryPostgres
+from steerco_service.testkit.serving import Served, serving
+
+type Client = Callable[[str], Awaitable[httpx.AsyncClient]]
+
+
+@pytest.fixture(scope="module")
+async def served(postgres: TemporaryPostgres) -> AsyncIterator[Served]:
+    """Every service of Steerco; a fresh one for each module of tests."""
+    async with serving(SERVICES, postgres) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+async def clients(served: Served) -> dict[str, httpx.AsyncClient]:
+    """A client of each service."""
+    return {service.name: await served.client(service.name) for service in SERVICES}
+
+
+@pytest.fixture(scope="session")
+def openapi() -> Callable[[Served], dict[str, dict[str, Any]]]:
+    """The OpenAPI description of each service."""
+    return lambda served: {name: app.openapi() for name, app in served.apps.items()}

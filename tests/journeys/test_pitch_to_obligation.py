@@ -1,0 +1,80 @@
+"""From an idea to a managed project, through the log, across the services."""
+
+import httpx
+
+from steerco_events.ids import derived_id, new_id
+from steerco_service.testkit.serving import Served
+
+type Clients = dict[str, httpx.AsyncClient]
+
+
+async def sent(answer: httpx.Response) -> httpx.Response:
+    assert answer.status_code in (201, 204), answer.text
+    return answer
+
+
+async def test_an_approved_pitch_becomes_a_project_that_is_budgeted_risked_and_managed(
+    served: Served, clients: Clients
+) -> None:
+    portfolio, intake, finance = clients["portfolio"], clients["intake"], clients["finance"]
+    root = (await sent(await portfolio.post("/units", json=unit("COM", "enterprise")))).json()["id"]
+    business = (await sent(await portfolio.post("/units", json=unit("LIC", "business_unit", root)))).json()["id"]
+    opened = await sent(await portfolio.post("/units", json=unit("LIC-ops", "department", business)))
+    department = opened.json()["id"]
+    after = {"Consistency-Token": opened.headers["Consistency-Token"]}
+
+    pitched = await sent(await intake.post("/pitches", json=pitch(department), headers=after))
+    location = pitched.headers["Location"]
+    await sent(await intake.post(f"{location}/screening", json={"note": "fit"}))
+    decision = {"outcome": "approved", "reason": "It pays back within two years"}
+    await sent(await intake.post(f"{location}/decision", json=decision))
+    await served.settled()
+
+    project_id = derived_id("project", pitched.json()["id"])
+    project = (await portfolio.get(f"/projects/{project_id}")).json()
+    assert (project["code"], project["state"], project["unit_id"]) == ("LIC-01", "chartered", department)
+
+    budget = {"measure": "cost", "period": "whole_life", "figure": {"money": {"amount": "1250.50", "currency": "EUR"}}}
+    await sent(await finance.put(f"/projects/{project_id}/budget", json=budget))
+    risk = {
+        "project_id": str(project_id),
+        "cause": "One engineer",
+        "event": "leaves",
+        "effect": "slips",
+        "category": "staff",
+        "probability": 3,
+        "impact": 4,
+    }
+    raised = await sent(await clients["risk"].post("/risks", json=risk))
+    assert (await clients["risk"].get(raised.headers["Location"])).json()["band"] == "high"
+
+    manager = {"person_id": str(new_id()), "job_title": "Project manager", "from_on": "2026-05-01"}
+    await sent(await portfolio.post(f"/projects/{project_id}/manager", json=manager))
+    await served.settled()
+    (owed,) = (await clients["training"].get("/obligations", params={"project_id": str(project_id)})).json()
+    assert (owed["state"], owed["due_on"], owed["overdue"]) == ("open", "2026-06-30", True)
+    completion = {
+        "person_id": manager["person_id"],
+        "course": owed["course"],
+        "completed_on": "2026-06-12",
+    }
+    done = await sent(await clients["training"].post("/completions", json=completion))
+    headers = {"Consistency-Token": done.headers["Consistency-Token"]}
+    (owed,) = (
+        await clients["training"].get("/obligations", params={"project_id": str(project_id)}, headers=headers)
+    ).json()
+    assert owed["state"] == "fulfilled"
+
+
+def unit(code: str, kind: str, parent_id: str | None = None) -> dict[str, object]:
+    return {"code": code, "name": code, "kind": kind, "parent_id": parent_id}
+
+
+def pitch(unit_id: str) -> dict[str, object]:
+    return {
+        "title": "Licence register on line",
+        "unit_id": unit_id,
+        "project_code": "LIC-01",
+        "currency": "EUR",
+        "fields": {"problem": "Paper.", "outcome": "One register.", "sponsor": "Director of Licensing"},
+    }
