@@ -1,0 +1,51 @@
+"""The same register in both editions: services as processes over Kafka answer as one process does."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.editions.running import RunningEdition, running_edition
+
+ROOT = Path(__file__).parents[2]
+REGISTER = [
+    "import",
+    "projects",
+    str(ROOT / "examples" / "register.csv"),
+    "--map",
+    str(ROOT / "examples" / "uk-major-projects.toml"),
+]
+APART = {"as_of", "sources", "at", "event_id", "since", "watermark", "end"}
+
+
+def without_instants(value: Any) -> Any:
+    """An answer without positions and instants, which two runs can't share."""
+    match value:
+        case dict():
+            return {key: without_instants(each) for key, each in value.items() if key not in APART}
+        case list():
+            return [without_instants(each) for each in value]
+        case _:
+            return value
+
+
+def shown(edition: RunningEdition, scope: str) -> Any:
+    answer = json.loads(edition.steerco("show", "portfolio", "--scope", scope, "--over", "--format", "json"))
+    return without_instants(answer)
+
+
+@pytest.mark.kafka
+def test_the_same_import_gives_the_same_answers_in_both_editions() -> None:
+    with (
+        running_edition("--empty") as embedded,
+        running_edition(command="run-distributed") as distributed,
+    ):
+        imported = [edition.steerco(*REGISTER) for edition in (embedded, distributed)]
+        assert imported[0] == imported[1]
+        units = shown(embedded, "enterprise")["units"]
+        assert units
+        for scope in ("enterprise", *(unit["unit"]["code"] for unit in units)):
+            assert shown(distributed, scope) == shown(embedded, scope)
+        again = distributed.steerco(*REGISTER)
+        assert "0 changes" in again

@@ -1,0 +1,97 @@
+"""The one-process edition as its user meets it: starts, stops, crashes, wrong use."""
+
+import os
+import signal
+import stat
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.editions.running import RunningEdition, free_port, remove, running_edition, start, steerco
+
+
+@pytest.fixture(scope="module")
+def example() -> Iterator[RunningEdition]:
+    with running_edition("--example") as edition:
+        yield edition
+
+
+def failed(*arguments: str, **environment: str) -> str:
+    """What a command that fails says."""
+    done = subprocess.run(
+        steerco(*arguments), env=os.environ | environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stderr.strip()
+
+
+def test_a_start_shows_three_scopes_the_proof_and_commands_to_paste(example: RunningEdition) -> None:
+    said = example.said
+    for expected in ("enterprise", "business unit", "department", "month ends", "ready at", "stop with Ctrl-C"):
+        assert expected in said
+    assert "NOT equal" not in said
+    assert said.count("steerco show portfolio") >= 3
+
+
+def test_the_run_file_is_private(example: RunningEdition) -> None:
+    assert stat.S_IMODE((example.data_dir / "run.json").stat().st_mode) == 0o600
+
+
+def test_a_port_in_use_is_one_clear_line(example: RunningEdition, tmp_path: Path) -> None:
+    port = httpx.URL(example.run["url"]).port
+    said = failed("up", "--empty", "--data-dir", str(tmp_path / "other"), "--port", str(port))
+    assert said.count("\n") == 0
+    assert f"port {port} is in use" in said
+
+
+def test_a_data_directory_in_use_is_one_clear_line(example: RunningEdition) -> None:
+    said = failed("up", "--data-dir", str(example.data_dir), "--port", str(free_port()))
+    assert said.count("\n") == 0
+    assert "in use" in said
+
+
+def test_an_empty_edition_is_not_made_of_the_example(example: RunningEdition) -> None:
+    assert "--data-dir" in failed("up", "--empty", "--data-dir", str(example.data_dir), "--port", str(free_port()))
+
+
+def test_without_an_edition_a_command_says_how_to_start_one(tmp_path: Path) -> None:
+    said = failed("show", "portfolio", "--scope", "enterprise", XDG_DATA_HOME=str(tmp_path), HOME=str(tmp_path))
+    assert "steerco up" in said
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_the_data_is_kept_however_it_ends(ending: signal.Signals, tmp_path: Path) -> None:
+    home = tmp_path
+    try:
+        first = start(home / "data", "--empty")
+        opened = {"code": "COM", "name": "Commission", "kind": "enterprise"}
+        answer = httpx.post(f"{first.run['url']}/portfolio/units", json=opened, headers=bearer(first))
+        assert answer.status_code == 201
+        first.stop(ending)
+        second = start(home / "data", "--empty")
+        units = httpx.get(f"{second.run['url']}/portfolio/units", headers=bearer(second)).json()
+        assert [unit["code"] for unit in units] == ["COM"]
+        second.stop()
+        assert not (home / "data" / "run.json").exists()
+    finally:
+        remove(home)
+
+
+def bearer(edition: RunningEdition) -> dict[str, str]:
+    return {"Authorization": f"Bearer {edition.run['token']}"}
+
+
+def test_every_service_serves_its_docs_from_itself(example: RunningEdition) -> None:
+    services = httpx.get(example.run["url"]).json()
+    assert set(services) == {"intake", "portfolio", "finance", "risk", "training", "reporting"}
+    for service in services.values():
+        page = httpx.get(example.run["url"] + service["docs"]).text
+        assert "https://" not in page
+        assets = [part.split('"')[0] for part in page.split('src="')[1:]]
+        assert assets
+        for asset in assets:
+            assert httpx.get(example.run["url"] + asset).status_code == 200
