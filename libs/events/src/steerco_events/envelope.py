@@ -7,7 +7,7 @@ from functools import cached_property
 from uuid import UUID
 
 from steerco_events.ids import derived_id
-from steerco_events.registry import Payload, Registry
+from steerco_events.registry import Payload, Registry, schema_urn
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,11 @@ class Recorded:
     org_units: tuple[UUID, ...]
     data: bytes
     registry: Registry
+
+    @property
+    def schema(self) -> str:
+        """The `dataschema` of the event."""
+        return schema_urn(self.type, self.schema_version)
 
     @cached_property
     def payload(self) -> Payload:

@@ -33,8 +33,13 @@ class EventType:
     @property
     def schema(self) -> str:
         """The `ce_dataschema` of the event."""
-        _, service, event = self.name.split(".")
-        return f"urn:steerco:{service}:{event}:{self.version}"
+        return schema_urn(self.name, self.version)
+
+
+def schema_urn(name: str, version: int) -> str:
+    """The name of the schema of an event type's version."""
+    _, service, event = name.split(".", 2)
+    return f"urn:steerco:{service}:{event}:{version}"
 
 
 class Registry:

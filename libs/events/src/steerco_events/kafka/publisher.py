@@ -1,0 +1,81 @@
+"""Publishing to Kafka: idempotent, acknowledged by all, pipelined."""
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from contextlib import suppress
+
+import msgspec
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from steerco_events.envelope import Recorded
+from steerco_events.kafka.headers import headers_of
+from steerco_events.kafka.topics import events_topic, head_topic
+from steerco_events.positions import Head
+
+MAX_BATCH_BYTES = 262_144
+
+
+class KafkaPublisher:
+    """A `Publisher` to the topics of one service. After any error it begins again with a new producer."""
+
+    def __init__(self, service: str, bootstrap: str) -> None:
+        self._service = service
+        self._bootstrap = bootstrap
+        self._producer: AIOKafkaProducer | None = None
+
+    async def publish(self, events: Sequence[Recorded]) -> None:
+        """Return when every event is acknowledged by all replicas in sync. Raises aiokafka's `KafkaError`."""
+        topic = events_topic(self._service)
+        producer = await self._started()
+        try:
+            sent: list[Awaitable[object]] = [
+                await producer.send(
+                    topic,
+                    value=event.data,
+                    key=event.stream.encode(),
+                    partition=event.partition,
+                    headers=headers_of(event),
+                )
+                for event in events
+            ]
+            await asyncio.gather(*sent)
+        except BaseException:
+            await self.close()
+            raise
+
+    async def publish_head(self, head: Head) -> None:
+        """Tell the readers how far the log is complete."""
+        producer = await self._started()
+        try:
+            await producer.send_and_wait(
+                head_topic(self._service), value=msgspec.json.encode(head), key=self._service.encode()
+            )
+        except BaseException:
+            await self.close()
+            raise
+
+    async def _started(self) -> AIOKafkaProducer:
+        if self._producer is None:
+            producer = AIOKafkaProducer(
+                bootstrap_servers=self._bootstrap,
+                enable_idempotence=True,
+                acks="all",
+                compression_type="lz4",
+                linger_ms=0,
+                max_batch_size=MAX_BATCH_BYTES,
+            )
+            try:
+                await producer.start()
+            except BaseException:
+                await producer.stop()
+                raise
+            self._producer = producer
+        return self._producer
+
+    async def close(self) -> None:
+        """Drop the producer and what it had not sent."""
+        producer, self._producer = self._producer, None
+        if producer:
+            with suppress(KafkaError):
+                await producer.stop()

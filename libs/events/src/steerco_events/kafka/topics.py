@@ -1,0 +1,47 @@
+"""The topics of a service: its events, and the head of its log."""
+
+from collections.abc import Iterable
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import TopicAlreadyExistsError, for_code
+
+from steerco_events.positions import PARTITIONS
+
+
+def events_topic(service: str) -> str:
+    """Where the events of a service are: 12 partitions for ever, kept for ever, never compacted."""
+    return f"steerco.{service}.events.v1"
+
+
+def head_topic(service: str) -> str:
+    """Where the newest head of a service's log is: one partition, compacted."""
+    return f"steerco.{service}.head.v1"
+
+
+def _topics(service: str, replication: int) -> list[NewTopic]:
+    in_sync = {"min.insync.replicas": str(max(1, replication - 1))}
+    kept = in_sync | {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
+    newest = in_sync | {"cleanup.policy": "compact", "segment.ms": "3600000"}
+    return [
+        NewTopic(events_topic(service), PARTITIONS, replication, topic_configs=kept),
+        NewTopic(head_topic(service), 1, replication, topic_configs=newest),
+    ]
+
+
+async def create_topics(bootstrap: str, services: Iterable[str], replication: int = 3) -> None:
+    """Make the topics of these services that are not there yet. Raises aiokafka's `KafkaError`."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        there = set(await admin.list_topics())
+        wanted = [topic for service in services for topic in _topics(service, replication)]
+        missing = [topic for topic in wanted if topic.name not in there]
+        if not missing:
+            return
+        answer = await admin.create_topics(missing)
+        for name, code, *_ in answer.topic_errors:
+            error = for_code(code)
+            if code and error is not TopicAlreadyExistsError:
+                raise error(f"topic {name}")
+    finally:
+        await admin.close()

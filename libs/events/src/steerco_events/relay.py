@@ -1,0 +1,89 @@
+"""The relay: carries a log's sealed events to its readers, in order, from one process at a time."""
+
+import asyncio
+from datetime import timedelta
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from steerco_events.ports import Cursor, Publisher
+from steerco_events.positions import Head
+from steerco_events.postgres.checkpoints import Checkpoints
+from steerco_events.postgres.feed import StoreFeed
+from steerco_events.postgres.lease import Lease
+
+CONSUMER = "relay"
+BATCH = 2000
+BEAT_SECONDS = 2.0
+
+
+class Relay:
+    """Publishes one log. The holder of the lease `relay` runs it; a standby tries as often as the holder renews.
+
+    The checkpoint moves after the readers have the batch and only while the lease is held, so a batch may be
+    published twice and never left out; readers pass over what they have. After an error `run` raises: start it
+    again, it goes on from the checkpoint.
+    """
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        feed: StoreFeed,
+        publisher: Publisher,
+        lasts: timedelta = timedelta(seconds=10),
+    ) -> None:
+        self._engine = engine
+        self._feed = feed
+        self._publisher = publisher
+        self._lease = Lease("relay", lasts)
+        self._renew_seconds = lasts.total_seconds() / 3
+        self._checkpoints = Checkpoints(CONSUMER)
+        self._told: Head | None = None
+
+    async def run(self) -> None:
+        """Run until cancelled. Raises what the publisher raises, `LeaseLost`, `CheckpointMoved`."""
+        try:
+            while True:
+                await self._lead()
+        finally:
+            await self._publisher.close()
+
+    async def _lead(self) -> None:
+        loop = asyncio.get_running_loop()
+        while not await self._renew():
+            await asyncio.sleep(self._renew_seconds)
+        renewed = loop.time()
+        cursor = await self._checkpoint()
+        self._told = None
+        while True:
+            if loop.time() - renewed > self._renew_seconds:
+                if not await self._renew():
+                    return
+                renewed = loop.time()
+            before = cursor
+            cursor = await self.step(cursor)
+            if cursor == before:
+                await self._feed.wait(BEAT_SECONDS)
+
+    async def _renew(self) -> bool:
+        async with self._engine.begin() as tx:
+            return await self._lease.acquire(tx)
+
+    async def _checkpoint(self) -> Cursor:
+        async with self._engine.connect() as connection:
+            return await self._checkpoints.load(connection, self._feed.service)
+
+    async def step(self, cursor: Cursor) -> Cursor:
+        """Publish one batch after the cursor, and the head once all of it is out; the cursor after it."""
+        head = await self._feed.head()
+        batch = await self._feed.read(cursor, BATCH)
+        after = Cursor(batch.cursor.generation, batch.cursor.positions)
+        if batch.events:
+            await self._publisher.publish(batch.events)
+        if after != cursor:
+            async with self._engine.begin() as tx:
+                await self._lease.hold(tx)
+                await self._checkpoints.advance(tx, self._feed.service, cursor, after)
+        if head != self._told and min(after.positions) >= max(head.positions):
+            await self._publisher.publish_head(head)
+            self._told = head
+        return after
