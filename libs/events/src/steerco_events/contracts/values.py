@@ -61,6 +61,11 @@ class Money:
         return cls(exact, currency)
 
 
+def amount_text(amount: Decimal, currency: str) -> str:
+    """An amount, or a sum of any size, as plain decimal text at the currency's decimals."""
+    return f"{amount:.{get_currency_precision(currency)}f}"
+
+
 @dataclass(frozen=True, slots=True)
 class Figure:
     """An amount; or words in its place (`undisclosed`, kept as said); or nothing (`not_stated`). Never 0 for absent."""

@@ -1,0 +1,158 @@
+"""The story of a project, a line per event of any service: row, fold and query."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import or_, select, union_all
+
+from steerco_events.contracts import finance, portfolio, risk, training
+from steerco_events.envelope import Recorded
+from steerco_events.projections.model import Projection
+from steerco_reporting.projections.projects import ProjectRow
+from steerco_reporting.projections.sentences import sentence
+from steerco_reporting.projections.units import Organization
+from steerco_service.reading import Reading
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """One event of any log, and the project, the pitch, the units or the record that it is about.
+
+    `about` is the key of a record that the event names by its id alone.
+    """
+
+    event_id: UUID
+    service: str
+    generation: int
+    position: int
+    type: str
+    actor_id: UUID
+    job_title: str
+    reason: str | None
+    what: str
+    project_id: UUID | None
+    pitch_id: UUID | None
+    from_unit_id: UUID | None
+    to_unit_id: UUID | None
+    about: str | None
+
+
+def event_key(event: Recorded) -> str:
+    """Every event has a line of its own."""
+    return str(event.id)
+
+
+def evolve_event(row: EventRow | None, event: Recorded) -> EventRow | None:
+    """The line of an event."""
+    payload = event.payload
+    from_unit_id, to_unit_id = _units(event)
+    return row or EventRow(
+        event_id=event.id,
+        service=event.service,
+        generation=event.generation,
+        position=event.position,
+        type=event.type,
+        actor_id=event.actor.id,
+        job_title=event.actor.job_title,
+        reason=event.reason,
+        what=sentence(payload) or f"An event of a type that was not known: {event.type}",
+        project_id=_project(event),
+        pitch_id=getattr(payload, "pitch_id", None),
+        from_unit_id=from_unit_id,
+        to_unit_id=to_unit_id,
+        about=_about(event),
+    )
+
+
+def _project(event: Recorded) -> UUID | None:
+    match event.payload:
+        case portfolio.ProjectCodeTaken():
+            return None
+        case payload:
+            return getattr(payload, "project_id", None)
+
+
+def _units(event: Recorded) -> tuple[UUID | None, UUID | None]:
+    match event.payload:
+        case portfolio.ProjectMoved(from_unit_id=from_unit_id, to_unit_id=to_unit_id):
+            return from_unit_id, to_unit_id
+        case payload if not isinstance(payload, portfolio.ProjectManagerAppointed):
+            return None, getattr(payload, "unit_id", None)
+        case _:
+            return None, None
+
+
+def _about(event: Recorded) -> str | None:
+    match event.payload:
+        case risk.RiskRated(risk_id=key) | risk.RiskClosed(risk_id=key):
+            return str(key)
+        case training.ObligationFulfilled(obligation_id=key) | training.ObligationWaived(obligation_id=key):
+            return str(key)
+        case finance.ActualCostReversed(posting_id=key):
+            return str(key)
+        case _:
+            return None
+
+
+events = Projection(
+    "events",
+    EventRow,
+    event_key,
+    evolve_event,
+    indexes=(("project_id",), ("pitch_id",), ("service", "sealed_from", "position")),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """An event as a story tells it."""
+
+    at: datetime
+    event: EventRow
+    what: str
+
+
+async def story(reading: Reading, project: ProjectRow, organization: Organization, at: datetime) -> Sequence[Line]:
+    """All that happened to a project up to an instant, and to the pitch that it came from, in the order of the seals.
+
+    What several logs sealed at the same instant stands in the order in which the services work for each other.
+    """
+    table = reading.table("events")
+    concerned = table.c.project_id == project.project_id
+    if project.pitch_id:
+        concerned = or_(concerned, table.c.pitch_id == project.pitch_id)
+    rows = (await reading.connection.execute(select(table).where(concerned, table.c.sealed_from <= at))).mappings()
+    order = {service: n for n, service in enumerate(reading.build.view.services)}
+    found = [(row["sealed_from"], EventRow(**{name: row[name] for name in events.columns})) for row in rows]
+    found.sort(key=lambda line: (line[0], order[line[1].service], line[1].position))
+    names = await _names(reading, project.project_id)
+    return [Line(since, event, _told(event, organization, names)) for since, event in found]
+
+
+def _told(event: EventRow, organization: Organization, names: Mapping[str, str]) -> str:
+    told = event.what
+    if event.about and event.about in names:
+        told += f": {names[event.about]}"
+    for preposition, unit_id in (
+        ("from", event.from_unit_id),
+        ("to" if event.from_unit_id else "in", event.to_unit_id),
+    ):
+        if unit := organization.units.get(unit_id) if unit_id else None:
+            told += f" {preposition} {unit.code}"
+    return told
+
+
+async def _names(reading: Reading, project_id: UUID) -> Mapping[str, str]:
+    """What the risks, obligations and postings of a project are called, by their keys."""
+    risks, obligations, postings = (reading.table(name) for name in ("risks", "obligations", "actual_costs"))
+
+    query = union_all(
+        select(risks.c.key, risks.c.event.label("name")).where(risks.c.project_id == project_id),
+        select(obligations.c.key, obligations.c.course).where(obligations.c.project_id == project_id),
+        select(postings.c.key, postings.c.source + " " + postings.c.reference).where(
+            postings.c.project_id == project_id
+        ),
+    )
+    return {key: name for key, name in await reading.connection.execute(query)}

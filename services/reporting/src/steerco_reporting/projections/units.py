@@ -1,0 +1,134 @@
+"""The org units: row, fold, and the tree that they make at an instant."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import select
+
+from steerco_events.contracts import portfolio
+from steerco_events.contracts.portfolio import PmoModel, UnitKind
+from steerco_events.decider import Refusal
+from steerco_events.envelope import Recorded
+from steerco_events.projections.model import Projection
+from steerco_events.projections.tables import row_of
+from steerco_service.reading import Reading
+
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """A PMO model, in force from a day on (`None`: since the unit was opened)."""
+
+    pmo_model: PmoModel
+    effective_on: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class UnitRow:
+    """One unit; its adoptions in the order in which they were decided."""
+
+    unit_id: UUID
+    code: str
+    name: str
+    kind: UnitKind
+    parent_id: UUID | None
+    is_open: bool
+    adoptions: tuple[Adoption, ...]
+
+
+def unit_key(event: Recorded) -> str | None:
+    """The unit that an event of the organization is about."""
+    match event.payload:
+        case (
+            portfolio.UnitOpened(unit_id=unit_id)
+            | portfolio.UnitRenamed(unit_id=unit_id)
+            | portfolio.UnitMoved(unit_id=unit_id)
+            | portfolio.UnitClosed(unit_id=unit_id)
+            | portfolio.PmoModelAdopted(unit_id=unit_id)
+        ):
+            return str(unit_id)
+        case _:
+            return None
+
+
+def evolve_unit(row: UnitRow | None, event: Recorded) -> UnitRow | None:
+    """The row after an event."""
+    match event.payload, row:
+        case portfolio.UnitOpened() as unit, _:
+            adoptions = (Adoption(unit.pmo_model, None),) if unit.pmo_model else ()
+            return UnitRow(unit.unit_id, unit.code, unit.name, unit.kind, unit.parent_id, True, adoptions)
+        case portfolio.UnitRenamed(name=name), UnitRow():
+            return replace(row, name=name)
+        case portfolio.UnitMoved(to_parent_id=parent_id), UnitRow():
+            return replace(row, parent_id=parent_id)
+        case portfolio.UnitClosed(), UnitRow():
+            return replace(row, is_open=False)
+        case portfolio.PmoModelAdopted(pmo_model=pmo_model, effective_on=effective_on), UnitRow():
+            return replace(row, adoptions=(*row.adoptions, Adoption(pmo_model, effective_on)))
+        case _:
+            return row
+
+
+units = Projection("units", UnitRow, unit_key, evolve_unit)
+
+
+class UnknownScope(Refusal):
+    """No unit had this code at the instant asked for."""
+
+    kind = "unknown"
+
+
+class Organization:
+    """The tree of units as it was known at an instant."""
+
+    def __init__(self, found: Iterable[UnitRow]) -> None:
+        self.units: Mapping[UUID, UnitRow] = {unit.unit_id: unit for unit in found}
+
+    def scope(self, name: str) -> UnitRow:
+        """The unit of that code; `enterprise` is the root. Raises `UnknownScope`."""
+        for unit in self.units.values():
+            if unit.parent_id is None if name == "enterprise" else unit.code == name:
+                return unit
+        raise UnknownScope(f"no unit has the code {name!r}" if self.units else "no unit was opened yet")
+
+    def children(self, unit_id: UUID) -> Sequence[UnitRow]:
+        """The units right below, in the order of their codes."""
+        return sorted((unit for unit in self.units.values() if unit.parent_id == unit_id), key=lambda unit: unit.code)
+
+    def above(self, unit_id: UUID) -> Sequence[UnitRow]:
+        """The unit and those above it, up to the root."""
+        found: list[UnitRow] = []
+        unit = self.units.get(unit_id)
+        while unit and unit not in found:
+            found.append(unit)
+            unit = self.units.get(unit.parent_id) if unit.parent_id else None
+        return found
+
+    def lines(self, scope_id: UUID) -> Mapping[UUID, UUID]:
+        """For every unit of a scope, the child of the scope that it counts in; the scope counts in itself."""
+        found = {scope_id: scope_id} if scope_id in self.units else {}
+        for unit_id in self.units:
+            above = [unit.unit_id for unit in self.above(unit_id)]
+            if scope_id in above[1:]:
+                found[unit_id] = above[above.index(scope_id) - 1]
+        return found
+
+    def pmo_model(self, unit_id: UUID, day: date) -> PmoModel | None:
+        """The model in force at a unit on a day: its own, or what it inherits."""
+        for unit in self.above(unit_id):
+            for adoption in reversed(unit.adoptions):
+                if adoption.effective_on is None or adoption.effective_on <= day:
+                    return adoption.pmo_model
+        return None
+
+
+async def organizations(reading: Reading, instants: Sequence[datetime]) -> Sequence[Organization]:
+    """The organization at each of these instants."""
+    table = reading.table("units")
+    rows = (await reading.connection.execute(select(table))).mappings().all()
+    found = [(row["sealed_from"], row["sealed_to"], row_of(units, row)) for row in rows]
+    return [
+        Organization(unit for since, until, unit in found if since <= at and (until is None or until > at))
+        for at in instants
+    ]

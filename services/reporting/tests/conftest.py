@@ -1,0 +1,255 @@
+"""Half a year of a small commission, told through the logs of five services under a clock that is set by hand."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from uuid import UUID
+
+import httpx
+import pytest
+
+from steerco_events.clock import ManualClock
+from steerco_events.contracts import finance, intake, portfolio, risk, training
+from steerco_events.contracts.values import WHOLE_LIFE, Figure, Measure, Money, StatedDate
+from steerco_events.ids import derived_id
+from steerco_events.registry import Payload
+from steerco_reporting.app import SERVICE
+from steerco_servers.testing import TemporaryPostgres
+from steerco_service.testkit.serving import Served, log_only, serving
+
+LOGS = ("intake", "portfolio", "finance", "risk", "training")
+MANAGER = derived_id("person", "manager")
+PITCH = derived_id("pitch", "web")
+RISK, OBLIGATION, POSTING, WRONG_POSTING = (derived_id(name) for name in ("risk", "obligation", "posting", "wrong"))
+
+
+def unit_id(code: str) -> UUID:
+    return derived_id("unit", code)
+
+
+def project_id(code: str) -> UUID:
+    return derived_id("project", PITCH) if code == "WEB-1" else derived_id("project", code)
+
+
+def opened(
+    code: str, kind: portfolio.UnitKind, parent: str | None = None, model: portfolio.PmoModel | None = None
+) -> portfolio.UnitOpened:
+    return portfolio.UnitOpened(
+        unit_id=unit_id(code),
+        code=code,
+        name=f"{code} by name",
+        kind=kind,
+        parent_id=unit_id(parent) if parent else None,
+        pmo_model=model,
+    )
+
+
+def registered(code: str, unit: str, currency: str) -> portfolio.ProjectRegistered:
+    return portfolio.ProjectRegistered(
+        project_id=project_id(code),
+        code=code,
+        title=f"{code} by title",
+        unit_id=unit_id(unit),
+        currency=currency,
+        state="executing",
+        source="register",
+        reference=code,
+    )
+
+
+def figure(said: str | None, currency: str = "EUR") -> Figure:
+    if said is None:
+        return Figure.not_stated()
+    try:
+        return Figure.disclosed(Money.parse(said, currency))
+    except ValueError:
+        return Figure.undisclosed(said)
+
+
+def budget(code: str, said: Figure, measure: Measure = "cost", period: str = WHOLE_LIFE) -> finance.BudgetBaselined:
+    return finance.BudgetBaselined(
+        project_id=project_id(code), measure=measure, period=period, figure=said, baseline=1, project_version=1
+    )
+
+
+def forecast(code: str, said: Figure, measure: Measure = "cost", period: str = WHOLE_LIFE) -> finance.ForecastMade:
+    return finance.ForecastMade(
+        project_id=project_id(code), measure=measure, period=period, figure=said, project_version=1
+    )
+
+
+def rated(code: str, assessor: str, rating: portfolio.Rating) -> portfolio.DeliveryConfidenceAssessed:
+    return portfolio.DeliveryConfidenceAssessed(project_id=project_id(code), assessor=assessor, rating=rating)
+
+
+def posted(posting_id: UUID, code: str, amount: str) -> finance.ActualCostPosted:
+    return finance.ActualCostPosted(
+        posting_id=posting_id,
+        project_id=project_id(code),
+        source="ledger",
+        reference=str(posting_id)[:8],
+        cost=Money(Decimal(amount), "EUR"),
+        incurred_on=date(2025, 3, 1),
+        period="fiscal_year 2025",
+        project_version=1,
+    )
+
+
+class Telling:
+    """Appends events at instants that are set by hand, each sealed before the next."""
+
+    def __init__(self, served: Served, clock: ManualClock) -> None:
+        self._served = served
+        self._clock = clock
+
+    async def at(self, day: str, service: str, stream: str, *events: Payload, reason: str | None = None) -> None:
+        self._clock.set(datetime.fromisoformat(f"{day}T12:00:00+00:00"))
+        await self._served.append(service, stream, *events, reason=reason)
+        await self._served.host.settled()
+
+    async def organization(self, day: str, *events: Payload, reason: str | None = None) -> None:
+        await self.at(day, "portfolio", "organization", *events, reason=reason)
+
+    async def project(self, day: str, code: str, *events: Payload, reason: str | None = None) -> None:
+        await self.at(day, "portfolio", f"project-{project_id(code)}", *events, reason=reason)
+
+    async def money(self, day: str, code: str, *events: Payload, reason: str | None = None) -> None:
+        await self.at(day, "finance", f"budget-{project_id(code)}", *events, reason=reason)
+
+    async def pitch(self, day: str, *events: Payload, reason: str | None = None) -> None:
+        await self.at(day, "intake", f"pitch-{PITCH}", *events, reason=reason)
+
+
+async def tell_beginning(tell: Telling) -> None:
+    await tell.organization(
+        "2025-01-10",
+        opened("COM", "enterprise", model="enterprise"),
+        opened("LIC", "business_unit", "COM", "coach"),
+        opened("SUP", "business_unit", "COM"),
+        opened("LIC-reg", "department", "LIC"),
+        opened("LIC-web", "department", "LIC"),
+        opened("SUP-insp", "department", "SUP"),
+    )
+    await tell.pitch(
+        "2025-01-15",
+        intake.PitchSubmitted(
+            pitch_id=PITCH,
+            title="Licences on line",
+            unit_id=unit_id("LIC-web"),
+            project_code="WEB-1",
+            currency="EUR",
+            template="project-pitch",
+            template_version=1,
+            fields={},
+            estimated_cost=Money(Decimal("300000.00"), "EUR"),
+            organization_version=6,
+        ),
+    )
+    await tell.pitch("2025-01-20", intake.PitchScreened(pitch_id=PITCH, note=""))
+    approved = intake.PitchApproved(
+        pitch_id=PITCH, title="Licences on line", unit_id=unit_id("LIC-web"), project_code="WEB-1", currency="EUR"
+    )
+    await tell.pitch("2025-01-22", approved, reason="Pays back within two years")
+    chartered = portfolio.ProjectChartered(
+        project_id=project_id("WEB-1"),
+        code="WEB-1",
+        title="Licences on line",
+        unit_id=unit_id("LIC-web"),
+        currency="EUR",
+        pitch_id=PITCH,
+    )
+    await tell.project("2025-01-22", "WEB-1", chartered)
+    await tell.project("2025-01-25", "R-1", registered("R-1", "LIC-reg", "EUR"))
+    await tell.project("2025-01-25", "R-2", registered("R-2", "LIC-reg", "EUR"))
+    await tell.project("2025-01-25", "U-1", registered("U-1", "SUP-insp", "USD"))
+    await tell.project("2025-01-25", "D-1", registered("D-1", "SUP", "EUR"))
+
+
+async def tell_money(tell: Telling) -> None:
+    await tell.money("2025-02-03", "R-1", budget("R-1", figure("1000.00")), budget("R-1", figure("-50.00"), "benefit"))
+    await tell.money("2025-02-03", "R-2", budget("R-2", figure("Exempt under the law")))
+    await tell.money("2025-02-03", "U-1", budget("U-1", figure("500.00", "USD")))
+    await tell.money("2025-02-03", "D-1", budget("D-1", figure(None)))
+    await tell.money("2025-02-03", "WEB-1", budget("WEB-1", figure("300.00"), period="fiscal_year 2025"))
+    await tell.money("2025-02-10", "R-1", forecast("R-1", figure("900.00")))
+    await tell.money("2025-02-10", "U-1", forecast("U-1", figure("550.00", "USD")))
+    await tell.money("2025-02-10", "WEB-1", forecast("WEB-1", figure("310.00")))
+    await tell.money("2025-03-05", "R-1", forecast("R-1", figure("1200.00")), reason="Steel is dearer")
+    await tell.money("2025-03-20", "R-1", budget("R-1", figure("1300.00")))
+    await tell.money("2025-04-02", "R-1", forecast("R-1", figure("1500.00")))
+    await tell.at("2025-04-03", "finance", f"posting-{POSTING}", posted(POSTING, "R-1", "120.50"))
+    wrong = finance.ActualCostReversed(posting_id=WRONG_POSTING, project_id=project_id("R-1"))
+    await tell.at("2025-04-03", "finance", f"posting-{WRONG_POSTING}", posted(WRONG_POSTING, "R-1", "9.00"), wrong)
+
+
+async def tell_the_rest(tell: Telling) -> None:
+    moved = portfolio.ProjectMoved(
+        project_id=project_id("R-2"), from_unit_id=unit_id("LIC-reg"), to_unit_id=unit_id("SUP-insp")
+    )
+    await tell.project("2025-04-15", "R-2", moved, reason="Inspectors use it")
+    await tell.organization(
+        "2025-05-10",
+        portfolio.UnitMoved(unit_id=unit_id("LIC-web"), from_parent_id=unit_id("LIC"), to_parent_id=unit_id("SUP")),
+        portfolio.PmoModelAdopted(unit_id=unit_id("SUP"), pmo_model="repository", effective_on=date(2025, 6, 1)),
+    )
+    dates = portfolio.ProjectDatesStated(
+        project_id=project_id("R-1"),
+        start=StatedDate.stated(date(2025, 9, 1)),
+        end=StatedDate.stated(date(2025, 3, 1)),
+        contradictory=True,
+    )
+    appointed = portfolio.ProjectManagerAppointed(
+        project_id=project_id("R-1"),
+        person_id=MANAGER,
+        job_title="Project manager",
+        unit_id=unit_id("LIC-reg"),
+        from_on=date(2025, 5, 12),
+    )
+    await tell.project("2025-05-11", "R-1", rated("R-1", "IPA", "red"), rated("R-1", "SRO", "green"), dates, appointed)
+    await tell.project("2025-05-11", "U-1", rated("U-1", "IPA", "amber"), rated("U-1", "IPA", "amber_red"))
+    owed = training.ObligationRaised(
+        obligation_id=OBLIGATION,
+        person_id=MANAGER,
+        job_title="Project manager",
+        project_id=project_id("R-1"),
+        course="PM-101",
+        due_on=date(2025, 8, 1),
+        cause_id=MANAGER,
+        cause_type="steerco.portfolio.project-manager-appointed",
+    )
+    await tell.at("2025-05-12", "training", f"learner-{MANAGER}", owed)
+    raised = risk.RiskRaised(
+        risk_id=RISK,
+        project_id=project_id("R-1"),
+        cause="one supplier",
+        event="the supplier fails",
+        effect="a year is lost",
+        category="supply",
+        project_version=1,
+    )
+    band = risk.RiskRated(
+        risk_id=RISK, project_id=project_id("R-1"), probability=3, impact=5, band="high", matrix_version=1
+    )
+    await tell.at("2025-05-13", "risk", f"risk-{RISK}", raised)
+    await tell.at("2025-05-14", "risk", f"risk-{RISK}", band, reason="After the audit")
+
+
+@pytest.fixture(scope="session")
+async def clock() -> ManualClock:
+    return ManualClock(datetime(2025, 1, 1, tzinfo=UTC))
+
+
+@pytest.fixture(scope="session")
+async def served(postgres: TemporaryPostgres, clock: ManualClock) -> AsyncIterator[Served]:
+    async with serving([SERVICE, *(log_only(name) for name in LOGS)], postgres, clock) as running:
+        tell = Telling(running, clock)
+        await tell_beginning(tell)
+        await tell_money(tell)
+        await tell_the_rest(tell)
+        clock.set(datetime(2025, 6, 10, 12, tzinfo=UTC))
+        yield running
+
+
+@pytest.fixture(scope="session")
+async def reporting(served: Served) -> httpx.AsyncClient:
+    return await served.client("reporting")
