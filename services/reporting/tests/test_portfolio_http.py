@@ -1,6 +1,5 @@
 """The portfolio over HTTP."""
 
-
 import httpx
 
 

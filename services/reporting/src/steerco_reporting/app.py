@@ -1,7 +1,7 @@
 """Reporting as a whole: one view, built from the logs of all services, and the questions that it answers."""
 
 from steerco_events.projections.model import View
-from steerco_reporting.http import portfolio
+from steerco_reporting.http import logs, portfolio, register, stories
 from steerco_reporting.projections.actual_costs import actual_costs
 from steerco_reporting.projections.assessments import assessments
 from steerco_reporting.projections.figures import figures
@@ -25,7 +25,7 @@ SERVICE = Service(
     title="Steerco reporting",
     description="The portfolio at every scope and as of any instant, built from the logs alone.",
     migrations="steerco_reporting.migrations",
-    routers=(portfolio.routes,),
+    routers=(portfolio.routes, register.routes, stories.routes, logs.routes),
     view=PORTFOLIO_REGISTER,
     owns_log=False,
 )

@@ -2,16 +2,18 @@
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Literal, Self
+from typing import Any, Literal, Self
 from uuid import UUID
 
 from pydantic import BaseModel
 
-from steerco_events.contracts.portfolio import PmoModel, UnitKind
+from steerco_events.contracts.portfolio import PmoModel, ProjectState, UnitKind
 from steerco_events.contracts.values import Measure, StatedDate, amount_text
+from steerco_reporting.http.cut import Cut
 from steerco_reporting.projections.figures import FigureKind
+from steerco_reporting.projections.projects import ProjectRow
 from steerco_reporting.projections.rollup import Rollup
-from steerco_reporting.projections.sources import Source
+from steerco_reporting.projections.sources import Source, complete
 from steerco_reporting.projections.units import Organization, UnitRow
 
 
@@ -39,14 +41,6 @@ class SourceAnswer(BaseModel):
     watermark: datetime | None
 
 
-def source_answers(found: Mapping[str, Source]) -> dict[str, SourceAnswer]:
-    """The answer for the logs of a cut."""
-    return {
-        service: SourceAnswer(generation=each.generation, position=each.position, watermark=each.watermark)
-        for service, each in found.items()
-    }
-
-
 class CutAnswer(BaseModel):
     """What an answer stands on; `complete` says whether every log's watermark has passed `as_of`.
 
@@ -56,6 +50,15 @@ class CutAnswer(BaseModel):
     as_of: datetime
     complete: bool
     sources: dict[str, SourceAnswer]
+
+
+def cut_fields(cut: Cut, logs: Mapping[str, Source]) -> dict[str, Any]:
+    """What a `CutAnswer` is made of."""
+    sources = {
+        service: SourceAnswer(generation=each.generation, position=each.position, watermark=each.watermark)
+        for service, each in logs.items()
+    }
+    return {"as_of": cut.as_of, "complete": complete(logs, cut.as_of), "sources": sources}
 
 
 class StatedDateAnswer(BaseModel):
@@ -69,6 +72,42 @@ class StatedDateAnswer(BaseModel):
     def of(cls, stated: StatedDate | None) -> Self:
         """The answer for a date; one that was never mentioned is not stated."""
         return cls(kind=stated.kind, on=stated.on, said=stated.said) if stated else cls(kind="not_stated")
+
+
+class ManagerAnswer(BaseModel):
+    """Who manages a project, and from which day."""
+
+    person_id: UUID
+    job_title: str
+    from_on: date
+
+
+class ProjectAnswer(BaseModel):
+    """A project. Dates that contradict each other are kept as said, and flagged."""
+
+    project_id: UUID
+    code: str
+    title: str
+    unit_code: str | None
+    currency: str
+    state: ProjectState
+    source: str | None
+    reference: str | None
+    start: StatedDateAnswer
+    end: StatedDateAnswer
+    contradictory: bool
+    manager: ManagerAnswer | None
+
+
+def project_fields(row: ProjectRow, organization: Organization) -> dict[str, Any]:
+    """What a `ProjectAnswer` is made of; the unit has no code while its opening is not known yet."""
+    unit = organization.units.get(row.unit_id)
+    return {name: getattr(row, name) for name in ProjectAnswer.model_fields if hasattr(row, name)} | {
+        "unit_code": unit.code if unit else None,
+        "start": StatedDateAnswer.of(row.start),
+        "end": StatedDateAnswer.of(row.end),
+        "manager": ManagerAnswer.model_validate(row.manager, from_attributes=True) if row.manager else None,
+    }
 
 
 class AmountAnswer(BaseModel):

@@ -7,7 +7,7 @@ from typing import Any
 
 from steerco_reporting.http.answers import UnitAnswer, figure_answers, variance_answers
 from steerco_reporting.http.cut import Cut
-from steerco_reporting.http.portfolio_answers import LineAnswer, MonthAnswer, MonthLineAnswer
+from steerco_reporting.http.portfolio_answers import MonthAnswer, MonthLine, UnitLine
 from steerco_reporting.projections.counts import projects_by_line
 from steerco_reporting.projections.figure_sums import figure_sums, variance_sums
 from steerco_reporting.projections.rollup import Rollup, Rollups
@@ -38,10 +38,10 @@ class Moment:
         found = [(unit, self.rollups.of(self.scope.at, [unit.unit_id])) for unit in (*children, self.unit)]
         return found if found[-1][1].projects else found[:-1]
 
-    def line_answers(self) -> list[LineAnswer]:
+    def line_answers(self) -> list[UnitLine]:
         """The lines of an answer."""
         return [
-            LineAnswer(
+            UnitLine(
                 unit=UnitAnswer.of(unit, self.organization, self.end.date()),
                 projects=rollup.projects,
                 figures=figure_answers(rollup),
@@ -60,7 +60,7 @@ class Moment:
             figures=figure_answers(total),
             variances=variance_answers(total),
             units=[
-                MonthLineAnswer(code=unit.code, variances=variance_answers(rollup), **self._direct(unit))
+                MonthLine(code=unit.code, variances=variance_answers(rollup), **self._direct(unit))
                 for unit, rollup in self.lines
             ],
         )

@@ -6,7 +6,7 @@ from fastapi import Query
 from sqlalchemy import Subquery
 
 from steerco_events.contracts.values import amount_text
-from steerco_reporting.http.answers import UnitAnswer, figure_answers, source_answers, variance_answers
+from steerco_reporting.http.answers import UnitAnswer, cut_fields, figure_answers, variance_answers
 from steerco_reporting.http.cut import AsOf
 from steerco_reporting.http.moments import Moment, moments
 from steerco_reporting.http.months import month_ends
@@ -15,15 +15,14 @@ from steerco_reporting.projections import counts
 from steerco_reporting.projections.actual_costs import actual_cost_sums
 from steerco_reporting.projections.overspends import overspends
 from steerco_reporting.projections.scope import projects_in
-from steerco_reporting.projections.sources import complete, first_instant, sources
+from steerco_reporting.projections.sources import first_instant, sources
+from steerco_service.bodies import Code
 from steerco_service.reading import Read, Reading
 from steerco_service.routing import router
 
 routes = router("portfolio")
 
-type ScopeName = Annotated[
-    str, Query(description="A unit's code; `enterprise` is the whole.", examples=["DFT"], min_length=1, max_length=200)
-]
+type ScopeName = Annotated[Code, Query(description="A unit's code; `enterprise` is the whole.", examples=["DFT"])]
 
 
 @routes.get("/portfolio", summary="The portfolio at a scope", response_model_exclude_unset=True)
@@ -42,7 +41,6 @@ async def portfolio(
     found = await moments(reading, cut, scope, month_ends(first or cut.as_of, cut.as_of))
     now = found[-1]
     scoped = projects_in(reading, [now.scope])
-    logs = await sources(reading, cut.at)
     asked: dict[str, Any] = {}
     if by:
         asked["months"] = [moment.month_answer() for moment in found]
@@ -51,9 +49,7 @@ async def portfolio(
             OverspendAnswer.of(each, now.organization) for each in await overspends(reading, scoped, cut.at)
         ]
     return PortfolioAnswer(
-        as_of=cut.as_of,
-        complete=complete(logs, cut.as_of),
-        sources=source_answers(logs),
+        **cut_fields(cut, await sources(reading, cut.at)),
         scope=UnitAnswer.of(now.unit, now.organization, cut.as_of.date()),
         totals=await _totals(reading, now, scoped),
         units=now.line_answers(),

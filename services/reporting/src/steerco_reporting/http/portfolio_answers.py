@@ -38,7 +38,7 @@ class TotalsAnswer(BaseModel):
     pitches: dict[str, int]
 
 
-class LineAnswer(BaseModel):
+class UnitLine(BaseModel):
     """A child unit with all below it; or the projects that hang `direct` at the scope. All add up to the totals."""
 
     unit: UnitAnswer
@@ -48,7 +48,7 @@ class LineAnswer(BaseModel):
     direct: bool = False
 
 
-class MonthLineAnswer(BaseModel):
+class MonthLine(BaseModel):
     """A child unit at a month's end."""
 
     code: str
@@ -63,7 +63,7 @@ class MonthAnswer(BaseModel):
     projects: int
     figures: list[FigureTotalAnswer]
     variances: list[VarianceAnswer]
-    units: list[MonthLineAnswer]
+    units: list[MonthLine]
 
 
 class OverspendAnswer(BaseModel):
@@ -104,6 +104,6 @@ class PortfolioAnswer(CutAnswer):
 
     scope: UnitAnswer
     totals: TotalsAnswer
-    units: list[LineAnswer]
+    units: list[UnitLine]
     months: list[MonthAnswer] | None = None
     over: list[OverspendAnswer] | None = None

@@ -36,7 +36,7 @@ def _intake(event: Payload) -> str | None:
 def _project(event: Payload) -> str | None:
     match event:
         case portfolio.ProjectChartered(code=code, title=title, currency=currency):
-            return f'Chartered as {code} "{title}", in {currency}'
+            return f'Chartered as {code} "{title}" ({currency})'
         case portfolio.ProjectRegistered(code=code, title=title) as taken:
             return f'Taken over from {taken.source} ({taken.reference}) as {code} "{title}", {_words(taken.state)}'
         case portfolio.ProjectCodeTaken(code=code):
@@ -54,7 +54,7 @@ def _project(event: Payload) -> str | None:
                 f": {evidence}" if evidence else ""
             )
         case portfolio.ProjectManagerAppointed(job_title=job_title, from_on=from_on):
-            return f"{job_title} appointed to manage the project from {from_on}"
+            return f"{job_title} appointed from {from_on}"
         case portfolio.ProjectMoved():
             return "Moved"
         case portfolio.ProjectPlanningStarted():

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import or_, select, union_all
 
-from steerco_events.contracts import finance, portfolio, risk, training
+from steerco_events.contracts import finance, intake, portfolio, risk, training
 from steerco_events.envelope import Recorded
 from steerco_events.projections.model import Projection
 from steerco_reporting.projections.projects import ProjectRow
@@ -78,8 +78,12 @@ def _units(event: Recorded) -> tuple[UUID | None, UUID | None]:
     match event.payload:
         case portfolio.ProjectMoved(from_unit_id=from_unit_id, to_unit_id=to_unit_id):
             return from_unit_id, to_unit_id
-        case payload if not isinstance(payload, portfolio.ProjectManagerAppointed):
-            return None, getattr(payload, "unit_id", None)
+        case (
+            intake.PitchSubmitted(unit_id=unit_id)
+            | portfolio.ProjectChartered(unit_id=unit_id)
+            | portfolio.ProjectRegistered(unit_id=unit_id)
+        ):
+            return None, unit_id
         case _:
             return None, None
 
@@ -135,13 +139,14 @@ def _told(event: EventRow, organization: Organization, names: Mapping[str, str])
     told = event.what
     if event.about and event.about in names:
         told += f": {names[event.about]}"
-    for preposition, unit_id in (
-        ("from", event.from_unit_id),
-        ("to" if event.from_unit_id else "in", event.to_unit_id),
-    ):
+    for preposition, unit_id in ((" from", event.from_unit_id), (_into(event), event.to_unit_id)):
         if unit := organization.units.get(unit_id) if unit_id else None:
-            told += f" {preposition} {unit.code}"
+            told += f"{preposition} {unit.code}"
     return told
+
+
+def _into(event: EventRow) -> str:
+    return " to" if event.from_unit_id else ", in"
 
 
 async def _names(reading: Reading, project_id: UUID) -> Mapping[str, str]:
