@@ -1,6 +1,6 @@
 """What is shown at the start: three scopes side by side, and the proof that they are one portfolio."""
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 from sqlalchemy import text
 
+from steerco_events.clock import SystemClock
 from steerco_service.hosting import Host
 
 type Json = Mapping[str, Any]
@@ -39,11 +40,11 @@ def sums(answer: Json) -> Sums:
 
 def added(parts: Sequence[Sums]) -> Sums:
     """The sum of several scopes."""
-    total: Counter[tuple[str, ...]] = Counter()
+    total: dict[tuple[str, ...], Decimal] = defaultdict(Decimal)
     for part in parts:
         for key, value in part.items():
-            total[key] += value  # type: ignore[assignment]
-    return {key: Decimal(value) for key, value in total.items()}
+            total[key] += value
+    return total
 
 
 def without_zeros(found: Sums) -> Sums:
@@ -74,18 +75,19 @@ async def units_of(client: httpx.AsyncClient) -> list[Json]:
 async def prove(client: httpx.AsyncClient, host: Host) -> Proof:
     """Compare the scopes at every month end of the log's life."""
     units = await units_of(client)
+    asked = {"by": "month", "as_of": SystemClock().now().isoformat()}
     by_kind = {
-        kind: [await portfolio(client, unit["code"], by="month") for unit in units if unit["kind"] == kind]
+        kind: [await portfolio(client, unit["code"], **asked) for unit in units if unit["kind"] == kind]
         for kind in ("business_unit", "department")
     }
-    enterprise = await portfolio(client, "enterprise", by="month")
+    enterprise = await portfolio(client, "enterprise", **asked)
     differences = []
     for month in enterprise["months"]:
         whole = without_zeros(sums(month))
         for kind, answers in by_kind.items():
             parts = [sums(each) for answer in answers for each in answer["months"] if each["end"] == month["end"]]
             if without_zeros(added(parts)) != whole:
-                differences.append(f"{kind}s differ from the enterprise at {month['end']}")
+                differences.append(f"{kind.replace('_', ' ')}s differ from the enterprise at {month['end']}")
     return Proof(
         months=len(enterprise["months"]),
         departments=len(by_kind["department"]),

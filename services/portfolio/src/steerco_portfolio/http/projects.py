@@ -96,7 +96,7 @@ class StateChange(Body):
     reason: Name | None = None
 
 
-_TRANSITIONS: dict[str, type[Transition]] = {
+TRANSITIONS: dict[str, type[Transition]] = {
     "planning": StartPlanning,
     "executing": StartExecution,
     "closing": StartClosing,
@@ -105,6 +105,7 @@ _TRANSITIONS: dict[str, type[Transition]] = {
     "resumed": Resume,
     "terminated": Terminate,
 }
+"""The command behind each `to` of a state change."""
 
 
 async def _unit(unit_id: UUID, call: Call) -> KnownUnit | None:
@@ -180,4 +181,4 @@ async def move_project(project_id: UUID, body: ProjectMove, call: Calling) -> Re
 @routes.post("/projects/{project_id}/transition", status_code=204, summary="Move a project to another state")
 async def change_state(project_id: UUID, body: StateChange, call: Calling) -> Response:
     """Chartered → planning → executing → closing → closed; on hold and resumed; terminated."""
-    return await _handle(call, project_id, _TRANSITIONS[body.to](project_id), reason=body.reason)
+    return await _handle(call, project_id, TRANSITIONS[body.to](project_id), reason=body.reason)

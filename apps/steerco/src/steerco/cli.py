@@ -1,0 +1,49 @@
+"""The `steerco` command: its table of contents."""
+
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from steerco.commands.import_projects import import_projects
+from steerco.commands.move import move
+from steerco.commands.rebuild import rebuild
+from steerco.commands.show import show_portfolio
+from steerco.commands.story import story
+from steerco.commands.token import token
+from steerco.edition.commands import run_distributed, serve_service, up
+
+app = typer.Typer(
+    name="steerco",
+    help="An event-sourced project management office: pitches, projects, money, risks and training at every scope.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+show = typer.Typer(no_args_is_help=True, help="Read a portfolio at a scope.")
+imports = typer.Typer(no_args_is_help=True, help="Take over what runs elsewhere.")
+
+app.command("up", rich_help_panel="Editions")(up)
+app.command("run-distributed", rich_help_panel="Editions")(run_distributed)
+app.command("serve", rich_help_panel="Editions")(serve_service)
+app.add_typer(show, name="show", rich_help_panel="Portfolio")
+show.command("portfolio")(show_portfolio)
+app.command("story", rich_help_panel="Portfolio")(story)
+app.command("move", rich_help_panel="Portfolio")(move)
+app.add_typer(imports, name="import", rich_help_panel="Portfolio")
+imports.command("projects")(import_projects)
+app.command("rebuild", rich_help_panel="Operations")(rebuild)
+app.command("token", rich_help_panel="Operations")(token)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"steerco {version('steerco')}")
+        raise typer.Exit
+
+
+@app.callback()
+def steerco(
+    _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    """What every command shares."""

@@ -1,0 +1,158 @@
+"""Where an edition runs, and speaking to it: addresses, the token, problems as one clear line."""
+
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from steerco_events.positions import Token
+from steerco_service.consistency import HEADER
+
+NOTHING_SEEN = Token()
+TIMEOUT_SECONDS = 120.0
+PATIENCE_SECONDS = 60.0
+
+
+class CommandFailed(Exception):
+    """A command can't go on; the text says why in one line. `code` is its exit status."""
+
+    def __init__(self, message: str, code: int = 1) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def data_directory(name: str = "steerco") -> Path:
+    """Where an edition keeps its data by default: in `$XDG_DATA_HOME`, else in `~/.local/share`."""
+    home = os.environ.get("XDG_DATA_HOME")
+    return (Path(home) if home else Path.home() / ".local" / "share") / name
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where an edition is, who we are there, and where a client may keep notes about it."""
+
+    url: str
+    token: str
+    notes: Path
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What every request carries."""
+        return {"Authorization": f"Bearer {self.token}"}
+
+
+def address() -> Address:
+    """`STEERCO_URL` and `STEERCO_TOKEN`, else the running local edition. Raises `CommandFailed`."""
+    url = os.environ.get("STEERCO_URL")
+    if url:
+        token = os.environ.get("STEERCO_TOKEN")
+        if not token:
+            raise CommandFailed("STEERCO_URL is set but STEERCO_TOKEN is not")
+        host = httpx.URL(url)
+        return Address(url.rstrip("/"), token, data_directory() / "clients" / f"{host.host}-{host.port or host.scheme}")
+    directory = Path(os.environ.get("STEERCO_DATA_DIR") or data_directory())
+    try:
+        run = json.loads((directory / "run.json").read_text())
+        return Address(run["url"], run["token"], directory)
+    except FileNotFoundError:
+        raise CommandFailed(
+            f"no edition runs in {directory}; start one with `steerco up`, or set STEERCO_URL and STEERCO_TOKEN"
+        ) from None
+    except (OSError, ValueError, KeyError) as error:
+        raise CommandFailed(f"{directory / 'run.json'} can't be read: {error}") from error
+
+
+class Client:
+    """Requests to one edition; what goes wrong is a `CommandFailed`."""
+
+    def __init__(self, at: Address, http: httpx.Client) -> None:
+        self.at = at
+        self._http = http
+
+    def get(self, path: str, params: Mapping[str, str | None] | None = None, after: Token = NOTHING_SEEN) -> Any:
+        """The answer to a question, once what `after` covers is in it."""
+        given = {name: value for name, value in (params or {}).items() if value is not None}
+        return self._send("GET", path, params=given, headers=_seen(after)).json()
+
+    def pages(self, path: str, **params: str) -> Iterator[Any]:
+        """Every item of a list, page by page."""
+        answer = self._send("GET", path, params=params | {"limit": "500"})
+        while True:
+            yield from answer.json()
+            following = answer.links.get("next", {}).get("url")
+            if not following:
+                return
+            answer = self._send("GET", following)
+
+    def command(self, method: str, path: str, body: Mapping[str, Any]) -> httpx.Response:
+        """Send a command."""
+        return self._send(method, path, json=body)
+
+    def batch(self, service: str, commands: Sequence[Mapping[str, Any]], after: Token) -> Sequence[Any]:
+        """The answers to some commands, each with its own status, headers and body."""
+        answer = self._send("POST", f"/{service}/batch", json={"commands": commands}, headers=_seen(after))
+        answers: Sequence[Any] = answer.json()["answers"]
+        return answers
+
+    def _send(self, method: str, path: str, **more: Any) -> httpx.Response:
+        try:
+            answer = self._http.request(method, path, **more)
+        except httpx.TransportError as error:
+            raise CommandFailed(unreachable(self.at, error)) from error
+        if answer.is_error:
+            raise CommandFailed(problem_of(answer))
+        return answer
+
+
+def seen_by(answer: httpx.Response) -> Token:
+    """What the answer to a command covers."""
+    return Token.decode(answer.headers[HEADER])
+
+
+def _seen(after: Token) -> dict[str, str]:
+    return {HEADER: after.encode()} if after.seen else {}
+
+
+def unreachable(at: Address, error: httpx.TransportError) -> str:
+    """The line for an edition that does not answer."""
+    return f"the edition at {at.url} does not answer ({type(error).__name__}); does it still run?"
+
+
+def problem_of(answer: httpx.Response) -> str:
+    """A problem in one line: what, why, and each field that is to blame."""
+    try:
+        problem = answer.json()
+        fields = [f"{each['pointer']}: {each['detail']}" for each in problem.get("errors", []) if each.get("pointer")]
+        said = problem["detail"]
+        return "; ".join([said, *(field for field in fields if field not in said)])
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return f"{answer.request.method} {answer.request.url.path} was answered with {answer.status_code}"
+
+
+@contextmanager
+def connected() -> Iterator[Client]:
+    """A client of the edition that there is."""
+    at = address()
+    with httpx.Client(base_url=at.url, headers=at.headers, timeout=TIMEOUT_SECONDS, transport=Patient()) as http:
+        yield Client(at, http)
+
+
+class Patient(httpx.HTTPTransport):
+    """Tries again while a service says that it will soon be ready (503 with Retry-After), for a minute at most."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """The answer, after the waiting that the service asked for."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            answer = super().handle_request(request)
+            pause = answer.headers.get("Retry-After", "")
+            if answer.status_code != 503 or not pause.isdigit() or time.monotonic() + int(pause) > deadline:
+                return answer
+            answer.close()
+            time.sleep(int(pause))

@@ -1,0 +1,46 @@
+"""Instants as people type them."""
+
+import re
+from datetime import UTC, date, datetime, time, timedelta
+
+from steerco.client import CommandFailed
+
+_AGO = re.compile(r"-([0-9]{1,5})([dw])", re.ASCII)
+
+
+def instant_of(text: str, now: datetime) -> datetime:
+    """The instant of `2026-03-31T12:00:00Z`, of `2026-03-31` (its end, UTC) or of `-90d`, `-12w`.
+
+    Raises `CommandFailed` for other text, an instant without a zone, and the future.
+    """
+    at = _parsed(text, now)
+    if at > now:
+        end = f" ({text} means its end in UTC)" if len(text) == len("2026-03-31") else ""
+        raise CommandFailed(f"--as-of {text} is in the future{end}; leave it out for now")
+    return at
+
+
+def _parsed(text: str, now: datetime) -> datetime:
+    try:
+        if ago := _AGO.fullmatch(text):
+            return now - timedelta(days=int(ago[1]) * (7 if ago[2] == "w" else 1))
+        if re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII):
+            return datetime.combine(date.fromisoformat(text), time.max, UTC)
+        at = datetime.fromisoformat(text)
+    except (ValueError, OverflowError) as error:
+        raise CommandFailed(
+            f"--as-of {text!r} is no instant; write 2026-03-31, 2026-03-31T12:00:00Z or -90d"
+        ) from error
+    if at.tzinfo is None:
+        raise CommandFailed(f"--as-of {text} has no zone; write {text}Z for UTC")
+    return at.astimezone(UTC)
+
+
+def shown(text: str) -> str:
+    """An instant of an answer, to the minute, UTC."""
+    return datetime.fromisoformat(text).astimezone(UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def day_of(text: str) -> str:
+    """The day of an instant of an answer, UTC."""
+    return datetime.fromisoformat(text).astimezone(UTC).strftime("%Y-%m-%d")

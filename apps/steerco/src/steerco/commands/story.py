@@ -1,0 +1,34 @@
+"""`steerco story`: all that happened to a project, across the services."""
+
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from steerco.client import connected
+from steerco.commands.instants import instant_of, shown
+from steerco.commands.said import console, told, words
+from steerco.commands.show import Format
+from steerco_events.clock import SystemClock
+
+
+def story(
+    project: Annotated[str, typer.Argument(help="The project's code or id.")],
+    as_of: Annotated[str | None, typer.Option("--as-of", help="The story as it was known then.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help=f"Print it as {Format.json.value}.")] = False,
+) -> None:
+    """Tell a project's story: from its pitch or import to today, each line an event, who did it and why."""
+    with told(), connected() as client:
+        at = instant_of(as_of, SystemClock().now()).isoformat() if as_of else None
+        answer = client.get(f"/reporting/stories/{project}", {"as_of": at})
+        if as_json:
+            console.print_json(data=answer)
+            return
+        state, unit = words(answer["state"]), answer["unit_code"]
+        console.print(f"\n[bold]{answer['code']} {escape(answer['title'])}[/bold] · {state} · {unit}", highlight=False)
+        table = Table("at (UTC)", "what happened", "who", "why")
+        for line in answer["lines"]:
+            why = escape(line["why"] or "")
+            table.add_row(shown(line["at"]), escape(line["what"]), escape(line["who"]["job_title"]), why)
+        console.print(table, highlight=False)

@@ -1,0 +1,229 @@
+"""Rows as the projects that they describe, checked against the services' own request bodies. Pure."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from steerco.register_import.cells import code_of, date_of, figure_of
+from steerco.register_import.register_file import Row
+from steerco.register_import.register_map import FigureColumn, RegisterMap
+from steerco_events.ids import derived_id
+from steerco_finance.http.figures import StatedFigure
+from steerco_portfolio.http.projects import Assessment, Dates, Title
+from steerco_service.bodies import Code, Name, StatedDateBody
+
+type Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The units of a row, from the business unit down: code and name."""
+
+    units: Sequence[tuple[str, str]]
+
+    @property
+    def code(self) -> str:
+        """The code of the unit that has the project."""
+        return self.units[-1][0]
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One thing that a row says of its project, as the body of the command that states it, and where it says so."""
+
+    column: str
+    body: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A project as a row describes it. `facts` are title, unit, state, dates, assessments and figures by name."""
+
+    row: int
+    reference: str
+    project_id: UUID
+    code: str
+    place: Place
+    facts: Mapping[str, Fact]
+
+
+@dataclass(frozen=True, slots=True)
+class RowRefused:
+    """A row of which nothing is loaded: where, and why."""
+
+    row: int
+    column: str
+    reason: str
+
+
+@dataclass(slots=True)
+class Found:
+    """What the rows say. `undisclosed` has the rows of each column and its words; `unknown` of words for no rating."""
+
+    entries: list[Entry] = field(default_factory=list)
+    refused: list[RowRefused] = field(default_factory=list)
+    undisclosed: dict[tuple[str, str], list[int]] = field(default_factory=lambda: defaultdict(list))
+    unknown: dict[tuple[str, str], list[int]] = field(default_factory=lambda: defaultdict(list))
+    contradictory: list[int] = field(default_factory=list)
+
+
+class _Refused(Exception):
+    def __init__(self, column: str, reason: str) -> None:
+        self.column = column
+        self.reason = reason
+
+
+def entries_of(rows: Sequence[Row], register: RegisterMap) -> Found:
+    """Every row as an entry or as refused; a reference or a code that comes twice refuses all its rows."""
+    found = Found()
+    for row in rows:
+        try:
+            entry = _entry(row, register, found)
+        except _Refused as refused:
+            found.refused.append(RowRefused(row.number, refused.column, refused.reason))
+        else:
+            found.entries.append(entry)
+    _refuse_doubles(found, register.columns.reference, rows)
+    _note_contradictions(found)
+    return found
+
+
+def _refuse_doubles(found: Found, column: str, rows: Sequence[Row]) -> None:
+    references = Counter(row.cells[column] for row in rows if row.cells)
+    codes = Counter(entry.code.upper() for entry in found.entries)
+    doubled = [entry for entry in found.entries if references[entry.reference] > 1 or codes[entry.code.upper()] > 1]
+    for entry in doubled:
+        found.entries.remove(entry)
+        found.refused.append(RowRefused(entry.row, column, f"{entry.reference!r} is the id of more than one row"))
+    found.refused.sort(key=lambda refused: refused.row)
+
+
+def _note_contradictions(found: Found) -> None:
+    for entry in found.entries:
+        dates = entry.facts.get("dates")
+        start, end = (dates.body[name].get("on", "") for name in ("start", "end")) if dates else ("", "")
+        if start and end and end < start:
+            found.contradictory.append(entry.row)
+
+
+def _entry(row: Row, register: RegisterMap, found: Found) -> Entry:
+    cells = row.cells
+    if cells is None:
+        raise _Refused("", f"has {row.width} cells, not as many as the header")
+    columns = register.columns
+    reference = _named(cells, columns.reference)
+    return Entry(
+        row=row.number,
+        reference=reference,
+        project_id=derived_id(register.source, reference),
+        code=_code(register.codes.project, reference, columns.reference),
+        place=(place := _place(cells, register)),
+        facts={name: fact for name, fact in _facts(row.number, cells, place, register, found) if fact},
+    )
+
+
+def _named(cells: Mapping[str, str], column: str) -> str:
+    if not cells[column]:
+        raise _Refused(column, "is blank")
+    return _checked(column, lambda: TypeAdapter(Name).validate_python(cells[column]))
+
+
+def _code(pattern: str, cell: str, column: str, parent: str = "") -> str:
+    code = code_of(pattern, cell, parent)
+    try:
+        return TypeAdapter(Code).validate_python(code)
+    except ValidationError as error:
+        raise _Refused(column, f"{cell!r} makes the code {code!r}: {error.errors()[0]['msg']}") from error
+
+
+def _place(cells: Mapping[str, str], register: RegisterMap) -> Place:
+    columns, codes = register.columns, register.codes
+    above = _named(cells, columns.business_unit)
+    parent = _code(codes.business_unit, above, columns.business_unit)
+    units = [(parent, register.names.get(above, above))]
+    if columns.department:
+        below = _named(cells, columns.department)
+        code = _code(codes.department, below, columns.department, parent)
+        units.append((code, register.names.get(below, below)))
+    return Place(units)
+
+
+def _facts(
+    row: int, cells: Mapping[str, str], place: Place, register: RegisterMap, found: Found
+) -> Iterator[tuple[str, Fact | None]]:
+    columns = register.columns
+    title = _named(cells, columns.title)
+    yield "title", _fact(columns.title, lambda: Title(title=title))
+    yield "unit", Fact(columns.department or columns.business_unit, {"code": place.code})
+    if register.state.column:
+        yield "state", Fact(register.state.column, {"state": _state(cells, register)})
+    if columns.start or columns.end:
+        yield "dates", _dates(row, cells, register, found)
+    for assessed in register.assessments:
+        cell = cells[assessed.column]
+        if rating := register.ratings.get(cell):
+            body = Assessment(assessor=assessed.assessor, rating=rating)
+            yield f"assessment {assessed.assessor}", Fact(assessed.column, dumped(body))
+        elif cell:
+            found.unknown[assessed.column, cell].append(row)
+    for column in register.figures:
+        fact = _figure(column, cells[column.column], register)
+        if "said" in fact.body["figure"]:
+            found.undisclosed[column.column, cells[column.column]].append(row)
+        yield figure_name(column.measure, column.kind, column.period), fact
+
+
+def _figure(column: FigureColumn, cell: str, register: RegisterMap) -> Fact:
+    def make() -> StatedFigure:
+        return StatedFigure(measure=column.measure, period=column.period, figure=figure_of(cell, register))
+
+    return _fact(column.column, make)
+
+
+def figure_name(measure: str, kind: str, period: str) -> str:
+    """The name of a figure among the facts of a project."""
+    return f"{measure} {kind} {period}"
+
+
+def _state(cells: Mapping[str, str], register: RegisterMap) -> str:
+    column = register.state.column or ""
+    cell = cells[column]
+    if not cell:
+        return register.state.default
+    if cell not in register.state.words:
+        raise _Refused(column, f"{cell!r} is none of the map's words for a state")
+    return register.state.words[cell]
+
+
+def _dates(row: int, cells: Mapping[str, str], register: RegisterMap, found: Found) -> Fact:
+    columns = register.columns
+    used = [column for column in (columns.start, columns.end) if column]
+    stated = {column: _checked(column, partial(date_of, cells[column], register)) for column in used}
+    for column in used:
+        if stated[column].said:
+            found.undisclosed[column, cells[column]].append(row)
+    start, end = (stated[column] if column else StatedDateBody() for column in (columns.start, columns.end))
+    return Fact(", ".join(used), dumped(Dates(start=start, end=end)))
+
+
+def _fact(column: str, make: Callable[[], BaseModel]) -> Fact:
+    return Fact(column, dumped(_checked(column, make)))
+
+
+def _checked[Value](column: str, make: Callable[[], Value]) -> Value:
+    try:
+        return make()
+    except ValidationError as error:
+        raise _Refused(column, f"{error.errors()[0]['msg']}, {str(error.errors()[0]['input'])[:60]!r}") from error
+    except ValueError as error:
+        raise _Refused(column, str(error)) from error
+
+
+def dumped(body: BaseModel) -> Json:
+    """A body as JSON holds it, without what is absent."""
+    return body.model_dump(mode="json", exclude_none=True)
