@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from steerco_events.positions import Token
-from steerco_service.consistency import HEADER
+from steerco_service.headers import CONSISTENCY_TOKEN
 
 NOTHING_SEEN = Token()
 TIMEOUT_SECONDS = 120.0
@@ -112,11 +112,11 @@ class Client:
 
 def seen_by(answer: httpx.Response) -> Token:
     """What the answer to a command covers."""
-    return Token.decode(answer.headers[HEADER])
+    return Token.decode(answer.headers[CONSISTENCY_TOKEN])
 
 
 def _seen(after: Token) -> dict[str, str]:
-    return {HEADER: after.encode()} if after.seen else {}
+    return {CONSISTENCY_TOKEN: after.encode()} if after.seen else {}
 
 
 def unreachable(at: Address, error: httpx.TransportError) -> str:

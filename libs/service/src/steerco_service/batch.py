@@ -11,8 +11,9 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from steerco_service.asking import Asker, runtime_of
 from steerco_service.bodies import Body
-from steerco_service.consistency import HEADER, token_of_header, wait_until
+from steerco_service.consistency import token_of_header, wait_until
 from steerco_service.dispatch import dispatch
+from steerco_service.headers import CONSISTENCY_TOKEN
 from steerco_service.routing import router
 
 LARGEST_BATCH = 500
@@ -65,7 +66,7 @@ class BatchAnswer(BaseModel):
     answers: list[BatchedAnswer]
 
 
-_KEPT_HEADERS = ("etag", "location", HEADER.lower())
+_KEPT_HEADERS = ("etag", "location", CONSISTENCY_TOKEN.lower())
 
 
 @routes.post("/batch", summary="Send up to 500 commands, each accepted or refused alone")

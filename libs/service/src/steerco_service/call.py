@@ -20,7 +20,8 @@ from steerco_events.handling import Handled, handle, in_transaction
 from steerco_events.ids import new_id
 from steerco_events.postgres.commands import CommandKey, claim, remember
 from steerco_service.asking import Asker, runtime_of
-from steerco_service.consistency import HEADER, live_build, token_of_header, wait_until
+from steerco_service.consistency import live_build, token_of_header, wait_until
+from steerco_service.headers import CONSISTENCY_TOKEN
 from steerco_service.identity import Principal
 from steerco_service.problems import Problem
 from steerco_service.reading import Lookup
@@ -130,7 +131,7 @@ class Call:
         return Response(content, given.status, dict(given.headers), media_type)
 
     def _answer(self, handled: Handled, created: UUID | None) -> Answer:
-        headers = {"ETag": f'"{handled.version}"', HEADER: handled.token.encode()}
+        headers = {"ETag": f'"{handled.version}"', CONSISTENCY_TOKEN: handled.token.encode()}
         if created is None:
             return Answer(204, headers, None)
         path = self._request.url.path.rstrip("/")

@@ -11,7 +11,6 @@ from steerco_events.projections.builds import Build, ViewNotBuilt
 from steerco_service.problems import Problem
 from steerco_service.runtime import Runtime
 
-HEADER = "Consistency-Token"
 WAIT_SECONDS = 5.0
 POLL_SECONDS = 0.25
 

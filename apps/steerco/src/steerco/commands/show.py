@@ -53,5 +53,5 @@ def show_portfolio(
             case Format.csv:
                 typer.echo(csv_of(answer), nl=False)
             case Format.table:
-                for part in tables_of(answer):
+                for part in tables_of(answer, at is not None):
                     console.print(part, highlight=False)

@@ -12,9 +12,9 @@ from steerco.commands.instants import day_of, shown
 from steerco.commands.said import words
 
 
-def tables_of(answer: Json) -> Iterator[RenderableType]:
+def tables_of(answer: Json, is_past: bool) -> Iterator[RenderableType]:
     """Heading, totals, a line per child unit, then month ends and overspends if they were asked for."""
-    yield _heading(answer)
+    yield _heading(answer, is_past)
     yield _totals(answer["totals"])
     if answer["units"]:
         yield _units(answer)
@@ -24,9 +24,9 @@ def tables_of(answer: Json) -> Iterator[RenderableType]:
         yield _overspends(answer)
 
 
-def _heading(answer: Json) -> str:
+def _heading(answer: Json, is_past: bool) -> str:
     scope = answer["scope"]
-    known = "" if answer["complete"] else " [dim](what happened just before may still come)[/dim]"
+    known = " [dim](what happened just before may still come)[/dim]" if is_past and not answer["complete"] else ""
     kind = words(scope["kind"])
     return (
         f"\n[bold]{escape(scope['name'])}[/bold] · {kind} {scope['code']} · as of {shown(answer['as_of'])} UTC{known}"
@@ -38,7 +38,7 @@ def _table(title: str, *columns: str, right: int = 0) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold")
     for n, column in enumerate(columns):
         is_number = n >= len(columns) - right
-        table.add_column(column, justify="right" if is_number else "left", no_wrap=is_number)
+        table.add_column(column, justify="right" if is_number else "left", no_wrap=is_number, overflow="fold")
     return table
 
 

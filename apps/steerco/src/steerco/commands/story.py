@@ -27,8 +27,10 @@ def story(
             return
         state, unit = words(answer["state"]), answer["unit_code"]
         console.print(f"\n[bold]{answer['code']} {escape(answer['title'])}[/bold] · {state} · {unit}", highlight=False)
-        table = Table("at (UTC)", "what happened", "who", "why")
+        table = Table("at (UTC)")
+        for title, ratio in (("what happened", 3), ("who", 2), ("why", 2)):
+            table.add_column(title, ratio=ratio)
         for line in answer["lines"]:
-            why = escape(line["why"] or "")
-            table.add_row(shown(line["at"]), escape(line["what"]), escape(line["who"]["job_title"]), why)
+            who, why = words(line["who"]["job_title"]), line["why"] or ""
+            table.add_row(shown(line["at"]), escape(line["what"]), escape(who), escape(why))
         console.print(table, highlight=False)

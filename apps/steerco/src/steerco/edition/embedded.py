@@ -4,7 +4,7 @@ import errno
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -15,7 +15,7 @@ from steerco.edition.directory import DataDirectory, EditionFailed
 from steerco.edition.mounting import parent_app
 from steerco.edition.services import SERVICES
 from steerco.example.telling import tell
-from steerco_events.clock import ManualClock, SwitchableClock, SystemClock
+from steerco_events.clock import ShiftedClock, SwitchableClock, SystemClock
 from steerco_events.contracts.catalog import CATALOG
 from steerco_events.envelope import Actor
 from steerco_events.ids import derived_id
@@ -122,9 +122,9 @@ async def _fill(
         directory.mark("empty")
         return
     directory.mark("seeding")
-    today = SystemClock().now().date()
-    past = ManualClock(datetime(today.year - 1, today.month, 1, tzinfo=UTC))
+    past = ShiftedClock(SystemClock())
     clock.follow(past)
+    today = SystemClock().now().date()
     await tell(started.apps, started.issuer, past, started.host.settled, today, progress)
     clock.follow(SystemClock())
     directory.mark("example")

@@ -15,7 +15,7 @@ from steerco.example.inventory import inventory
 from steerco.example.licensing import licensing
 from steerco.example.organization import organization
 from steerco.example.supervision import supervision
-from steerco_events.clock import ManualClock, SystemClock
+from steerco_events.clock import ShiftedClock, SystemClock
 from steerco_events.envelope import Actor
 from steerco_service.identity import Issuer, Principal
 
@@ -39,7 +39,7 @@ def story(calendar: Calendar) -> Sequence[Act]:
 async def tell(
     apps: Mapping[str, FastAPI],
     issuer: Issuer,
-    clock: ManualClock,
+    clock: ShiftedClock,
     settled: Callable[[], Awaitable[None]],
     today: date,
     progress: Callable[[str], None],

@@ -1,0 +1,3 @@
+"""The names of headers that clients and services share."""
+
+CONSISTENCY_TOKEN = "Consistency-Token"
