@@ -1,0 +1,78 @@
+"""A repeated command gets the first answer, whichever of the twins comes first."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from steerco_events.ids import new_id
+from steerco_events.postgres.commands import KEPT, CommandKey, IdempotencyKeyReused, claim, forget_old, remember
+from steerco_events.testkit.logs import Log, until, waits_for_a_lock
+
+
+def command() -> CommandKey:
+    return CommandKey(new_id(), "POST /tallies", "once", b"body")
+
+
+async def accept(log: Log, key: CommandKey, answer: bytes) -> bytes:
+    """Do what a service does with a keyed request."""
+    async with log.engine.begin() as tx:
+        remembered = await claim(tx, key, log.clock.now())
+        if remembered is None:
+            await remember(tx, key, answer)
+        return remembered or answer
+
+
+async def somebody_waits(log: Log) -> bool:
+    async with log.engine.connect() as connection:
+        return await waits_for_a_lock(connection)
+
+
+async def test_the_same_key_gets_the_first_answer(shared_log: Log) -> None:
+    key = command()
+    assert await accept(shared_log, key, b"first") == b"first"
+    assert await accept(shared_log, key, b"second") == b"first"
+
+
+async def test_the_same_key_with_another_body_is_refused(shared_log: Log) -> None:
+    key = command()
+    await accept(shared_log, key, b"first")
+    with pytest.raises(IdempotencyKeyReused):
+        await accept(shared_log, replace(key, body_hash=b"another body"), b"second")
+
+
+async def test_a_key_is_the_callers_own_and_of_one_operation(shared_log: Log) -> None:
+    key = command()
+    await accept(shared_log, key, b"first")
+    assert await accept(shared_log, replace(key, actor=new_id()), b"another's") == b"another's"
+    assert await accept(shared_log, replace(key, operation="POST /labels"), b"label") == b"label"
+
+
+async def test_a_twin_waits_for_the_first_and_gets_its_answer(shared_log: Log) -> None:
+    key = command()
+    async with shared_log.engine.begin() as tx:
+        assert await claim(tx, key, shared_log.clock.now()) is None
+        twin = asyncio.create_task(accept(shared_log, key, b"second"))
+        await until(lambda: somebody_waits(shared_log), "the twin waits")
+        await remember(tx, key, b"first")
+    assert await twin == b"first"
+
+
+async def test_a_refused_command_leaves_its_key_to_the_twin(shared_log: Log) -> None:
+    key = command()
+    async with shared_log.engine.connect() as tx:
+        assert await claim(tx, key, shared_log.clock.now()) is None
+        twin = asyncio.create_task(accept(shared_log, key, b"second"))
+        await until(lambda: somebody_waits(shared_log), "the twin waits")
+        await tx.rollback()
+    assert await twin == b"second"
+
+
+async def test_an_answer_is_kept_for_thirty_days(shared_log: Log) -> None:
+    key = command()
+    await accept(shared_log, key, b"first")
+    for days, answer in ((KEPT - timedelta(minutes=1), b"first"), (KEPT + timedelta(minutes=1), b"anew")):
+        async with shared_log.engine.begin() as tx:
+            await forget_old(tx, shared_log.clock.now() + days)
+        assert await accept(shared_log, key, b"anew") == answer
