@@ -1,0 +1,266 @@
+"""The relay leaves no gap and keeps the order, whatever fails, and only while it holds the lease."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
+from functools import partial
+
+import pytest
+from sqlalchemy import text
+
+from steerco_events.envelope import Recorded
+from steerco_events.kafka.feed import KafkaFeed
+from steerco_events.kafka.publisher import KafkaPublisher
+from steerco_events.kafka.topics import create_topics
+from steerco_events.ports import Cursor
+from steerco_events.positions import Head
+from steerco_events.postgres.checkpoints import CheckpointMoved, Checkpoints
+from steerco_events.postgres.lease import LeaseLost
+from steerco_events.relay import CONSUMER, Relay
+from steerco_events.retrying import failing_now, retrying
+from steerco_events.testkit.feeds import count_up, ids, of_streams
+from steerco_events.testkit.logs import PATIENCE, Log, read_on, running, until
+from steerco_events.testkit.tally import Counted
+from steerco_servers.testing import TemporaryKafka
+
+SHORT = timedelta(seconds=1)
+LONG = timedelta(hours=1)
+
+
+class BrokerDown(Exception):
+    """The broker is not there."""
+
+
+class Wire:
+    """A `Publisher` that keeps what reaches the readers; told to, it breaks after so many events."""
+
+    def __init__(self) -> None:
+        self.events: list[Recorded] = []
+        self.heads: list[Head] = []
+        self.breaks: list[int] = []
+
+    async def publish(self, events: Sequence[Recorded]) -> None:
+        if self.breaks:
+            self.events.extend(events[: self.breaks.pop(0)])
+            raise BrokerDown
+        self.events.extend(events)
+
+    async def publish_head(self, head: Head) -> None:
+        self.heads.append(head)
+
+    async def close(self) -> None:
+        """Nothing to free."""
+
+
+class Stalled(Wire):
+    """A `Publisher` that takes what it is given, but holds its caller up until released."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reached = asyncio.Event()
+        self.released = asyncio.Event()
+
+    async def hold_up(self) -> None:
+        self.reached.set()
+        await self.released.wait()
+
+
+class StalledAtEvents(Stalled):
+    async def publish(self, events: Sequence[Recorded]) -> None:
+        await super().publish(events)
+        await self.hold_up()
+
+
+class StalledAtHead(Stalled):
+    async def publish_head(self, head: Head) -> None:
+        await super().publish_head(head)
+        await self.hold_up()
+
+
+def relay(log: Log, wire: Wire, lasts: timedelta = LONG) -> Relay:
+    return Relay(log.engine, log.feed(), wire, lasts)
+
+
+def first_sent(events: Sequence[Recorded]) -> list[int]:
+    """The positions that a reader who passes over what it has would take."""
+    taken: list[int] = []
+    for event in events:
+        if event.position > max(taken, default=0):
+            taken.append(event.position)
+    return taken
+
+
+async def checkpoint(log: Log) -> Cursor:
+    async with log.engine.connect() as connection:
+        return await Checkpoints(CONSUMER).load(connection, log.service)
+
+
+async def has_relayed(log: Log, position: int) -> bool:
+    return min((await checkpoint(log)).positions) >= position
+
+
+async def lease_ran_out(log: Log) -> bool:
+    async with log.engine.connect() as connection:
+        query = text("SELECT expires_at <= clock_timestamp() FROM log.leases WHERE name = 'relay'")
+        return bool((await connection.execute(query)).scalar_one())
+
+
+async def lose_lease(log: Log) -> None:
+    """Let the holder's lease run out, as when its process stood still for too long."""
+    async with log.engine.begin() as tx:
+        await tx.execute(text("UPDATE log.leases SET expires_at = clock_timestamp() WHERE name = 'relay'"))
+
+
+async def test_what_is_sealed_is_published_in_the_order_of_the_log_and_then_the_head(log: Log) -> None:
+    await count_up(log, streams=4, times=3)
+    await log.seal()
+    wire = Wire()
+    async with running(relay(log, wire).run):
+        await until(lambda: has_relayed(log, 12), "all is relayed")
+        async with asyncio.timeout(PATIENCE):
+            while not wire.heads:
+                await asyncio.sleep(0.005)
+    assert [event.position for event in wire.events] == list(range(1, 13))
+    assert wire.heads == [await log.feed().head()]
+
+
+async def test_what_is_not_sealed_is_not_published(log: Log) -> None:
+    await log.append("tally-1", Counted(by=1))
+    await log.seal()
+    await log.append("tally-1", Counted(by=2))
+    wire = Wire()
+    async with running(relay(log, wire).run):
+        await until(lambda: has_relayed(log, 1), "the sealed event is relayed")
+    assert [event.payload for event in wire.events] == [Counted(by=1)]
+
+
+@pytest.mark.parametrize("breaks", [[0], [1], [5, 0, 11], [12]])
+async def test_a_broker_that_fails_in_between_leaves_no_gap_and_no_disorder(log: Log, breaks: list[int]) -> None:
+    await count_up(log, streams=4, times=3)
+    await log.seal()
+    wire = Wire()
+    wire.breaks = list(breaks)
+    failing = relay(log, wire)
+    async with running(lambda: retrying(failing.run, log.service)):
+        await until(lambda: has_relayed(log, 12), "all is relayed")
+    assert wire.breaks == []
+    assert failing_now()[log.service].startswith("BrokerDown")
+    assert len(wire.events) == sum(breaks) + 12
+    assert first_sent(wire.events) == list(range(1, 13))
+
+
+async def test_the_checkpoint_stays_behind_what_the_broker_did_not_take(log: Log) -> None:
+    await count_up(log, streams=2, times=2)
+    await log.seal()
+    wire = Wire()
+    wire.breaks = [4]
+    with pytest.raises(BrokerDown):
+        await relay(log, wire).run()
+    assert await checkpoint(log) == Cursor()
+    assert wire.heads == []
+
+
+async def test_of_two_relays_one_publishes(log: Log) -> None:
+    leading, standing_by = Wire(), Wire()
+    async with running(relay(log, leading).run):
+        await log.append("tally-1", Counted(by=1))
+        await log.seal()
+        await until(lambda: has_relayed(log, 1), "the first relay leads")
+        async with running(relay(log, standing_by, SHORT).run):
+            for n in range(2, 12):
+                await log.append("tally-1", Counted(by=n))
+                await log.seal()
+                await until(partial(has_relayed, log, n), f"event {n} is relayed")
+    assert [event.position for event in leading.events] == list(range(1, 12))
+    assert (standing_by.events, standing_by.heads) == ([], [])
+
+
+async def test_a_standby_takes_over_where_the_leader_ended(log: Log) -> None:
+    await count_up(log, streams=2, times=2)
+    await log.seal()
+    first, second = Wire(), Wire()
+    async with running(relay(log, first, SHORT).run):
+        await until(lambda: has_relayed(log, 4), "the first relay leads")
+    await count_up(log, streams=1, times=3)
+    await log.seal()
+    await until(lambda: lease_ran_out(log), "the first relay's lease runs out")
+    async with running(relay(log, second).run):
+        await until(lambda: has_relayed(log, 7), "the second relay goes on")
+    assert [event.position for event in first.events] == [1, 2, 3, 4]
+    assert [event.position for event in second.events] == [5, 6, 7]
+
+
+async def test_a_relay_that_lost_the_lease_while_it_published_moves_no_checkpoint_and_publishes_no_more(
+    log: Log,
+) -> None:
+    await count_up(log, streams=2, times=2)
+    await log.seal()
+    zombie, successor = StalledAtEvents(), Wire()
+    held_up = asyncio.create_task(relay(log, zombie).run())
+    async with asyncio.timeout(PATIENCE):
+        await zombie.reached.wait()
+    await lose_lease(log)
+    async with running(relay(log, successor).run):
+        await until(lambda: has_relayed(log, 4), "the successor relays")
+        await log.append("tally-9", Counted(by=1))
+        await log.seal()
+        await until(lambda: has_relayed(log, 5), "the successor goes on")
+        zombie.released.set()
+        with pytest.raises((LeaseLost, CheckpointMoved)):
+            await held_up
+    assert [event.position for event in zombie.events] == [1, 2, 3, 4]
+    assert zombie.heads == []
+    assert first_sent([*zombie.events, *successor.events]) == [1, 2, 3, 4, 5]
+    assert await has_relayed(log, 5)
+
+
+async def test_a_relay_that_stood_still_past_its_lease_publishes_nothing_when_it_goes_on(log: Log) -> None:
+    await log.append("tally-1", Counted(by=1))
+    await log.seal()
+    zombie, successor = StalledAtHead(), Wire()
+    async with running(relay(log, zombie, SHORT).run):
+        async with asyncio.timeout(PATIENCE):
+            await zombie.reached.wait()
+        await until(lambda: lease_ran_out(log), "the zombie's lease runs out")
+        async with running(relay(log, successor).run):
+            for n in range(2, 12):
+                await log.append("tally-1", Counted(by=n))
+                await log.seal()
+                await until(partial(has_relayed, log, n), f"event {n} is relayed")
+                zombie.released.set()
+    assert [event.position for event in zombie.events] == [1]
+    assert [event.position for event in successor.events] == list(range(2, 12))
+    assert len(zombie.heads) == 1
+
+
+@pytest.fixture
+async def published(log: Log, kafka: TemporaryKafka) -> AsyncIterator[KafkaPublisher]:
+    await create_topics(kafka.bootstrap, [log.service], replication=1)
+    publisher = KafkaPublisher(log.service, kafka.bootstrap)
+    yield publisher
+    await publisher.close()
+
+
+@pytest.mark.kafka
+async def test_a_topic_with_duplicates_reads_as_each_event_once(
+    log: Log, kafka: TemporaryKafka, published: KafkaPublisher
+) -> None:
+    await count_up(log, streams=5, times=4)
+    await log.seal()
+    events, _ = await read_on(log.feed(), Cursor(), 20)
+    for end in (7, 7, 13, 20, 20):
+        await published.publish(events[:end])
+    await published.publish_head(await log.feed().head())
+
+    feed, cursor, read = KafkaFeed(log.service, kafka.bootstrap, log.registry), Cursor(), list[Recorded]()
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while sum(cursor.offsets) < 67:
+                batch = await feed.read(cursor, 3)
+                read.extend(batch.events)
+                cursor = batch.cursor
+                await feed.wait(0.05)
+    finally:
+        await feed.close()
+    assert ids(read) == ids(events)
+    assert of_streams(read) == {f"tally-{n}": [1, 2, 3, 4] for n in range(5)}
