@@ -16,6 +16,7 @@ from steerco_events.envelope import Actor, Context, Recorded
 from steerco_events.handling import handle, in_transaction
 from steerco_events.ids import derived_id
 from steerco_events.ports import Cursor, EventFeed, OpenFeed
+from steerco_events.positions import Positions, advanced
 from steerco_events.postgres.checkpoints import CheckpointMoved, Checkpoints
 from steerco_events.postgres.store import EventStore
 from steerco_events.signals import Signal
@@ -110,11 +111,13 @@ class ReactionRunner:
         batch = await feed.read(seen, BATCH)
         if (batch.cursor.generation, batch.cursor.positions) == (seen.generation, seen.positions):
             return 0
+        new = _not_yet_seen(batch.events, seen.positions)
 
         async def work(tx: AsyncConnection) -> None:
-            for event in batch.events:
-                await self._react(tx, event)
+            # First the checkpoint: a zombie learns there that it is one, not from the ids that are taken.
             await self._checkpoints.advance(tx, feed.service, seen, batch.cursor)
+            for event in new:
+                await self._react(tx, event)
 
         try:
             await in_transaction(self._engine, work)
@@ -123,7 +126,7 @@ class ReactionRunner:
             raise
         self._cursor = batch.cursor
         self._applied.notify()
-        if batch.events:
+        if new:
             self._appended.notify()
         return len(batch.events)
 
@@ -147,3 +150,13 @@ class ReactionRunner:
                     await feed.wait(IDLE_SECONDS)
         finally:
             await feed.close()
+
+
+def _not_yet_seen(events: Sequence[Recorded], positions: Positions) -> Sequence[Recorded]:
+    """Each event once, and none that the positions cover: a feed may give one twice."""
+    new: list[Recorded] = []
+    for event in events:
+        if event.position > positions[event.partition]:
+            positions = advanced(positions, [(event.partition, event.position)])
+            new.append(event)
+    return new
