@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
+from steerco.commands.env import env
 from steerco.commands.import_projects import import_projects
 from steerco.commands.move import move
 from steerco.commands.rebuild import rebuild
 from steerco.commands.show import show_portfolio
 from steerco.commands.story import story
-from steerco.commands.token import token
 from steerco.edition.commands import run_distributed, serve_service, up
 
 app = typer.Typer(
@@ -33,7 +33,7 @@ app.command("move", rich_help_panel="Portfolio")(move)
 app.add_typer(imports, name="import", rich_help_panel="Portfolio")
 imports.command("projects")(import_projects)
 app.command("rebuild", rich_help_panel="Operations")(rebuild)
-app.command("token", rich_help_panel="Operations")(token)
+app.command("env", rich_help_panel="Operations")(env)
 
 
 def _version(wanted: bool) -> None:

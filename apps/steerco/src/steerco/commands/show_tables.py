@@ -85,22 +85,22 @@ def _months(answer: Json) -> Table:
     table = _table("By month", "end", "projects", *_LINE, "units over budget", right=0)
     for month in answer["months"]:
         lines: Sequence[Line | None] = [line for line in lines_of(month) if line.compared] or [None]
-        over = _units_over(month)
         for n, line in enumerate(lines):
             begin = (day_of(month["end"]), str(month["projects"])) if n == 0 else ("", "")
             cells = _cells(line) if line else ("nothing to compare", "–", "–", "–", "–")
-            table.add_row(*begin, *cells, over if n == 0 else "")
+            table.add_row(*begin, *cells, (line and _units_over(month, line)) or "–")
     return table
 
 
-def _units_over(month: Json) -> str:
+def _units_over(month: Json, line: Line) -> str:
     found = {
-        f"{unit['code']} +{amount(Decimal(each['variance']))} {each['currency']}"
+        f"{unit['code']} +{amount(Decimal(each['variance']))}"
         for unit in month["units"]
         for each in unit["variances"]
-        if each["measure"] == "cost" and Decimal(each["variance"]) > 0
+        if (each["measure"], each["period"], each["currency"]) == (line.measure, line.period, line.currency)
+        and Decimal(each["variance"]) > 0
     }
-    return "\n".join(sorted(found)) or "–"
+    return "\n".join(sorted(found))
 
 
 def _overspends(answer: Json) -> RenderableType:
