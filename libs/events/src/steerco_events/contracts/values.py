@@ -58,7 +58,7 @@ class Money:
         exact = amount.quantize(Decimal(1).scaleb(-decimals))
         if exact != amount:
             raise ValueRefused(f"{currency} has {decimals} decimals, so not {amount}")
-        return cls(exact, currency)
+        return cls(exact + 0, currency)  # + 0: there is no -0.00
 
 
 def amount_text(amount: Decimal, currency: str) -> str:
