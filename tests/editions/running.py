@@ -1,5 +1,6 @@
 """`steerco up` as a user runs it: a process of its own, in a data directory of its own."""
 
+import asyncio
 import json
 import os
 import shutil
@@ -15,7 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from steerco_servers.kafka import remove_kafka
+from steerco_servers.postgres import remove_cluster
+
 START_SECONDS = 180
+APART = {"as_of", "sources", "at", "event_id", "since", "watermark", "end"}
+"""What two runs can't share."""
 
 
 @dataclass(frozen=True)
@@ -113,14 +119,20 @@ def running_edition(*arguments: str, command: str = "up") -> Iterator[RunningEdi
 
 def remove(home: Path) -> None:
     """Remove a data directory with its database, also where the database lives elsewhere."""
-    import asyncio
-
-    from steerco_servers.kafka import remove_kafka
-    from steerco_servers.postgres import remove_cluster
-
     data = home / "data"
     if (data / "postgres").exists():
         asyncio.run(remove_cluster(data / "postgres"))
     if (data / "kafka").exists():
         asyncio.run(remove_kafka(data / "kafka"))
     shutil.rmtree(home, ignore_errors=True)
+
+
+def without_instants(value: Any) -> Any:
+    """An answer without positions and instants, which two runs can't share."""
+    match value:
+        case dict():
+            return {key: without_instants(each) for key, each in value.items() if key not in APART}
+        case list():
+            return [without_instants(each) for each in value]
+        case _:
+            return value

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.editions.running import RunningEdition, running_edition
+from tests.editions.running import RunningEdition, running_edition, without_instants
 
 ROOT = Path(__file__).parents[2]
 REGISTER = [
@@ -16,18 +16,6 @@ REGISTER = [
     "--map",
     str(ROOT / "examples" / "uk-major-projects.toml"),
 ]
-APART = {"as_of", "sources", "at", "event_id", "since", "watermark", "end"}
-
-
-def without_instants(value: Any) -> Any:
-    """An answer without positions and instants, which two runs can't share."""
-    match value:
-        case dict():
-            return {key: without_instants(each) for key, each in value.items() if key not in APART}
-        case list():
-            return [without_instants(each) for each in value]
-        case _:
-            return value
 
 
 def shown(edition: RunningEdition, scope: str) -> Any:

@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import TypeAdapter
 
 from steerco.client import CommandFailed
+from steerco.commands.said import words
 from steerco.register_import.entries import Entry, Json
 from steerco.register_import.register_map import FILE_REFUSED, RegisterMap
 from steerco_events.contracts.portfolio import UnitClosed, UnitKind, UnitOpened
@@ -73,7 +74,7 @@ def _have(
         there = units.organization.units[found]
         if there.kind == kind:
             return found
-        units.refused[code] = f"{code} is the code of a {there.kind.replace('_', ' ')}, not of a {kind}"
+        units.refused[code] = f"the code {code} is that of the {words(there.kind)} {there.name}, not of a {words(kind)}"
         return None
     command = OpenUnit(
         unit_id=derived_id(register.source, "unit", code.upper()), code=code, name=name, kind=kind, parent_id=parent_id

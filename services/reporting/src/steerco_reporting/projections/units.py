@@ -86,9 +86,10 @@ class Organization:
         self.units: Mapping[UUID, UnitRow] = {unit.unit_id: unit for unit in found}
 
     def scope(self, name: str) -> UnitRow:
-        """The unit of that code; `enterprise` is the root. Raises `UnknownScope`."""
+        """The unit of that code, in any case; `enterprise` is the root. Raises `UnknownScope`."""
+        wanted = name.casefold()
         for unit in self.units.values():
-            if unit.parent_id is None if name == "enterprise" else unit.code == name:
+            if unit.parent_id is None if wanted == "enterprise" else unit.code.casefold() == wanted:
                 return unit
         raise UnknownScope(f"no unit has the code {name!r}" if self.units else "no unit was opened yet")
 

@@ -1,0 +1,1 @@
+"""What specs of the import are made of."""

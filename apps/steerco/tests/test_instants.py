@@ -1,0 +1,33 @@
+"""Instants as people type them."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from steerco.client import CommandFailed
+from steerco.commands.instants import instant_of
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("2026-03-31", datetime(2026, 3, 31, 23, 59, 59, 999999, tzinfo=UTC)),
+        ("2026-03-31T12:00:00Z", datetime(2026, 3, 31, 12, tzinfo=UTC)),
+        ("2026-03-31T12:00:00+02:00", datetime(2026, 3, 31, 10, tzinfo=UTC)),
+        ("-90d", NOW - timedelta(days=90)),
+        ("-12w", NOW - timedelta(weeks=12)),
+    ],
+)
+def test_an_instant_a_day_and_a_duration_are_understood(text: str, meant: datetime) -> None:
+    assert instant_of(text, NOW) == meant
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2026-11-24", "2027-01-01", "2026-11-24T12:00:01Z", "2026-02-30", "2026-03-31T12:00", "yesterday", "-d", ""],
+)
+def test_the_future_and_what_is_no_instant_are_refused_by_name(text: str) -> None:
+    with pytest.raises(CommandFailed, match="--as-of"):
+        instant_of(text, NOW)
