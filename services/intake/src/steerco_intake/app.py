@@ -7,7 +7,7 @@ from steerco_intake.projections.pitches import pitches
 from steerco_service.reference.units import units_seen
 from steerco_service.runtime import Service
 
-INTAKE_VIEW = View("intake", 1, ("intake", "portfolio"), (pitches, units_seen))
+INTAKE_VIEW = View("intake", 2, ("intake", "portfolio"), (pitches, units_seen))
 
 SERVICE = Service(
     name="intake",

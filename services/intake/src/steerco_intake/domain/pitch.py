@@ -1,7 +1,7 @@
 """A pitch: submitted on a template, screened, decided. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import assert_never
 from uuid import UUID
@@ -61,6 +61,7 @@ class Returned:
 class Ended:
     """Approved, rejected or withdrawn: `by` is the event that ended it."""
 
+    content: PitchSubmitted
     by: Payload
 
 
@@ -79,8 +80,8 @@ class KnownUnit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SubmitPitch:
-    """Hand in a pitch; `unit` is `None` when intake knows no such unit."""
+class Submission:
+    """What a pitch says; `unit` is `None` when intake knows no such unit."""
 
     pitch_id: UUID
     title: str
@@ -91,6 +92,16 @@ class SubmitPitch:
     template_version: int
     fields: dict[str, str]
     estimated_cost: Money | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitPitch(Submission):
+    """Hand in a new pitch."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResubmitPitch(Submission):
+    """Hand in again a pitch that was returned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +149,9 @@ class WithdrawPitch:
     pitch_id: UUID
 
 
-type PitchCommand = SubmitPitch | ScreenPitch | ApprovePitch | RejectPitch | DeferPitch | ReturnPitch | WithdrawPitch
+type PitchCommand = (
+    SubmitPitch | ResubmitPitch | ScreenPitch | ApprovePitch | RejectPitch | DeferPitch | ReturnPitch | WithdrawPitch
+)
 
 # Refusals
 
@@ -156,7 +169,7 @@ class UnknownUnit(Refusal):
 
 
 class EstimateInAnotherCurrency(Refusal):
-    """The estimate is not in the project's currency, or is negative."""
+    """The estimate is not in the project's currency."""
 
     kind = "invalid"
 
@@ -173,6 +186,10 @@ class DateNotAhead(Refusal):
     kind = "invalid"
 
 
+class PitchAlreadySubmitted(Refusal):
+    """The id is that of a pitch that says something else."""
+
+
 class PitchInAnotherState(Refusal):
     """The pitch is not in a state in which this can be done."""
 
@@ -185,6 +202,8 @@ def decide(command: PitchCommand, state: Pitch) -> Sequence[Payload]:
     match command:
         case SubmitPitch():
             return submit(command, state)
+        case ResubmitPitch():
+            return resubmit(command, state)
         case ScreenPitch():
             return screen(command, state)
         case ApprovePitch():
@@ -202,19 +221,41 @@ def decide(command: PitchCommand, state: Pitch) -> Sequence[Payload]:
 
 
 def submit(command: SubmitPitch, state: Pitch) -> Sequence[Payload]:
-    """On a known template, every field checked; again only after it was returned."""
-    template_named(command.template, command.template_version).check(command.fields)
-    if command.unit is None or not command.unit.is_open:
-        raise UnknownUnit("no open unit has this id", pointer="/unit_id")
-    if cost := command.estimated_cost:
-        if cost.currency != command.currency:
-            raise EstimateInAnotherCurrency(
-                f"the project is in {command.currency}, the estimate in {cost.currency}",
-                pointer="/estimated_cost/currency",
+    """Once under its id; the same again says nothing new, whatever became of the pitch."""
+    submitted = content_of(command)
+    match state:
+        case NoPitch():
+            check(command)
+            return [submitted]
+        case Submitted(before) | Screened(before) | Deferred(before) | Returned(before) | Ended(before):
+            if same(before, submitted):
+                return []
+            raise PitchAlreadySubmitted(
+                "this id is that of a pitch that says something else; one that was returned is submitted again",
+                pointer="/pitch_id",
             )
-        if cost.amount < 0:
-            raise NegativeEstimate(f"a cost is not negative, {cost.amount} is", pointer="/estimated_cost/amount")
-    submitted = PitchSubmitted(
+        case _:
+            assert_never(state)
+
+
+def resubmit(command: ResubmitPitch, state: Pitch) -> Sequence[Payload]:
+    """Only after it was returned, every field checked again."""
+    submitted = content_of(command)
+    match state:
+        case Returned():
+            check(command)
+            return [submitted]
+        case Submitted(before) | Screened(before) | Deferred(before) if same(before, submitted):
+            return []
+        case _:
+            raise in_another_state("submitted again", state)
+
+
+def content_of(command: Submission) -> PitchSubmitted:
+    """The event that the submission becomes, in a unit that intake knows."""
+    if command.unit is None:
+        raise UnknownUnit("no open unit has this id", pointer="/unit_id")
+    return PitchSubmitted(
         pitch_id=command.pitch_id,
         title=command.title,
         unit_id=command.unit.unit_id,
@@ -226,31 +267,26 @@ def submit(command: SubmitPitch, state: Pitch) -> Sequence[Payload]:
         estimated_cost=command.estimated_cost,
         organization_version=command.unit.organization_version,
     )
-    match state:
-        case NoPitch() | Returned():
-            return [submitted]
-        case Submitted(content) | Screened(content) | Deferred(content) if same(content, submitted):
-            return []
-        case _:
-            raise in_another_state("submitted", state)
+
+
+def check(command: Submission) -> None:
+    """On a known template, every field; in an open unit; a cost in the project's currency, not negative."""
+    template_named(command.template, command.template_version).check(command.fields)
+    if command.unit is None or not command.unit.is_open:
+        raise UnknownUnit("no open unit has this id", pointer="/unit_id")
+    if cost := command.estimated_cost:
+        if cost.currency != command.currency:
+            raise EstimateInAnotherCurrency(
+                f"the project is in {command.currency}, the estimate in {cost.currency}",
+                pointer="/estimated_cost/currency",
+            )
+        if cost.amount < 0:
+            raise NegativeEstimate(f"a cost is not negative, {cost.amount} is", pointer="/estimated_cost/amount")
 
 
 def same(one: PitchSubmitted, other: PitchSubmitted) -> bool:
     """Whether two submissions say the same, whatever version of the organization they were checked against."""
-    return _said(one) == _said(other)
-
-
-def _said(content: PitchSubmitted) -> tuple[object, ...]:
-    return (
-        content.title,
-        content.unit_id,
-        content.project_code,
-        content.currency,
-        content.template,
-        content.template_version,
-        content.fields,
-        content.estimated_cost,
-    )
+    return replace(one, organization_version=other.organization_version) == other
 
 
 def screen(command: ScreenPitch, state: Pitch) -> Sequence[Payload]:
@@ -277,7 +313,7 @@ def approve(command: ApprovePitch, state: Pitch) -> Sequence[Payload]:
                     currency=content.currency,
                 )
             ]
-        case Ended(PitchApproved()):
+        case Ended(by=PitchApproved()):
             return []
         case _:
             raise in_another_state("approved", state)
@@ -288,7 +324,7 @@ def end(event: PitchRejected, state: Pitch) -> Sequence[Payload]:
     match state:
         case Screened() | Deferred():
             return [event]
-        case Ended(PitchRejected()):
+        case Ended(by=PitchRejected()):
             return []
         case _:
             raise in_another_state("rejected", state)
@@ -323,7 +359,7 @@ def withdraw(command: WithdrawPitch, state: Pitch) -> Sequence[Payload]:
     match state:
         case Submitted() | Screened() | Deferred() | Returned():
             return [PitchWithdrawn(pitch_id=command.pitch_id)]
-        case Ended(PitchWithdrawn()):
+        case Ended(by=PitchWithdrawn()):
             return []
         case _:
             raise in_another_state("withdrawn", state)
@@ -334,7 +370,7 @@ def in_another_state(wanted: str, state: Pitch) -> Refusal:
     match state:
         case NoPitch():
             return UnknownPitch("no pitch has this id")
-        case Ended(by):
+        case Ended(by=by):
             name = type(by).__name__.removeprefix("Pitch").lower()
         case _:
             name = type(state).__name__.lower()
@@ -352,8 +388,11 @@ def evolve(state: Pitch, event: Payload) -> Pitch:
             return Deferred(content, until_on)
         case PitchReturned(), (Submitted(content) | Screened(content) | Deferred(content)):
             return Returned(content)
-        case ((PitchApproved() | PitchRejected() | PitchWithdrawn()), _):
-            return Ended(event)
+        case (
+            (PitchApproved() | PitchRejected() | PitchWithdrawn()),
+            (Submitted(content) | Screened(content) | Deferred(content) | Returned(content)),
+        ):
+            return Ended(content, event)
         case _:
             return state
 

@@ -51,14 +51,14 @@ class Template:
                 raise FieldRefused(
                     f"template {self.name} version {self.version} has no field {name!r};"
                     f" it has {', '.join(sorted(known))}",
-                    pointer=f"/fields/{name}",
+                    pointer=_pointer(name),
                 )
         for field in self.fields:
             self._check_field(field, filled.get(field.name, "").strip())
 
     @staticmethod
     def _check_field(field: Field, value: str) -> None:
-        pointer = f"/fields/{field.name}"
+        pointer = _pointer(field.name)
         if not value:
             if field.required:
                 raise FieldRefused(field.message, pointer=pointer)
@@ -68,13 +68,21 @@ class Template:
                 f"{field.label} has {len(value)} characters; the limit is {_LONGEST[field.kind]}",
                 pointer=pointer,
             )
+        if field.kind == "line" and len(value.splitlines()) > 1:
+            raise FieldRefused(f"{field.label} is one line", pointer=pointer)
         if field.kind == "date" and not _is_date(value):
-            raise FieldRefused(f"{field.label} is a date such as 2026-03-31", pointer=pointer)
+            raise FieldRefused(f"{field.label} is a date such as 2026-03-31, not {value!r}", pointer=pointer)
         if field.kind == "number" and not re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", value, re.ASCII):
-            raise FieldRefused(f"{field.label} is a number such as 12.5", pointer=pointer)
+            raise FieldRefused(f"{field.label} is a number such as 12.5, not {value!r}", pointer=pointer)
+
+
+def _pointer(name: str) -> str:
+    return "/fields/" + name.replace("~", "~0").replace("/", "~1")
 
 
 def _is_date(value: str) -> bool:
+    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value, re.ASCII):
+        return False
     try:
         date.fromisoformat(value)
     except ValueError:
@@ -105,4 +113,5 @@ def template_named(name: str, version: int) -> Template:
         if (template.name, template.version) == (name, version):
             return template
     known = ", ".join(f"{each.name} version {each.version}" for each in TEMPLATES)
-    raise UnknownTemplate(f"there is no template {name!r} version {version}; there is {known}", pointer="/template")
+    pointer = "/template_version" if any(each.name == name for each in TEMPLATES) else "/template"
+    raise UnknownTemplate(f"there is no template {name!r} version {version}; there is {known}", pointer=pointer)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import Response
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from steerco_intake.domain.pitch import (
     ApprovePitch,
@@ -13,8 +13,10 @@ from steerco_intake.domain.pitch import (
     KnownUnit,
     PitchCommand,
     RejectPitch,
+    ResubmitPitch,
     ReturnPitch,
     ScreenPitch,
+    Submission,
     SubmitPitch,
     WithdrawPitch,
     pitch_decider,
@@ -35,7 +37,7 @@ class PitchContent(Body):
     project_code: Annotated[Code, Field(examples=["LIC-01"])]
     currency: Annotated[Currency, Field(examples=["EUR"])]
     template: Annotated[Name, Field(examples=["project-pitch"])] = "project-pitch"
-    template_version: Annotated[int, Field(ge=1, le=10_000)] = 1
+    template_version: Annotated[int, Field(strict=True, ge=1, le=10_000)] = 1
     fields: Annotated[
         dict[Name, Prose],
         Field(
@@ -65,11 +67,23 @@ class Screening(Body):
 
 
 class PitchDecision(Body):
-    """The decision on a screened pitch; `until_on` when it is deferred."""
+    """The decision on a pitch that waits for one."""
 
     outcome: Literal["approved", "rejected", "deferred", "returned"]
     reason: Annotated[Name, Field(examples=["Pays back within two years"])]
-    until_on: date | None = None
+    until_on: Annotated[
+        date | None, Field(validate_default=True, description="A day after today: with `deferred`, and only then.")
+    ] = None
+
+    @field_validator("until_on")
+    @classmethod
+    def _when_deferred(cls, until_on: date | None, info: ValidationInfo) -> date | None:
+        outcome = info.data.get("outcome")
+        if outcome == "deferred" and until_on is None:
+            raise ValueError("say until which day the decision is deferred")
+        if outcome not in ("deferred", None) and until_on is not None:
+            raise ValueError(f"only a deferral has a day, and the outcome is {outcome}")
+        return until_on
 
 
 class Withdrawal(Body):
@@ -78,9 +92,11 @@ class Withdrawal(Body):
     reason: Annotated[Name, Field(examples=["Another unit does it already"])]
 
 
-async def _submission(pitch_id: UUID, body: PitchContent, call: Call) -> SubmitPitch:
+async def _submission[Command: Submission](
+    command: type[Command], pitch_id: UUID, body: PitchContent, call: Call
+) -> Command:
     seen = await call.look_up(unit_seen, body.unit_id)
-    return SubmitPitch(
+    return command(
         pitch_id=pitch_id,
         title=body.title,
         unit=KnownUnit(seen.unit_id, seen.is_open, seen.organization_version) if seen else None,
@@ -100,7 +116,8 @@ def _decision(pitch_id: UUID, body: PitchDecision, today: date) -> PitchCommand:
         case "rejected":
             return RejectPitch(pitch_id)
         case "deferred":
-            return DeferPitch(pitch_id, body.until_on or today, today)
+            assert body.until_on, "a deferral without a day is refused by the body"
+            return DeferPitch(pitch_id, body.until_on, today)
         case "returned":
             return ReturnPitch(pitch_id)
 
@@ -113,14 +130,14 @@ def _stream(pitch_id: UUID) -> str:
 async def submit_pitch(body: NewPitch, call: Calling) -> Response:
     """On a template: every required field is checked, with the template's own message."""
     pitch_id = body.pitch_id or call.new_id()
-    command = await _submission(pitch_id, body, call)
+    command = await _submission(SubmitPitch, pitch_id, body, call)
     return await call.handle(pitch_decider, _stream(pitch_id), command, units=(body.unit_id,), created=pitch_id)
 
 
 @routes.put("/pitches/{pitch_id}", status_code=204, summary="Submit a returned pitch again")
 async def resubmit_pitch(pitch_id: UUID, body: PitchContent, call: Calling) -> Response:
     """Only a pitch that was returned can be submitted again."""
-    command = await _submission(pitch_id, body, call)
+    command = await _submission(ResubmitPitch, pitch_id, body, call)
     return await call.handle(pitch_decider, _stream(pitch_id), command, units=(body.unit_id,))
 
 
@@ -132,7 +149,7 @@ async def screen_pitch(pitch_id: UUID, body: Screening, call: Calling) -> Respon
 
 @routes.post("/pitches/{pitch_id}/decision", status_code=204, summary="Decide a pitch")
 async def decide_pitch(pitch_id: UUID, body: PitchDecision, call: Calling) -> Response:
-    """Approve, reject, defer until a day, or return a screened pitch; always with a reason."""
+    """Approve, reject or defer a screened pitch, or return one that waits; always with a reason."""
     command = _decision(pitch_id, body, call.now.date())
     return await call.handle(pitch_decider, _stream(pitch_id), command, reason=body.reason)
 

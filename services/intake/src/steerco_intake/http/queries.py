@@ -21,7 +21,7 @@ type PitchState = Literal["submitted", "screened", "approved", "rejected", "defe
 
 
 class PitchAnswer(BaseModel):
-    """One pitch."""
+    """One pitch; `until_on` while it is deferred, `reason` of what was last decided."""
 
     pitch_id: UUID
     title: str
@@ -35,11 +35,18 @@ class PitchAnswer(BaseModel):
     reason: str | None
 
 
-def _answer(row: PitchRow) -> PitchAnswer:
+class PitchInFull(PitchAnswer):
+    """One pitch with all that it says, and the note of its screening."""
+
+    template: str
+    template_version: int
+    fields: dict[str, str]
+    note: str | None
+
+
+def _answer[Answer: PitchAnswer](answer: type[Answer], row: PitchRow) -> Answer:
     cost = MoneyAnswer.of(row.estimated_cost) if row.estimated_cost else None
-    return PitchAnswer.model_validate(
-        {name: getattr(row, name) for name in PitchAnswer.model_fields} | {"estimated_cost": cost}
-    )
+    return answer.model_validate({name: getattr(row, name) for name in answer.model_fields} | {"estimated_cost": cost})
 
 
 class FieldAnswer(BaseModel):
@@ -67,18 +74,19 @@ async def list_pitches(
     page: Paged,
     unit_id: Annotated[UUID | None, Query(description="Of this unit only.")] = None,
     state: Annotated[PitchState | None, Query(description="In this state only.")] = None,
+    until_on: Annotated[date | None, Query(description="Deferred to this day or an earlier one only.")] = None,
 ) -> list[PitchAnswer]:
     """In the order of their ids; the next page is in the `Link` header."""
-    return [_answer(row) for row in await pitches_listed(reading, page, unit_id, state)]
+    return [_answer(PitchAnswer, row) for row in await pitches_listed(reading, page, unit_id, state, until_on)]
 
 
 @routes.get("/pitches/{pitch_id}", summary="One pitch")
-async def one_pitch(pitch_id: UUID, reading: Read, response: Response) -> PitchAnswer:
+async def one_pitch(pitch_id: UUID, reading: Read, response: Response) -> PitchInFull:
     """Folded from its stream: never behind what was last accepted. Its version is the ETag."""
     row = await reading.fold(pitches, f"pitch-{pitch_id}", response)
     if row is None:
         raise UnknownPitch("no pitch has this id")
-    return _answer(row)
+    return _answer(PitchInFull, row)
 
 
 @routes.get("/templates", summary="The pitch templates")
