@@ -20,10 +20,11 @@ class NoRisk:
 
 @dataclass(frozen=True, slots=True)
 class Open:
-    """It may occur; `rated` is its newest rating."""
+    """It may occur; `rated` is its newest rating, `rated_first` its first."""
 
     raised: RiskRaised
     rated: RiskRated | None = None
+    rated_first: RiskRated | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Closed:
     """It is followed no more."""
 
     raised: RiskRaised
-    rated: RiskRated | None
+    rated_first: RiskRated | None
 
 
 type Risk = NoRisk | Open | Closed
@@ -140,12 +141,18 @@ def raise_risk(command: RaiseRisk, state: Risk) -> Sequence[Payload]:
     match state:
         case NoRisk():
             return [raised, *rated(command.rating, Open(raised))] if command.rating else [raised]
-        case Open(before) | Closed(before):
-            if replace(before, project_version=raised.project_version) == raised:
+        case Open(raised=before, rated_first=first) | Closed(raised=before, rated_first=first):
+            same = replace(before, project_version=raised.project_version) == raised
+            if same and (command.rating is None or command.rating == rating_of(first)):
                 return []
             raise RiskAlreadyRaised("this id is that of another risk", pointer="/risk_id")
         case _:
             assert_never(state)
+
+
+def rating_of(rated: RiskRated | None) -> Rating | None:
+    """The rating that an event tells."""
+    return Rating(rated.probability, rated.impact) if rated else None
 
 
 def rate(command: RateRisk, state: Risk) -> Sequence[Payload]:
@@ -192,10 +199,10 @@ def evolve(state: Risk, event: Payload) -> Risk:
     match event, state:
         case RiskRaised(), _:
             return Open(event)
-        case RiskRated(), Open(raised):
-            return Open(raised, event)
-        case RiskClosed(), Open(raised, rating):
-            return Closed(raised, rating)
+        case RiskRated(), Open(raised, _, first):
+            return Open(raised, event, first or event)
+        case RiskClosed(), Open(raised, _, first):
+            return Closed(raised, first)
         case _:
             return state
 

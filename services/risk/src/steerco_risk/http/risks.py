@@ -18,14 +18,18 @@ type Level = Annotated[int, Field(strict=True, ge=1, le=5)]
 """1 (least) to 5 (most)."""
 
 
+type Clause = Annotated[Prose, Field(min_length=1, pattern=r"\S")]
+"""A part of the sentence that a risk is; not blank."""
+
+
 class NewRisk(Body):
     """Because of the cause, the event may occur, with the effect; an id of the caller's own is safe to send twice."""
 
     risk_id: UUID | None = None
     project_id: UUID
-    cause: Annotated[Prose, Field(min_length=1, examples=["The supplier has one certified engineer"])]
-    event: Annotated[Prose, Field(min_length=1, examples=["The engineer leaves"])]
-    effect: Annotated[Prose, Field(min_length=1, examples=["Acceptance slips by a quarter"])]
+    cause: Annotated[Clause, Field(examples=["The supplier has one certified engineer"])]
+    event: Annotated[Clause, Field(examples=["The engineer leaves"])]
+    effect: Annotated[Clause, Field(examples=["Acceptance slips by a quarter"])]
     category: Annotated[Name, Field(examples=["supplier"])]
     probability: Annotated[Level | None, Field(examples=[3])] = None
     impact: Annotated[Level | None, Field(examples=[4])] = None
