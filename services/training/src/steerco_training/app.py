@@ -8,7 +8,7 @@ from steerco_training.projections.completions import completions
 from steerco_training.projections.obligations import obligations
 from steerco_training.reactions.raise_obligation_on_manager_appointed import raise_obligation_on_manager_appointed
 
-TRAINING_VIEW = View("training", 1, ("training",), (obligations, completions))
+TRAINING_VIEW = View("training", 2, ("training",), (obligations, completions))
 
 SERVICE = Service(
     name="training",

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 
 from steerco_events.decider import Refusal
 
@@ -14,6 +14,10 @@ class Course:
     name: str
     title: str
     due_within: timedelta
+
+    def due_on(self, from_on: date) -> date:
+        """The day by which it is owed, when the duty begins on a day; the calendar's last day at most."""
+        return from_on + min(self.due_within, date.max - from_on)
 
 
 class UnknownCourse(Refusal):

@@ -90,6 +90,12 @@ class UnknownObligation(Refusal):
     kind = "unknown"
 
 
+class UnknownCompletion(Refusal):
+    """No completion has this id."""
+
+    kind = "unknown"
+
+
 class ObligationAlreadyFulfilled(Refusal):
     """What is fulfilled is not waived."""
 
@@ -121,7 +127,10 @@ def decide(command: LearnerCommand, state: Learner) -> Sequence[Payload]:
 
 
 def raise_obligation(command: RaiseObligation, state: Learner) -> Sequence[Payload]:
-    """A course is owed once, however many appointments ask for it; one completed before fulfills it at once."""
+    """A course is owed once at a time, however many appointments ask for it: the first one is its cause.
+
+    One completed before fulfills it at once. One that was waived is owed again when another appointment asks.
+    """
     if command.obligation_id in state.obligations or state.owing(command.course):
         return []
     raised = ObligationRaised(
@@ -130,7 +139,7 @@ def raise_obligation(command: RaiseObligation, state: Learner) -> Sequence[Paylo
         job_title=command.job_title,
         project_id=command.project_id,
         course=command.course,
-        due_on=command.from_on + course_named(command.course).due_within,
+        due_on=course_named(command.course).due_on(command.from_on),
         cause_id=command.cause_id,
         cause_type=command.cause_type,
     )
@@ -195,8 +204,10 @@ def evolve(state: Learner, event: Payload) -> Learner:
 
 
 def _ended(state: Learner, obligation_id: UUID, how: Literal["fulfilled", "waived"]) -> Learner:
-    obligation = replace(state.obligations[obligation_id], state=how)
-    return replace(state, obligations={**state.obligations, obligation_id: obligation})
+    obligation = state.obligations.get(obligation_id)
+    if obligation is None:
+        return state
+    return replace(state, obligations={**state.obligations, obligation_id: replace(obligation, state=how)})
 
 
 learner_decider: Decider[Learner, LearnerCommand] = Decider(Learner(), evolve, decide)

@@ -8,10 +8,12 @@ from fastapi import Query, Response
 from pydantic import BaseModel
 
 from steerco_service.asking import Asker
+from steerco_service.bodies import Name
 from steerco_service.reading import Paged, Read
 from steerco_service.routing import router
 from steerco_training.domain.course import COURSES
-from steerco_training.projections.completions import completions
+from steerco_training.domain.learner import UnknownCompletion
+from steerco_training.projections.completions import completion_of, completions, completions_listed
 from steerco_training.projections.obligations import ObligationRow, obligations, obligations_listed
 
 routes = router("training")
@@ -45,6 +47,7 @@ class CompletionAnswer(BaseModel):
     """A completed course."""
 
     completion_id: UUID
+    person_id: UUID
     course: str
     completed_on: date
 
@@ -71,11 +74,13 @@ async def list_obligations(
     page: Paged,
     person_id: Annotated[UUID | None, Query(description="Of this person only.")] = None,
     project_id: Annotated[UUID | None, Query(description="Because of this project only.")] = None,
+    course: Annotated[Name | None, Query(description="Of this course only.")] = None,
     state: Annotated[ObligationState | None, Query(description="In this state only.")] = None,
+    overdue: Annotated[bool | None, Query(description="Only what is open past its day, or only the rest.")] = None,
 ) -> list[ObligationAnswer]:
     """In the order of their ids; the next page is in the `Link` header."""
     today = reading.runtime.clock.now().date()
-    rows = await obligations_listed(reading, page, person_id, project_id, state)
+    rows = await obligations_listed(reading, page, person_id, project_id, course, state, overdue, today)
     return [ObligationAnswer.of(row, today) for row in rows]
 
 
@@ -91,6 +96,27 @@ async def one_learner(person_id: UUID, reading: Read, response: Response) -> Lea
         obligations=[ObligationAnswer.of(row, today) for row in owed.values()],
         completions=[CompletionAnswer.model_validate(row, from_attributes=True) for row in done.values()],
     )
+
+
+@routes.get("/completions", summary="List completions")
+async def list_completions(
+    reading: Read,
+    page: Paged,
+    person_id: Annotated[UUID | None, Query(description="Of this person only.")] = None,
+    course: Annotated[Name | None, Query(description="Of this course only.")] = None,
+) -> list[CompletionAnswer]:
+    """In the order of their ids; the next page is in the `Link` header."""
+    rows = await completions_listed(reading, page, person_id, course)
+    return [CompletionAnswer.model_validate(row, from_attributes=True) for row in rows]
+
+
+@routes.get("/completions/{completion_id}", summary="One completion")
+async def one_completion(completion_id: UUID, reading: Read) -> CompletionAnswer:
+    """From the view: one that was just recorded is there for its consistency token."""
+    row = await completion_of(reading, completion_id)
+    if row is None:
+        raise UnknownCompletion("no completion has this id")
+    return CompletionAnswer.model_validate(row, from_attributes=True)
 
 
 @routes.get("/courses", summary="The courses of the office")

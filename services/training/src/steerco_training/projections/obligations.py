@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import and_, not_, select
 
 from steerco_events.contracts import training
 from steerco_events.envelope import Recorded
@@ -60,12 +60,23 @@ obligations = Projection(
 
 
 async def obligations_listed(
-    reading: Reading, page: Page, person_id: UUID | None, project_id: UUID | None, state: str | None
+    reading: Reading,
+    page: Page,
+    person_id: UUID | None,
+    project_id: UUID | None,
+    course: str | None,
+    state: str | None,
+    overdue: bool | None,
+    today: date,
 ) -> Sequence[ObligationRow]:
-    """The obligations in the order of their ids, filtered."""
+    """The obligations in the order of their ids, filtered; overdue is what is open past its day."""
     table = reading.table("obligations")
     query = select(table).where(reading.known_at(table))
-    for column, value in {"person_id": person_id, "project_id": project_id, "state": state}.items():
+    wanted = {"person_id": person_id, "project_id": project_id, "course": course, "state": state}
+    for column, value in wanted.items():
         if value is not None:
             query = query.where(table.c[column] == value)
+    if overdue is not None:
+        late = and_(table.c.state == "open", table.c.due_on < today)
+        query = query.where(late if overdue else not_(late))
     return page.cut(await reading.rows(obligations, page.select(query, table.c.key)), "obligation_id")
