@@ -1,12 +1,14 @@
 """Half a year of a small commission, told through the logs of five services under a clock that is set by hand."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from uuid import UUID
 
 import httpx
 import pytest
+from sqlalchemy import text
 
 from steerco_events.clock import ManualClock
 from steerco_events.contracts import finance, intake, portfolio, risk, training
@@ -17,10 +19,13 @@ from steerco_reporting.app import SERVICE
 from steerco_servers.testing import TemporaryPostgres
 from steerco_service.testkit.serving import Served, log_only, serving
 
+type HeldBack = Callable[[], AbstractAsyncContextManager[None]]
+
 LOGS = ("intake", "portfolio", "finance", "risk", "training")
 MANAGER = derived_id("person", "manager")
 PITCH = derived_id("pitch", "web")
-RISK, OBLIGATION, POSTING, WRONG_POSTING = (derived_id(name) for name in ("risk", "obligation", "posting", "wrong"))
+RISK, UNRATED, AVERTED = (derived_id("risk", name) for name in ("rated", "unrated", "averted"))
+OBLIGATION, FULFILLED = (derived_id("obligation", course) for course in ("PM-101", "PM-102"))
 
 
 def unit_id(code: str) -> UUID:
@@ -82,16 +87,45 @@ def rated(code: str, assessor: str, rating: portfolio.Rating) -> portfolio.Deliv
     return portfolio.DeliveryConfidenceAssessed(project_id=project_id(code), assessor=assessor, rating=rating)
 
 
-def posted(posting_id: UUID, code: str, amount: str) -> finance.ActualCostPosted:
+def posting_id(reference: str) -> UUID:
+    return derived_id("posting", reference)
+
+
+def posted(reference: str, code: str, amount: str, currency: str = "EUR") -> finance.ActualCostPosted:
     return finance.ActualCostPosted(
-        posting_id=posting_id,
+        posting_id=posting_id(reference),
         project_id=project_id(code),
         source="ledger",
-        reference=str(posting_id)[:8],
-        cost=Money(Decimal(amount), "EUR"),
+        reference=reference,
+        cost=Money(Decimal(amount), currency),
         incurred_on=date(2025, 3, 1),
         period="fiscal_year 2025",
         project_version=1,
+    )
+
+
+def raised(risk_id: UUID, code: str) -> risk.RiskRaised:
+    return risk.RiskRaised(
+        risk_id=risk_id,
+        project_id=project_id(code),
+        cause="one supplier",
+        event="the supplier fails",
+        effect="a year is lost",
+        category="supply",
+        project_version=1,
+    )
+
+
+def owed(obligation_id: UUID, course: str) -> training.ObligationRaised:
+    return training.ObligationRaised(
+        obligation_id=obligation_id,
+        person_id=MANAGER,
+        job_title="Project manager",
+        project_id=project_id("R-1"),
+        course=course,
+        due_on=date(2025, 8, 1),
+        cause_id=MANAGER,
+        cause_type="steerco.portfolio.project-manager-appointed",
     )
 
 
@@ -177,12 +211,13 @@ async def tell_money(tell: Telling) -> None:
     await tell.money("2025-03-05", "R-1", forecast("R-1", figure("1200.00")), reason="Steel is dearer")
     await tell.money("2025-03-20", "R-1", budget("R-1", figure("1300.00")))
     await tell.money("2025-04-02", "R-1", forecast("R-1", figure("1500.00")))
-    await tell.at("2025-04-03", "finance", f"posting-{POSTING}", posted(POSTING, "R-1", "120.50"))
-    wrong = finance.ActualCostReversed(posting_id=WRONG_POSTING, project_id=project_id("R-1"))
-    await tell.at("2025-04-03", "finance", f"posting-{WRONG_POSTING}", posted(WRONG_POSTING, "R-1", "9.00"), wrong)
+    await tell.at("2025-04-03", "finance", f"posting-{posting_id('right')}", posted("right", "R-1", "120.50"))
+    reversal = finance.ActualCostReversed(posting_id=posting_id("wrong"), project_id=project_id("R-1"))
+    await tell.at("2025-04-03", "finance", f"posting-{posting_id('wrong')}", posted("wrong", "R-1", "9.00"), reversal)
+    await tell.at("2025-04-03", "finance", f"posting-{posting_id('usd')}", posted("usd", "U-1", "40.00", "USD"))
 
 
-async def tell_the_rest(tell: Telling) -> None:
+async def tell_moves(tell: Telling) -> None:
     moved = portfolio.ProjectMoved(
         project_id=project_id("R-2"), from_unit_id=unit_id("LIC-reg"), to_unit_id=unit_id("SUP-insp")
     )
@@ -207,31 +242,23 @@ async def tell_the_rest(tell: Telling) -> None:
     )
     await tell.project("2025-05-11", "R-1", rated("R-1", "IPA", "red"), rated("R-1", "SRO", "green"), dates, appointed)
     await tell.project("2025-05-11", "U-1", rated("U-1", "IPA", "amber"), rated("U-1", "IPA", "amber_red"))
-    owed = training.ObligationRaised(
-        obligation_id=OBLIGATION,
-        person_id=MANAGER,
-        job_title="Project manager",
-        project_id=project_id("R-1"),
-        course="PM-101",
-        due_on=date(2025, 8, 1),
-        cause_id=MANAGER,
-        cause_type="steerco.portfolio.project-manager-appointed",
-    )
-    await tell.at("2025-05-12", "training", f"learner-{MANAGER}", owed)
-    raised = risk.RiskRaised(
-        risk_id=RISK,
-        project_id=project_id("R-1"),
-        cause="one supplier",
-        event="the supplier fails",
-        effect="a year is lost",
-        category="supply",
-        project_version=1,
-    )
+
+
+async def tell_risks_and_training(tell: Telling) -> None:
+    learner = f"learner-{MANAGER}"
+    await tell.at("2025-05-12", "training", learner, owed(OBLIGATION, "PM-101"), owed(FULFILLED, "PM-102"))
     band = risk.RiskRated(
         risk_id=RISK, project_id=project_id("R-1"), probability=3, impact=5, band="high", matrix_version=1
     )
-    await tell.at("2025-05-13", "risk", f"risk-{RISK}", raised)
+    await tell.at("2025-05-13", "risk", f"risk-{RISK}", raised(RISK, "R-1"))
     await tell.at("2025-05-14", "risk", f"risk-{RISK}", band, reason="After the audit")
+    await tell.at("2025-05-15", "risk", f"risk-{UNRATED}", raised(UNRATED, "U-1"))
+    averted = risk.RiskClosed(risk_id=AVERTED, project_id=project_id("R-1"))
+    await tell.at("2025-05-16", "risk", f"risk-{AVERTED}", raised(AVERTED, "R-1"), averted)
+    fulfilled = training.ObligationFulfilled(
+        obligation_id=FULFILLED, project_id=project_id("R-1"), completion_id=derived_id("completion")
+    )
+    await tell.at("2025-05-20", "training", learner, fulfilled)
 
 
 @pytest.fixture(scope="session")
@@ -245,7 +272,8 @@ async def served(postgres: TemporaryPostgres, clock: ManualClock) -> AsyncIterat
         tell = Telling(running, clock)
         await tell_beginning(tell)
         await tell_money(tell)
-        await tell_the_rest(tell)
+        await tell_moves(tell)
+        await tell_risks_and_training(tell)
         clock.set(datetime(2025, 6, 10, 12, tzinfo=UTC))
         yield running
 
@@ -253,3 +281,18 @@ async def served(postgres: TemporaryPostgres, clock: ManualClock) -> AsyncIterat
 @pytest.fixture(scope="session")
 async def reporting(served: Served) -> httpx.AsyncClient:
     return await served.client("reporting")
+
+
+@pytest.fixture(scope="session")
+def held_back(served: Served) -> HeldBack:
+    """Inside, reporting's live view learns of nothing more, nor gives way to another build; it answers all the same."""
+
+    @asynccontextmanager
+    async def holding() -> AsyncIterator[None]:
+        runtime = served.runtime("reporting")
+        async with runtime.engine.begin() as tx:
+            consumer = (await runtime.builds.live(tx)).checkpoints.consumer
+            await tx.execute(text("SELECT 1 FROM log.checkpoints WHERE consumer = :it FOR UPDATE"), {"it": consumer})
+            yield
+
+    return holding

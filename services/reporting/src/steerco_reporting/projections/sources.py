@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select, union_all
 
 from steerco_service.reading import Reading
 
@@ -42,9 +42,10 @@ async def sources(reading: Reading, at: datetime) -> Mapping[str, Source]:
 async def first_instant(reading: Reading) -> datetime | None:
     """When the first event of all logs was sealed."""
     table = reading.table("events")
-    query = select(table.c.sealed_from).order_by(table.c.sealed_from).limit(1)
-    found: datetime | None = (await reading.connection.execute(query)).scalar()
-    return found
+    firsts = union_all(
+        *(select(func.min(table.c.sealed_from)).where(table.c.service == each) for each in reading.build.view.services)
+    )
+    return min((at for at in (await reading.connection.execute(firsts)).scalars() if at), default=None)
 
 
 def complete(found: Mapping[str, Source], at: datetime) -> bool:

@@ -23,6 +23,11 @@ class Adoption:
     pmo_model: PmoModel
     effective_on: date | None
 
+    @property
+    def since(self) -> date:
+        """The day from which it is in force."""
+        return self.effective_on or date.min
+
 
 @dataclass(frozen=True, slots=True)
 class UnitRow:
@@ -116,11 +121,13 @@ class Organization:
         return found
 
     def pmo_model(self, unit_id: UUID, day: date) -> PmoModel | None:
-        """The model in force at a unit on a day: its own, or what it inherits."""
+        """The model in force at a unit on a day: its own, or what it inherits.
+
+        That is the one with the latest effective day; of two for the same day, the one decided later.
+        """
         for unit in self.above(unit_id):
-            for adoption in reversed(unit.adoptions):
-                if adoption.effective_on is None or adoption.effective_on <= day:
-                    return adoption.pmo_model
+            if begun := [each for each in unit.adoptions if each.since <= day]:
+                return max(reversed(begun), key=lambda each: each.since).pmo_model
         return None
 
 
