@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from steerco.commands.said import words
+from steerco_events.contracts.values import WHOLE_LIFE
 
 type Json = Mapping[str, Any]
 
@@ -43,8 +44,13 @@ def lines_of(answer: Json, measure: str = "cost") -> Sequence[Line]:
     compared = {(each["period"], each["currency"]): each for each in answer["variances"] if each["measure"] == measure}
     return [
         _line(measure, period, currency, totals, compared.get((period, currency)))
-        for period, currency in sorted({(period, currency) for _, period, currency in totals})
+        for period, currency in sorted({(period, currency) for _, period, currency in totals}, key=_whole_life_first)
     ]
+
+
+def _whole_life_first(line: tuple[str, str]) -> tuple[bool, str, str]:
+    period, currency = line
+    return period != WHOLE_LIFE, period, currency
 
 
 def _line(

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -10,12 +11,21 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
-from steerco.edition.directory import DataDirectory, EditionFailed
+from steerco.client import data_directory
+from steerco.edition.directory import EditionFailed
 from steerco.edition.distributed import run_distributed as run_all
 from steerco.edition.embedded import Edition, bind, edition, open_directory, serve
 from steerco.edition.proof import prove
 from steerco.edition.services import BY_NAME
-from steerco.edition.welcome import is_empty, proof_line, say_ready, side_by_side, three_scopes
+from steerco.edition.welcome import (
+    TO_BEGIN,
+    is_empty,
+    proof_line,
+    say_ready,
+    side_by_side,
+    three_scopes,
+    worth_reading,
+)
 from steerco_events.contracts.catalog import CATALOG
 from steerco_servers.child import ServerFailed, ServerMissing
 from steerco_service.process import Process, migrate_service
@@ -52,9 +62,9 @@ async def _run_embedded(content: Literal["empty", "example"], data_dir: Path, po
 
         async with edition(directory, content, progress) as started:
             url = f"http://127.0.0.1:{port}"
-            await _welcome(started, url, progress)
+            commands = await _welcome(started, url, directory.content() == "example")
             status.stop()
-            say_ready(console, url, _commands_to_paste(directory))
+            say_ready(console, url, None if data_dir == data_directory() else data_dir.absolute(), commands)
             directory.announce(url, started.token)
             try:
                 await serve(started, listening)
@@ -63,26 +73,21 @@ async def _run_embedded(content: Literal["empty", "example"], data_dir: Path, po
     console.print("stopped; the data stays")
 
 
-async def _welcome(started: Edition, url: str, progress: object) -> None:
+async def _welcome(started: Edition, url: str, is_example: bool) -> Sequence[str]:
+    """Print what the edition has; the commands to try."""
     transport = httpx.ASGITransport(started.app)
     headers = {"Authorization": f"Bearer {started.token}"}
     async with httpx.AsyncClient(transport=transport, base_url=url, headers=headers, timeout=60) as client:
         if await is_empty(client):
             console.print("an empty edition: open units, or import a register")
-            return
-        console.print(side_by_side(await three_scopes(client)))
-        console.print(proof_line(await prove(client, started.host)), highlight=False)
-
-
-def _commands_to_paste(directory: DataDirectory) -> list[str]:
-    command = ".venv/bin/steerco" if Path(".venv/bin/steerco").exists() else "steerco"
-    return [
-        f"{command} show portfolio --scope enterprise --by month --over",
-        f"{command} show portfolio --scope enterprise --as-of -90d",
-        f"{command} show portfolio --scope enterprise --format json",
-        f"{command} rebuild portfolio_register",
-        f"{command} --help",
-    ]
+            return TO_BEGIN
+        if is_example:
+            console.print("the example: a made-up commission, and a year of it that ended yesterday")
+        scopes = await three_scopes(client)
+        console.print(side_by_side(scopes))
+        proof = await prove(client, started.host)
+        console.print(proof_line(proof), highlight=False)
+        return await worth_reading(client, scopes, proof.months)
 
 
 def serve_one(name: str, role: Literal["api", "worker", "migrate"]) -> None:

@@ -1,12 +1,18 @@
 """What `steerco up` prints when the edition is ready."""
 
+import shlex
 from collections.abc import Sequence
+from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import httpx
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from steerco.commands.figures import amount, counts
+from steerco.commands.said import words
 from steerco.edition.proof import Json, Proof, portfolio, units_of
 
 
@@ -28,32 +34,63 @@ async def is_empty(client: httpx.AsyncClient) -> bool:
     return not await units_of(client)
 
 
-def money(amount: str, currency: str) -> str:
-    """An amount in whole units, such as `1,250,000 EUR`."""
-    return f"{float(amount):,.0f} {currency}"
+async def worth_reading(client: httpx.AsyncClient, scopes: Sequence[Json], months: int) -> Sequence[str]:
+    """Five commands that show what this portfolio has."""
+    code = scopes[min(1, len(scopes) - 1)]["scope"]["code"]
+    past = "--as-of -90d" if months > PAST_MONTHS else "--format csv"
+    return [
+        "show portfolio --scope enterprise --by month --over",
+        f"show portfolio --scope enterprise {past}",
+        f"show portfolio --scope {code} --over",
+        f"story {project}" if (project := await _telling_project(client)) else f"show portfolio --scope {code}",
+        "rebuild portfolio_register",
+    ]
+
+
+TO_BEGIN = (
+    "import projects examples/register.csv --map examples/uk-major-projects.toml --dry-run",
+    "import projects examples/register.csv --map examples/uk-major-projects.toml",
+    "show portfolio --scope enterprise",
+    "env",
+    "--help",
+)
+"""Five commands for an edition without a unit."""
+
+PAST_MONTHS = 4
+"""A log with so many month ends was there ninety days ago."""
+
+
+async def _telling_project(client: httpx.AsyncClient) -> str | None:
+    """The code of a project whose story is worth reading: the one most over its budget, else the first."""
+    over = (await portfolio(client, "enterprise", over="true"))["over"]
+    if over:
+        return str(max(over, key=lambda each: Decimal(each["variance"]))["code"])
+    response = await client.get("/portfolio/projects", params={"limit": "1"})
+    response.raise_for_status()
+    return next((str(each["code"]) for each in response.json()), None)
+
+
+def _money(text: str, currency: str) -> str:
+    return f"{amount(Decimal(text))} {currency}"
 
 
 def _budget(answer: Json, measure: str) -> str:
     lines = [
-        money(amount["amount"], amount["currency"])
+        _money(each["amount"], each["currency"])
         for figure in answer["totals"]["figures"]
         if (figure["measure"], figure["kind"], figure["period"]) == (measure, "budget", "whole_life")
-        for amount in figure["amounts"]
+        for each in figure["amounts"]
     ]
     return "\n".join(lines) or "not stated"
 
 
 def _variances(answer: Json) -> str:
     lines = [
-        f"{money(each['variance'], each['currency'])} ({each['period'].replace('_', ' ')})"
+        f"{_money(each['variance'], each['currency'])} ({words(each['period'])})"
         for each in answer["totals"]["variances"]
         if each["measure"] == "cost"
     ]
     return "\n".join(lines) or "none to compare"
-
-
-def _counts(counts: dict[str, int]) -> str:
-    return ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items() if count) or "none"
 
 
 def side_by_side(answers: Sequence[Json]) -> Table:
@@ -62,18 +99,18 @@ def side_by_side(answers: Sequence[Json]) -> Table:
     table.add_column("")
     for answer in answers:
         scope = answer["scope"]
-        table.add_column(f"{scope['name']}\n[dim]{scope['kind'].replace('_', ' ')} {scope['code']}[/dim]")
+        table.add_column(f"{escape(scope['name'])}\n[dim]{words(scope['kind'])} {scope['code']}[/dim]")
 
     def row(title: str, cell: Any) -> None:
         table.add_row(title, *(cell(answer) for answer in answers))
 
     row("Projects", lambda a: str(a["totals"]["projects"]))
-    row("by state", lambda a: _counts(a["totals"]["by_state"]))
+    row("by state", lambda a: counts(a["totals"]["by_state"]))
     row("Whole-life budget", lambda a: _budget(a, "cost"))
     row("Whole-life benefits", lambda a: _budget(a, "benefit"))
     row("Forecast − budget", _variances)
-    row("Open risks", lambda a: _counts(a["totals"]["risks"]))
-    row("Training obligations", lambda a: _counts(a["totals"]["obligations"]))
+    row("Open risks", lambda a: counts(a["totals"]["risks"]))
+    row("Training obligations", lambda a: counts(a["totals"]["obligations"]))
     return table
 
 
@@ -87,10 +124,13 @@ def proof_line(proof: Proof) -> str:
     )
 
 
-def say_ready(console: Console, url: str, commands: Sequence[str]) -> None:
-    """The commands to paste, the address, and how to stop."""
+def say_ready(console: Console, url: str, data_dir: Path | None, commands: Sequence[str]) -> None:
+    """The commands to paste, the address, and how to stop. `data_dir` is told where clients would not look for it."""
+    command = ".venv/bin/steerco" if Path(".venv/bin/steerco").exists() else "steerco"
     console.print("\nTry in another terminal:")
-    for command in commands:
-        console.print(f"  [bold]{command}[/bold]", highlight=False)
+    if data_dir:
+        console.print(f"  [bold]export STEERCO_DATA_DIR={shlex.quote(str(data_dir))}[/bold]", highlight=False)
+    for each in commands:
+        console.print(f"  [bold]{command} {each}[/bold]", highlight=False, soft_wrap=True)
     console.print(f"\nready at [bold]{url}[/bold] (API docs: {url}/portfolio/docs)", highlight=False)
     console.print("stop with Ctrl-C; the data stays")

@@ -4,7 +4,6 @@ It only ever suppresses commands: without it, a register is compared with what i
 """
 
 import json
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -15,11 +14,14 @@ from steerco.register_import.plan import Memory, facts_of
 
 
 class KeptMemory:
-    """The notes of one source, in a file that is always whole."""
+    """The notes of one source: a line per entry that was loaded, the newest of a reference counts.
+
+    A line is added when its entry is loaded whole; one that was cut off in the middle says nothing.
+    """
 
     def __init__(self, notes: Path, source: str) -> None:
-        self._path = notes / "imports" / f"{slugify(source)}.json"
-        self._said = self._read()
+        self._path = notes / "imports" / f"{slugify(source)}.jsonl"
+        self._said = dict(self._read())
 
     @property
     def said(self) -> Memory:
@@ -28,15 +30,22 @@ class KeptMemory:
 
     def remember(self, entries: Iterable[Entry]) -> None:
         """These entries are loaded."""
-        self._said |= {entry.reference: facts_of(entry) for entry in entries}
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        beside = self._path.with_suffix(".new")
-        beside.write_text(json.dumps(self._said))
-        os.replace(beside, self._path)
+        news = {entry.reference: facts_of(entry) for entry in entries}
+        lines = [json.dumps([reference, said]) for reference, said in news.items() if self._said.get(reference) != said]
+        if lines:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with self._path.open("a") as notes:
+                notes.write("".join(f"\n{line}" for line in lines))
+        self._said |= news
 
-    def _read(self) -> dict[str, Mapping[str, Json]]:
+    def _read(self) -> Iterable[tuple[str, Mapping[str, Json]]]:
         try:
-            said = json.loads(self._path.read_text())
+            lines = self._path.read_text().splitlines()
         except (OSError, ValueError):
-            return {}
-        return said if isinstance(said, dict) else {}
+            return
+        for line in lines:
+            try:
+                reference, said = json.loads(line)
+            except ValueError:
+                continue
+            yield reference, said
