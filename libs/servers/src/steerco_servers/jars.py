@@ -50,29 +50,44 @@ def find_java() -> Path:
     raise ServerMissing(f"Java {_OLDEST_JAVA} or newer is missing: Kafka needs it{what}")
 
 
+def demand_kafka() -> None:
+    """Raises ServerMissing when a broker can't be had here: no Java, or neither the jars nor Maven to fetch them."""
+    find_java()
+    if not _jars().is_dir():
+        _find_maven()
+
+
 async def kafka_jars(progress: Callable[[str], None]) -> Path:
     """The folder of the jars (43 MB), fetched by Maven the first time; several processes may ask at once.
 
     Raises ServerMissing without Maven, ServerFailed when it doesn't get them.
     """
-    cache = cache_home() / "kafka"
-    jars = cache / KAFKA_VERSION
+    jars = _jars()
     if jars.is_dir():
         return jars
-    lock = await DirectoryLock.take(cache, patience=600)
+    lock = await DirectoryLock.take(jars.parent, patience=600)
     try:
         if not jars.is_dir():
             progress(f"fetching Apache Kafka {KAFKA_VERSION}")
-            await _fetch(cache, jars)
+            await _fetch(jars.parent, jars)
     finally:
         lock.release()
     return jars
 
 
-async def _fetch(cache: Path, jars: Path) -> None:
+def _jars() -> Path:
+    return cache_home() / "kafka" / KAFKA_VERSION
+
+
+def _find_maven() -> str:
     maven = shutil.which("mvn")
     if maven is None:
         raise ServerMissing("Maven (mvn) is missing: it fetches Apache Kafka")
+    return maven
+
+
+async def _fetch(cache: Path, jars: Path) -> None:
+    maven = _find_maven()
     java = find_java()
     for left in cache.glob("draft-*"):  # of a process that was killed: we hold the lock
         shutil.rmtree(left, ignore_errors=True)
