@@ -240,12 +240,12 @@ async def test_a_pmo_model_is_in_force_from_its_day_and_inherited_below(reportin
         ([("coach", None), ("enterprise", date(2025, 9, 1))], "coach"),
         ([("enterprise", date(2025, 3, 1)), ("coach", date(2025, 2, 1))], "enterprise"),
         ([("enterprise", date(2025, 3, 1)), ("coach", date(2025, 3, 1))], "coach"),
-        ([("enterprise", date(2025, 9, 1))], None),
-        ([], None),
+        ([("enterprise", date(2025, 9, 1))], "repository"),
+        ([], "repository"),
     ],
 )
-def test_of_several_adoptions_that_with_the_latest_day_is_in_force_and_of_one_day_the_later_decision(
-    adoptions: Sequence[tuple[PmoModel, date | None]], in_force: PmoModel | None
+def test_of_several_adoptions_that_with_the_latest_day_is_in_force_of_one_day_the_later_decision_of_none_repository(
+    adoptions: Sequence[tuple[PmoModel, date | None]], in_force: PmoModel
 ) -> None:
     unit_id = derived_id("unit")
     adopted = tuple(Adoption(model, effective_on) for model, effective_on in adoptions)

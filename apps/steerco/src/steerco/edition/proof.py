@@ -1,7 +1,7 @@
 """What is shown at the start: three scopes side by side, and the proof that they are one portfolio."""
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -19,11 +19,12 @@ type Sums = Mapping[tuple[str, ...], Decimal]
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """Whether, at every month end, the departments and the units add up to the enterprise."""
+    """Whether, at every month end, the units below each unit and its own projects add up to it."""
 
     months: int
     departments: int
     units: int
+    direct: int
     differences: Sequence[str]
     events: int
 
@@ -38,7 +39,7 @@ def sums(answer: Json) -> Sums:
     return found
 
 
-def added(parts: Sequence[Sums]) -> Sums:
+def added(parts: Iterable[Sums]) -> Sums:
     """The sum of several scopes."""
     total: dict[tuple[str, ...], Decimal] = defaultdict(Decimal)
     for part in parts:
@@ -73,28 +74,37 @@ async def units_of(client: httpx.AsyncClient) -> list[Json]:
 
 
 async def prove(client: httpx.AsyncClient, host: Host) -> Proof:
-    """Compare the scopes at every month end of the log's life."""
+    """Ask for every scope by itself, and compare each with those below it at every month end of the log's life."""
     units = await units_of(client)
     asked = {"by": "month", "as_of": SystemClock().now().isoformat()}
-    by_kind = {
-        kind: [await portfolio(client, unit["code"], **asked) for unit in units if unit["kind"] == kind]
-        for kind in ("business_unit", "department")
-    }
-    enterprise = await portfolio(client, "enterprise", **asked)
-    differences = []
-    for month in enterprise["months"]:
-        whole = without_zeros(sums(month))
-        for kind, answers in by_kind.items():
-            parts = [sums(each) for answer in answers for each in answer["months"] if each["end"] == month["end"]]
-            if without_zeros(added(parts)) != whole:
-                differences.append(f"{kind.replace('_', ' ')}s differ from the enterprise at {month['end']}")
+    answers = {unit["code"]: await portfolio(client, unit["code"], **asked) for unit in units}
+    by_end = {code: {month["end"]: month for month in answer["months"]} for code, answer in answers.items()}
+    (root,) = (unit["code"] for unit in units if unit["parent_id"] is None)
+    kinds = Counter(unit["kind"] for unit in units)
     return Proof(
-        months=len(enterprise["months"]),
-        departments=len(by_kind["department"]),
-        units=len(by_kind["business_unit"]),
-        differences=differences,
+        months=len(by_end[root]),
+        departments=kinds["department"],
+        units=kinds["business_unit"],
+        direct=sum(
+            line["projects"]
+            for answer in answers.values()
+            if answer["scope"]["kind"] != "department"
+            for line in answer["units"]
+            if line.get("direct")
+        ),
+        differences=list(differences(by_end)),
         events=await _events(host),
     )
+
+
+def differences(by_end: Mapping[str, Mapping[str, Json]]) -> Iterator[str]:
+    """Where a scope's month end is not what the scopes below it, each asked by itself, and its own projects make."""
+    for code, months in by_end.items():
+        for end, month in months.items():
+            if month["units"]:
+                parts = [line if line.get("direct") else by_end[line["code"]][end] for line in month["units"]]
+                if without_zeros(added(map(sums, parts))) != without_zeros(sums(month)):
+                    yield f"{code} differs from what is below it at {end}"
 
 
 async def _events(host: Host) -> int:

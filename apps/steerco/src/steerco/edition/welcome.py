@@ -118,8 +118,11 @@ def proof_line(proof: Proof) -> str:
     """The proof in one line."""
     if proof.differences:
         return f"[red]NOT equal: {'; '.join(proof.differences)}[/red]"
+    own = (
+        f" and {proof.direct} {'project' if proof.direct == 1 else 'projects'} of no department" if proof.direct else ""
+    )
     return (
-        f"{proof.departments} departments = {proof.units} units = enterprise"
+        f"{proof.departments} departments{own} = {proof.units} units = enterprise"
         f" at each of {proof.months} month ends; {proof.events:,} events"
     )
 

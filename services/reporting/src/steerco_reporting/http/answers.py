@@ -24,7 +24,7 @@ class UnitAnswer(BaseModel):
     code: str
     name: str
     kind: UnitKind
-    pmo_model: PmoModel | None
+    pmo_model: PmoModel
 
     @classmethod
     def of(cls, unit: UnitRow, organization: Organization, day: date) -> Self:

@@ -60,7 +60,13 @@ class Moment:
             figures=figure_answers(total),
             variances=variance_answers(total),
             units=[
-                MonthLine(code=unit.code, variances=variance_answers(rollup), **self._direct(unit))
+                MonthLine(
+                    code=unit.code,
+                    projects=rollup.projects,
+                    figures=figure_answers(rollup),
+                    variances=variance_answers(rollup),
+                    **self._direct(unit),
+                )
                 for unit, rollup in self.lines
             ],
         )

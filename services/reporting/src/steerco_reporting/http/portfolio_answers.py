@@ -49,9 +49,11 @@ class UnitLine(BaseModel):
 
 
 class MonthLine(BaseModel):
-    """A child unit at a month's end."""
+    """A child unit at a month's end, with all below it; or what is `direct` at the scope. All add up to the month."""
 
     code: str
+    projects: int
+    figures: list[FigureTotalAnswer]
     variances: list[VarianceAnswer]
     direct: bool = False
 

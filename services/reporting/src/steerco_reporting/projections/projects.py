@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from steerco_events.contracts import portfolio
 from steerco_events.contracts.portfolio import ProjectState
@@ -106,9 +106,9 @@ async def projects_listed(
 
 
 async def project_named(reading: Reading, at: datetime, name: str) -> ProjectRow:
-    """The project of that id or code at an instant. Raises `UnknownProject`."""
+    """The project of that id or code, in any case, at an instant. Raises `UnknownProject`."""
     table = reading.table("projects")
-    named = (table.c.key == name.lower()) | (table.c.code == name)
+    named = (table.c.key == name.lower()) | (func.upper(table.c.code) == name.upper())
     for row in await reading.rows(projects, select(table).where(reading.known_at(table, at), named)):
         return row
     raise UnknownProject(f"no project has the id or the code {name!r}")

@@ -120,15 +120,15 @@ class Organization:
                 found[unit_id] = above[above.index(scope_id) - 1]
         return found
 
-    def pmo_model(self, unit_id: UUID, day: date) -> PmoModel | None:
-        """The model in force at a unit on a day: its own, or what it inherits.
+    def pmo_model(self, unit_id: UUID, day: date) -> PmoModel:
+        """The model in force at a unit on a day: its own, or what it inherits; supportive where nobody chose.
 
         That is the one with the latest effective day; of two for the same day, the one decided later.
         """
         for unit in self.above(unit_id):
             if begun := [each for each in unit.adoptions if each.since <= day]:
                 return max(reversed(begun), key=lambda each: each.since).pmo_model
-        return None
+        return "repository"
 
 
 async def organizations(reading: Reading, instants: Sequence[datetime]) -> Sequence[Organization]:
