@@ -15,7 +15,7 @@ COMMA := ,
 export UV_PYTHON_DOWNLOADS ?= automatic
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run run-distributed test check fmt lint types architecture members lock clean
+.PHONY: help setup run run-distributed test check docs fmt lint types architecture members lock clean
 
 ##@ Use
 help: ## Print this list
@@ -47,6 +47,10 @@ lock: $(UV) ## Write requirements.lock anew: every version pinned by hash, no ad
 	@python=$$($(FIND_PYTHON)) && $(UV) pip compile $(MANIFESTS) --group pyproject.toml:dev --universal \
 		--python "$$python" --python-version 3.12 --generate-hashes --no-annotate --no-header --quiet \
 		$(addprefix --no-emit-package ,$(NAMES)) --output-file requirements.lock
+
+docs: setup ## Write the pages and files that are made of the contracts anew
+	@$(BIN)/python -m steerco_events.testkit.golden libs/events/tests/golden
+	@$(BIN)/python -m steerco_events.testkit.event_page docs/reference/events.md
 
 clean: ## Remove what make made
 	@rm -rf $(VENV) .tools build .mypy_cache .ruff_cache .pytest_cache .hypothesis

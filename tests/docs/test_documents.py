@@ -18,7 +18,11 @@ import pytest
 from tests.editions.running import RunningEdition, running_edition
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs" / "how-to").glob("*.md"))]
+DOCUMENTS = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs" / "how-to").glob("*.md")),
+    ROOT / "docs" / "reference" / "http.md",
+]
 BETWEEN = "--8<-- {n} --8<--"
 
 

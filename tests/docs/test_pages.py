@@ -1,0 +1,44 @@
+"""The pages of the documentation hang together: every link leads somewhere, and what is generated is up to date."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from steerco_events.testkit.event_page import event_page
+
+ROOT = Path(__file__).parents[2]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
+_HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+
+
+def anchors(page: Path) -> set[str]:
+    """The names of a page's headings, as links have them."""
+    words = (re.sub(r"[^\w\s-]", "", heading.lower()) for heading in _HEADING.findall(page.read_text()))
+    return {re.sub(r"\s", "-", each.strip()) for each in words}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_to_a_page_of_ours_leads_there(page: Path) -> None:
+    for link in _LINK.findall(page.read_text()):
+        if "://" in link:
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), f"{page.name}: {link}"
+        assert not anchor or anchor in anchors(target), f"{page.name}: {link}"
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").rglob("*.md")), ids=lambda path: path.name)
+def test_every_page_is_reached_from_the_index(page: Path) -> None:
+    index = ROOT / "docs" / "README.md"
+    linked = {(index.parent / link.partition("#")[0]).resolve() for link in _LINK.findall(index.read_text())}
+    adr = ROOT / "docs" / "adr" / "README.md"
+    linked |= {(adr.parent / link.partition("#")[0]).resolve() for link in _LINK.findall(adr.read_text())}
+    assert page in linked | {index}
+
+
+def test_the_page_of_events_is_what_the_contracts_say() -> None:
+    """After an intended change: `make docs`."""
+    assert (ROOT / "docs" / "reference" / "events.md").read_text() == event_page()
