@@ -39,8 +39,8 @@ from steerco_intake.domain.pitch import (
     UnknownPitch,
     UnknownUnit,
     WithdrawPitch,
-    pitch_decider,
 )
+from steerco_intake.domain.pitch_rules import pitch_decider
 from steerco_intake.domain.template import FieldRefused, UnknownTemplate
 
 pitch = spec(pitch_decider)

@@ -19,8 +19,8 @@ from steerco_intake.domain.pitch import (
     Submission,
     SubmitPitch,
     WithdrawPitch,
-    pitch_decider,
 )
+from steerco_intake.domain.pitch_rules import pitch_decider
 from steerco_service.bodies import Body, Code, Currency, MoneyBody, Name, Prose
 from steerco_service.call import Call, Calling
 from steerco_service.reference.units import unit_seen
