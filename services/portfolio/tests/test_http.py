@@ -1,38 +1,11 @@
 """The organization and its projects over HTTP, against a real database."""
 
-from collections.abc import AsyncIterator
-from uuid import UUID
-
 import httpx
 import pytest
 
-from steerco_events.contracts import intake
 from steerco_events.ids import derived_id, new_id
-from steerco_portfolio.app import SERVICE
-from steerco_servers.testing import TemporaryPostgres
-from steerco_service.testkit.serving import Served, log_only, serving
 
 ROOT, MARKETS, LICENSING = (derived_id("unit", code) for code in ("COM", "MKT", "LIC"))
-
-
-@pytest.fixture(scope="module")
-async def served(postgres: TemporaryPostgres) -> AsyncIterator[Served]:
-    async with serving([SERVICE, log_only("intake")], postgres) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-async def portfolio(served: Served) -> httpx.AsyncClient:
-    client = await served.client("portfolio")
-    for unit_id, code, kind, parent in [
-        (ROOT, "COM", "enterprise", None),
-        (MARKETS, "MKT", "business_unit", ROOT),
-        (LICENSING, "LIC", "business_unit", ROOT),
-    ]:
-        body = {"unit_id": str(unit_id), "code": code, "name": code, "kind": kind}
-        answer = await client.post("/units", json=body | ({"parent_id": str(parent)} if parent else {}))
-        assert answer.status_code == 201, answer.text
-    return client
 
 
 def project(**changes: object) -> dict[str, object]:
@@ -95,34 +68,6 @@ async def test_a_code_is_used_once_in_the_enterprise_whatever_its_case(portfolio
     refused = await portfolio.post("/projects", json=project(code="one-1", unit_id=str(MARKETS)))
     assert (refused.status_code, refused.json()["type"]) == (409, "urn:steerco:problem:project-code-in-use")
     assert refused.json()["errors"][0]["pointer"] == "/code"
-
-
-async def test_an_approved_pitch_becomes_a_project(served: Served, portfolio: httpx.AsyncClient) -> None:
-    pitch_id = new_id()
-    await served.append("intake", f"pitch-{pitch_id}", _approved(pitch_id, "PITCH-1"), reason="It pays back")
-    await served.settled()
-    answer = (await portfolio.get(f"/projects/{derived_id('project', pitch_id)}")).json()
-    assert (answer["code"], answer["state"], answer["pitch_id"]) == ("PITCH-1", "chartered", str(pitch_id))
-
-
-async def test_a_charter_that_can_not_be_is_recorded(served: Served, portfolio: httpx.AsyncClient) -> None:
-    await registered(portfolio, code="TAKEN-1")
-    pitch_id = new_id()
-    await served.append("intake", f"pitch-{pitch_id}", _approved(pitch_id, "TAKEN-1"))
-    await served.settled()
-    project_id = derived_id("project", pitch_id)
-    assert (await portfolio.get(f"/projects/{project_id}")).status_code == 404
-    runtime = served.runtime("portfolio")
-    async with runtime.engine.connect() as connection:
-        (event,) = await runtime.store.read_events(connection, f"project-{project_id}")
-    assert (event.type, event.payload.refusal) == ("steerco.portfolio.project-charter-refused", "ProjectCodeInUse")
-    assert event.actor.job_title == "reaction charter_project_on_pitch_approved"
-
-
-def _approved(pitch_id: UUID, code: str) -> intake.PitchApproved:
-    return intake.PitchApproved(
-        pitch_id=pitch_id, title="An idea", unit_id=LICENSING, project_code=code, currency="EUR"
-    )
 
 
 async def test_units_are_listed_with_the_model_in_force(portfolio: httpx.AsyncClient) -> None:

@@ -8,6 +8,7 @@ from uuid import UUID
 from steerco_events.contracts.portfolio import (
     DeliveryConfidenceAssessed,
     ProjectChartered,
+    ProjectCharterRefused,
     ProjectDatesStated,
     ProjectManagerAppointed,
     ProjectRegistered,
@@ -29,6 +30,7 @@ class Facts:
     title: str
     unit_id: UUID
     state: ProjectState
+    first_dates: ProjectDatesStated | None = None
     dates: ProjectDatesStated | None = None
     manager: ProjectManagerAppointed | None = None
     assessments: Mapping[str, DeliveryConfidenceAssessed] = field(default_factory=dict)
@@ -36,7 +38,14 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class NoProject:
-    """There is no project of this id; a charter may have been refused."""
+    """There is no project of this id."""
+
+
+@dataclass(frozen=True, slots=True)
+class CharterRefused:
+    """There is none either, and why; the id is free for a charter or a registration that succeeds."""
+
+    refused: ProjectCharterRefused
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +70,7 @@ class Over:
     facts: Facts
 
 
-type Project = NoProject | Running | OnHold | Over
+type Project = NoProject | CharterRefused | Running | OnHold | Over
 
 # Commands
 

@@ -17,7 +17,6 @@ from steerco_events.contracts.portfolio import (
 from steerco_events.registry import Payload
 from steerco_portfolio.domain.project import (
     CloseProject,
-    NoProject,
     OnHold,
     Over,
     Project,
@@ -75,7 +74,7 @@ def step(command: Transition, project_id: UUID, state: ProjectState) -> Sequence
 def in_another_state(command: Transition, state: Project) -> ProjectInAnotherState:
     """The refusal that says what the project is instead."""
     wanted = {PutOnHold: "put on hold", Resume: "resumed", Terminate: "terminated"}.get(type(command), "moved on")
-    is_now = "unknown" if isinstance(state, NoProject) else said(state.facts.state)
+    is_now = said(state.facts.state) if isinstance(state, Running | OnHold | Over) else "unknown"
     return ProjectInAnotherState(f"the project is {is_now}, so it can't be {wanted}")
 
 

@@ -22,6 +22,7 @@ from steerco_portfolio.domain.project import (
     AppointManager,
     AssessDeliveryConfidence,
     CharterProject,
+    CharterRefused,
     CloseProject,
     Facts,
     KnownUnit,
@@ -67,9 +68,9 @@ def decide(command: ProjectCommand, state: Project) -> Sequence[Payload]:
         case AssessDeliveryConfidence():
             return assess(command, known(state))
         case AppointManager():
-            return appoint_manager(command, not_over(state))
+            return appoint_manager(command, state)
         case MoveProject():
-            return move(command, not_over(state))
+            return move(command, state)
         case (
             StartPlanning() | StartExecution() | StartClosing() | CloseProject() | PutOnHold() | Resume() | Terminate()
         ):
@@ -84,18 +85,18 @@ def known(state: Project) -> Facts:
     match state:
         case NoProject():
             raise UnknownProject("no project has this id")
+        case CharterRefused(refused):
+            raise UnknownProject(f"no project has this id; its charter was refused: {refused.detail}")
         case Running(facts) | OnHold(facts) | Over(facts):
             return facts
         case _:
             assert_never(state)
 
 
-def not_over(state: Project) -> Facts:
-    """What is known of a project that still goes on."""
-    facts = known(state)
+def goes_on(state: Project) -> None:
+    """Refuse what can't be done to a project that is over."""
     if isinstance(state, Over):
-        raise ProjectOver(f"the project {facts.begun.code} is {facts.state}")
-    return facts
+        raise ProjectOver(f"the project {state.facts.begun.code} is {state.facts.state}")
 
 
 def open_unit(unit: KnownUnit | None) -> KnownUnit:
@@ -110,7 +111,7 @@ def open_unit(unit: KnownUnit | None) -> KnownUnit:
 def charter(command: CharterProject, state: Project) -> Sequence[Payload]:
     """An approved pitch becomes a project of an open unit, once."""
     match state:
-        case NoProject():
+        case NoProject() | CharterRefused():
             return [
                 ProjectChartered(
                     project_id=command.project_id,
@@ -126,17 +127,18 @@ def charter(command: CharterProject, state: Project) -> Sequence[Payload]:
 
 
 def refuse_charter(command: RefuseCharter, state: Project) -> Sequence[Payload]:
-    """Recorded where the project would have been."""
+    """Recorded where the project would have been, once for each reason."""
+    refused = ProjectCharterRefused(
+        project_id=command.project_id,
+        pitch_id=command.pitch_id,
+        refusal=command.refusal,
+        detail=command.detail,
+    )
     match state:
-        case NoProject():
-            return [
-                ProjectCharterRefused(
-                    project_id=command.project_id,
-                    pitch_id=command.pitch_id,
-                    refusal=command.refusal,
-                    detail=command.detail,
-                )
-            ]
+        case CharterRefused(before) if before == refused:
+            return []
+        case NoProject() | CharterRefused():
+            return [refused]
         case _:
             return []
 
@@ -144,12 +146,13 @@ def refuse_charter(command: RefuseCharter, state: Project) -> Sequence[Payload]:
 def register(command: RegisterProject, state: Project) -> Sequence[Payload]:
     """Taken over into an open unit, with the dates as they were said."""
     match state:
-        case NoProject():
+        case NoProject() | CharterRefused():
             registered = _registered(command, open_unit(command.unit))
-            stated = command.start.kind != "not_stated" or command.end.kind != "not_stated"
-            return [registered, dates_stated(command, command.start, command.end)] if stated else [registered]
+            dates = _dates_registered(command)
+            return [registered, dates] if dates else [registered]
         case Running(facts) | OnHold(facts) | Over(facts):
-            if command.unit and facts.begun == _registered(command, command.unit):
+            same = command.unit and facts.begun == _registered(command, command.unit)
+            if same and _dates_registered(command) in (None, facts.first_dates):
                 return []
             raise ProjectAlreadyBegun(f"this id is that of the project {facts.begun.code}", pointer="/project_id")
         case _:
@@ -167,6 +170,11 @@ def _registered(command: RegisterProject, unit: KnownUnit) -> ProjectRegistered:
         source=command.source,
         reference=command.reference,
     )
+
+
+def _dates_registered(command: RegisterProject) -> ProjectDatesStated | None:
+    stated = command.start.kind != "not_stated" or command.end.kind != "not_stated"
+    return dates_stated(command, command.start, command.end) if stated else None
 
 
 def rename(command: RenameProject, facts: Facts) -> Sequence[Payload]:
@@ -201,8 +209,9 @@ def assess(command: AssessDeliveryConfidence, facts: Facts) -> Sequence[Payload]
     return [] if facts.assessments.get(command.assessor) == assessed else [assessed]
 
 
-def appoint_manager(command: AppointManager, facts: Facts) -> Sequence[Payload]:
-    """One manager at a time; the newest appointment holds."""
+def appoint_manager(command: AppointManager, state: Project) -> Sequence[Payload]:
+    """One manager at a time, as long as the project goes on; the newest appointment holds."""
+    facts = known(state)
     before = facts.manager
     if before and (before.person_id, before.job_title, before.from_on) == (
         command.person_id,
@@ -210,6 +219,7 @@ def appoint_manager(command: AppointManager, facts: Facts) -> Sequence[Payload]:
         command.from_on,
     ):
         return []
+    goes_on(state)
     return [
         ProjectManagerAppointed(
             project_id=facts.project_id,
@@ -221,10 +231,12 @@ def appoint_manager(command: AppointManager, facts: Facts) -> Sequence[Payload]:
     ]
 
 
-def move(command: MoveProject, facts: Facts) -> Sequence[Payload]:
+def move(command: MoveProject, state: Project) -> Sequence[Payload]:
     """To another open unit."""
+    facts = known(state)
     if command.unit and command.unit.unit_id == facts.unit_id:
         return []
+    goes_on(state)
     unit = open_unit(command.unit)
     return [ProjectMoved(project_id=facts.project_id, from_unit_id=facts.unit_id, to_unit_id=unit.unit_id)]
 
@@ -243,16 +255,18 @@ def reserve(event: Payload) -> Reservation | None:
 def evolve(state: Project, event: Payload) -> Project:
     """The situation after an event."""
     match state:
-        case NoProject():
-            return _begun(event)
+        case NoProject() | CharterRefused():
+            return _begun(state, event)
         case Running(facts) | OnHold(facts) | Over(facts):
             return evolve_state(replace(state, facts=_told(facts, event)), event)
         case _:
             assert_never(state)
 
 
-def _begun(event: Payload) -> Project:
+def _begun(state: NoProject | CharterRefused, event: Payload) -> Project:
     match event:
+        case ProjectCharterRefused():
+            return CharterRefused(event)
         case ProjectChartered():
             return Running(Facts(event.project_id, event, event.title, event.unit_id, "chartered"))
         case ProjectRegistered(state="closed" | "terminated"):
@@ -262,7 +276,7 @@ def _begun(event: Payload) -> Project:
         case ProjectRegistered():
             return Running(Facts(event.project_id, event, event.title, event.unit_id, event.state))
         case _:
-            return NoProject()
+            return state
 
 
 def _told(facts: Facts, event: Payload) -> Facts:
@@ -270,7 +284,7 @@ def _told(facts: Facts, event: Payload) -> Facts:
         case ProjectRenamed(title=title):
             return replace(facts, title=title)
         case ProjectDatesStated():
-            return replace(facts, dates=event)
+            return replace(facts, first_dates=facts.first_dates or event, dates=event)
         case DeliveryConfidenceAssessed(assessor=assessor):
             return replace(facts, assessments={**facts.assessments, assessor: event})
         case ProjectManagerAppointed():

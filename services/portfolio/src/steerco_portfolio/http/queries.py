@@ -117,7 +117,7 @@ def _project_answer(row: ProjectRow) -> ProjectAnswer:
 async def list_units(
     reading: Read,
     kind: Annotated[UnitKind | None, Query(description="Of this kind only.")] = None,
-    code: Annotated[Code | None, Query(description="With this code only.")] = None,
+    code: Annotated[Code | None, Query(description="With this code only, in any case.")] = None,
     parent_id: Annotated[UUID | None, Query(description="Directly below this unit only.")] = None,
 ) -> list[UnitAnswer]:
     """All of them, in the order of their codes."""
@@ -125,7 +125,7 @@ async def list_units(
         answer
         for answer in _unit_answers(await all_units(reading), reading)
         if (kind is None or answer.kind == kind)
-        and (code is None or answer.code == code)
+        and (code is None or answer.code.upper() == code.upper())
         and (parent_id is None or answer.parent_id == parent_id)
     ]
 
@@ -146,7 +146,7 @@ async def list_projects(
     page: Paged,
     unit_id: Annotated[UUID | None, Query(description="Of this unit only, not of those below it.")] = None,
     state: Annotated[ProjectState | None, Query(description="In this state only.")] = None,
-    code: Annotated[Code | None, Query(description="With this code only.")] = None,
+    code: Annotated[Code | None, Query(description="With this code only, in any case.")] = None,
     source: Annotated[Name | None, Query(description="Registered from this source only.")] = None,
     reference: Annotated[Name | None, Query(description="With this reference in its source only.")] = None,
 ) -> list[ProjectAnswer]:

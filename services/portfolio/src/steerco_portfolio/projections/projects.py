@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from steerco_events.contracts import portfolio
 from steerco_events.contracts.values import StatedDate
@@ -114,11 +114,13 @@ async def projects_listed(
     source: str | None,
     reference: str | None,
 ) -> Sequence[ProjectRow]:
-    """The projects in the order of their codes, filtered."""
+    """The projects in the order of their codes, filtered; a code in any case, as it is unique in any."""
     table = reading.table("projects")
     query = select(table).where(reading.known_at(table))
-    wanted = {"unit_id": unit_id, "state": state, "code": code, "source": source, "reference": reference}
+    wanted = {"unit_id": unit_id, "state": state, "source": source, "reference": reference}
     for column, value in wanted.items():
         if value is not None:
             query = query.where(table.c[column] == value)
+    if code is not None:
+        query = query.where(func.upper(table.c.code) == code.upper())
     return page.cut(await reading.rows(projects, page.select(query, table.c.code)), "code")

@@ -71,11 +71,14 @@ async def all_units(reading: Reading) -> Sequence[UnitRow]:
 
 
 def model_in_force(unit: UnitRow, by_id: Mapping[UUID, UnitRow], today: date) -> portfolio.PmoModel:
-    """The unit's own model on a day, else that of the nearest unit above; supportive where nobody chose."""
+    """The unit's own model on a day, else that of the nearest unit above; supportive where nobody chose.
+
+    Of two models from the same day on, the one adopted later.
+    """
     at: UnitRow | None = unit
     while at:
         in_force = [each for each in at.models if each.effective_on <= today]
         if in_force:
-            return max(in_force, key=lambda each: each.effective_on).pmo_model
+            return max(reversed(in_force), key=lambda each: each.effective_on).pmo_model
         at = by_id.get(at.parent_id) if at.parent_id else None
     return "repository"
