@@ -20,7 +20,7 @@ from steerco_finance.domain.posting import (
     UnknownPosting,
     posting_decider,
 )
-from steerco_finance.domain.project import AnotherCurrency, KnownProject, NegativeCost, UnknownProject
+from steerco_finance.domain.project import AnotherCurrency, KnownProject, NegativeCost, NoSuchProject
 
 posting = spec(posting_decider)
 
@@ -77,7 +77,7 @@ def test_a_cost_may_be_nothing_of_today_of_a_fiscal_year_across_two_or_late(
 @pytest.mark.parametrize(
     ("changes", "refusal", "pointer"),
     [
-        ({"project": None}, UnknownProject, None),
+        ({"project": None}, NoSuchProject, "/project_id"),
         ({"cost": Money.parse("-0.01", "EUR")}, NegativeCost, "/cost/amount"),
         ({"cost": Money.parse("120.50", "USD")}, AnotherCurrency, "/cost/currency"),
         ({"incurred_on": date(2026, 9, 23)}, CostNotIncurredYet, "/incurred_on"),

@@ -10,7 +10,7 @@ from steerco_events.contracts.finance import ActualCostPosted, ActualCostReverse
 from steerco_events.contracts.values import Money
 from steerco_events.decider import Decider, Refusal
 from steerco_events.registry import Payload
-from steerco_finance.domain.project import KnownProject, NegativeCost, in_its_currency, known_project
+from steerco_finance.domain.project import KnownProject, NegativeCost, NoSuchProject, in_its_currency
 
 # Situations
 
@@ -103,7 +103,9 @@ def decide(command: PostingCommand, state: Posting) -> Sequence[Payload]:
 
 def post(command: PostActualCost, state: Posting) -> Sequence[Payload]:
     """One document, one posting."""
-    project = known_project(command.project)
+    project = command.project
+    if project is None:
+        raise NoSuchProject("no project has this id", pointer="/project_id")
     posted = ActualCostPosted(
         posting_id=command.posting_id,
         project_id=project.project_id,

@@ -24,6 +24,12 @@ class UnknownProject(Refusal):
     kind = "unknown"
 
 
+class NoSuchProject(Refusal):
+    """No project has the id that was given, as far as finance has heard."""
+
+    kind = "invalid"
+
+
 class AnotherCurrency(Refusal):
     """A project has one currency."""
 

@@ -9,10 +9,12 @@ from pydantic import BaseModel
 
 from steerco_events.contracts.values import Measure
 from steerco_finance.domain.posting import UnknownPosting
+from steerco_finance.domain.project import UnknownProject
 from steerco_finance.projections.figures import FigureRow, figures, figures_listed
 from steerco_finance.projections.postings import PostingRow, postings, postings_listed
-from steerco_service.bodies import FigureAnswer, MoneyAnswer, Period
+from steerco_service.bodies import FigureAnswer, MoneyAnswer, Name, Period
 from steerco_service.reading import Paged, Read
+from steerco_service.reference.projects import project_seen
 from steerco_service.routing import router
 
 routes = router("queries")
@@ -65,6 +67,9 @@ class PostingAnswer(BaseModel):
 async def project_figures(project_id: UUID, reading: Read, response: Response) -> list[StatedFigureAnswer]:
     """Folded from the project's budget: never behind. Its version is the ETag for the next command."""
     rows = await reading.fold_all(figures, f"budget-{project_id}", response)
+    if not rows and await project_seen(reading, project_id) is None:
+        raise UnknownProject("no project has this id")
+    response.headers.setdefault("ETag", '"0"')
     return [StatedFigureAnswer.of(row) for _, row in sorted(rows.items())]
 
 
@@ -88,9 +93,12 @@ async def list_postings(
     page: Paged,
     project_id: Annotated[UUID | None, Query(description="Of this project only.")] = None,
     period: Annotated[Period | None, Query(description="Of this period only.")] = None,
+    source: Annotated[Name | None, Query(description="Of documents of this source only.")] = None,
+    reference: Annotated[Name | None, Query(description="Of the document with this reference only.")] = None,
 ) -> list[PostingAnswer]:
     """In the order of their ids; the next page is in the `Link` header."""
-    return [PostingAnswer.of(row) for row in await postings_listed(reading, page, project_id, period)]
+    rows = await postings_listed(reading, page, project_id, period, source, reference)
+    return [PostingAnswer.of(row) for row in rows]
 
 
 @routes.get("/postings/{posting_id}", summary="One actual cost")

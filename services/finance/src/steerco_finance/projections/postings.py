@@ -45,17 +45,24 @@ def evolve_posting(row: PostingRow | None, event: Recorded) -> PostingRow | None
             return row
 
 
-postings = Projection("postings", PostingRow, posting_key, evolve_posting, indexes=(("project_id", "period"),))
+postings = Projection(
+    "postings", PostingRow, posting_key, evolve_posting, indexes=(("project_id", "period"), ("source", "reference"))
+)
 
 
 async def postings_listed(
-    reading: Reading, page: Page, project_id: UUID | None, period: str | None
+    reading: Reading,
+    page: Page,
+    project_id: UUID | None,
+    period: str | None,
+    source: str | None,
+    reference: str | None,
 ) -> Sequence[PostingRow]:
     """The postings in the order of their ids, filtered."""
     table = reading.table("postings")
     query = select(table).where(reading.known_at(table))
-    if project_id:
-        query = query.where(table.c.project_id == project_id)
-    if period:
-        query = query.where(table.c.period == period)
+    wanted = {"project_id": project_id, "period": period, "source": source, "reference": reference}
+    for column, value in wanted.items():
+        if value is not None:
+            query = query.where(table.c[column] == value)
     return page.cut(await reading.rows(postings, page.select(query, table.c.key)), "posting_id")
