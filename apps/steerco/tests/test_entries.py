@@ -32,9 +32,8 @@ def test_a_blank_is_not_stated_and_not_listed() -> None:
     (entry,) = said.entries
     assert entry.facts["cost budget whole_life"].body["figure"] == {}
     assert entry.facts["dates"].body["start"] == {}
-    assert "assessment Review" not in entry.facts
+    assert entry.facts["assessment Review"].body == {"assessor": "Review"}
     assert not said.undisclosed
-    assert not said.unknown
 
 
 @pytest.mark.parametrize("words", ["Early planning", "31/12/2026", "2026-02-30", "2026"])
@@ -50,10 +49,10 @@ def test_dates_that_contradict_each_other_are_kept_and_flagged() -> None:
     assert said.contradictory == [2]
 
 
-def test_words_that_are_no_rating_of_the_map_are_listed_and_not_loaded() -> None:
+def test_words_that_are_no_rating_of_the_map_are_kept_as_said_and_listed() -> None:
     said = found({"rating": "Exempt"})
-    assert "assessment Review" not in said.entries[0].facts
-    assert said.unknown == {("rating", "Exempt"): [1]}
+    assert said.entries[0].facts["assessment Review"].body == {"assessor": "Review", "said": "Exempt"}
+    assert said.undisclosed == {("rating", "Exempt"): [1]}
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,8 @@ def test_what_is_there_already_changes_nothing() -> None:
         ({"end": "2027-01-31"}, ["dates"]),
         ({"team": "Applications"}, ["move"]),
         ({"rating": "Red"}, ["assessments"]),
+        ({"rating": "Exempt"}, ["assessments"]),
+        ({"rating": ""}, ["assessments"]),
         ({"budget": "13"}, ["budget"]),
         ({"budget": ""}, ["budget"]),
         ({"name": "Another", "benefit": "Withheld"}, ["title", "budget"]),

@@ -106,6 +106,20 @@ async def test_units_are_listed_with_the_model_in_force(portfolio: httpx.AsyncCl
         (
             "POST",
             f"/projects/{new_id()}/assessments",
+            {"assessor": "x", "rating": "undisclosed"},
+            422,
+            "invalid-request",
+        ),
+        (
+            "POST",
+            f"/projects/{new_id()}/assessments",
+            {"assessor": "x", "rating": "red", "said": "Exempt"},
+            422,
+            "invalid-request",
+        ),
+        (
+            "POST",
+            f"/projects/{new_id()}/assessments",
             {"assessor": "x", "rating": "red", "evidence": "x" * 10_001},
             422,
             "invalid-request",

@@ -131,6 +131,19 @@ def test_an_assessor_rates_anew_with_another_rating_day_or_evidence() -> None:
     project.given(*past).when(with_evidence).then(told)
 
 
+def test_words_in_a_ratings_place_are_kept_as_said() -> None:
+    withheld = replace(_assess("review", "undisclosed"), said="Exempt under the law")
+    told = replace(assessed("review", "undisclosed"), said="Exempt under the law")
+    project.given(CHARTERED, assessed("review", "red")).when(withheld).then(told)
+    project.given(CHARTERED, told).when(withheld).then_nothing()
+
+
+def test_a_rating_is_taken_back_and_one_that_was_never_given_is_not() -> None:
+    past = (CHARTERED, assessed("review", "red"))
+    project.given(*past).when(_assess("review", "not_rated")).then(assessed("review", "not_rated"))
+    project.given(*past).when(_assess("sponsor", "not_rated")).then_nothing()
+
+
 @pytest.mark.parametrize("past", [CLOSED, TERMINATED])
 def test_a_project_that_is_over_is_still_assessed(past: tuple[Payload, ...]) -> None:
     project.given(*past).when(_assess("review", "green")).then(assessed("review", "green"))

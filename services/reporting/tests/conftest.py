@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from uuid import UUID
@@ -242,6 +243,8 @@ async def tell_moves(tell: Telling) -> None:
     )
     await tell.project("2025-05-11", "R-1", rated("R-1", "IPA", "red"), rated("R-1", "SRO", "green"), dates, appointed)
     await tell.project("2025-05-11", "U-1", rated("U-1", "IPA", "amber"), rated("U-1", "IPA", "amber_red"))
+    said = replace(rated("R-2", "IPA", "undisclosed"), said="Exempt under the law")
+    await tell.project("2025-05-11", "R-2", said, rated("R-2", "SRO", "green"), rated("R-2", "SRO", "not_rated"))
 
 
 async def tell_risks_and_training(tell: Telling) -> None:

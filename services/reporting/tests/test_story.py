@@ -68,7 +68,15 @@ async def test_a_story_tells_of_money_people_risks_and_training_by_name(reportin
 
 
 async def test_a_move_names_both_units(reporting: httpx.AsyncClient) -> None:
-    assert told(await story(reporting, "R-2"))[-1] == ("2025-04-15", "portfolio", "Moved from LIC-reg to SUP-insp")
+    assert ("2025-04-15", "portfolio", "Moved from LIC-reg to SUP-insp") in told(await story(reporting, "R-2"))
+
+
+async def test_words_in_a_ratings_place_and_a_rating_that_was_taken_back_are_told(reporting: httpx.AsyncClient) -> None:
+    assert [what for _, _, what in told(await story(reporting, "R-2"))[-3:]] == [
+        'Delivery confidence rated undisclosed ("Exempt under the law") by IPA',
+        "Delivery confidence rated green by SRO",
+        "Delivery confidence rating taken back by SRO",
+    ]
 
 
 async def test_a_withheld_figure_is_told_in_its_own_words(reporting: httpx.AsyncClient) -> None:

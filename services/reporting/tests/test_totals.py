@@ -71,10 +71,13 @@ async def test_each_assessors_newest_rating_counts_and_so_do_the_projects_that_i
 ) -> None:
     whole = await totals(reporting)
     assert whole["assessments"] == {
-        "IPA": {"amber_red": 1, "red": 1, "not_rated": 3},
+        "IPA": {"amber_red": 1, "red": 1, "undisclosed": 1, "not_rated": 2},
         "SRO": {"green": 1, "not_rated": 4},
     }
-    assert (await totals(reporting, "SUP"))["assessments"] == {"IPA": {"amber_red": 1, "not_rated": 3}}
+    assert (await totals(reporting, "SUP"))["assessments"] == {
+        "IPA": {"amber_red": 1, "undisclosed": 1, "not_rated": 2},
+        "SRO": {"not_rated": 4},
+    }
     assert (await totals(reporting, "LIC-web"))["assessments"] == {}
 
 

@@ -9,7 +9,7 @@ from steerco_portfolio.projections.units import units
 from steerco_portfolio.reactions.charter_project_on_pitch_approved import charter_project_on_pitch_approved
 from steerco_service.runtime import Service
 
-PORTFOLIO_VIEW = View("portfolio", 1, ("portfolio",), (units, projects))
+PORTFOLIO_VIEW = View("portfolio", 2, ("portfolio",), (units, projects))
 
 SERVICE = Service(
     name="portfolio",

@@ -11,7 +11,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from steerco.register_import.cells import code_of, date_of, figure_of
 from steerco.register_import.register_file import Row
-from steerco.register_import.register_map import FigureColumn, RegisterMap
+from steerco.register_import.register_map import AssessmentColumn, FigureColumn, RegisterMap
 from steerco_events.ids import derived_id
 from steerco_finance.http.figures import StatedFigure
 from steerco_portfolio.http.projects import Assessment, Dates, Title
@@ -63,12 +63,11 @@ class RowRefused:
 
 @dataclass(slots=True)
 class Found:
-    """What the rows say. `undisclosed` has the rows of each column and its words; `unknown` of words for no rating."""
+    """What the rows say. `undisclosed` has the rows of each column and of the words that stand in it."""
 
     entries: list[Entry] = field(default_factory=list)
     refused: list[RowRefused] = field(default_factory=list)
     undisclosed: dict[tuple[str, str], list[int]] = field(default_factory=lambda: defaultdict(list))
-    unknown: dict[tuple[str, str], list[int]] = field(default_factory=lambda: defaultdict(list))
     contradictory: list[int] = field(default_factory=list)
 
 
@@ -165,17 +164,23 @@ def _facts(
     if columns.start or columns.end:
         yield "dates", _dates(row, cells, register, found)
     for assessed in register.assessments:
-        cell = cells[assessed.column]
-        if rating := register.ratings.get(cell):
-            body = Assessment(assessor=assessed.assessor, rating=rating)
-            yield f"assessment {assessed.assessor}", Fact(assessed.column, dumped(body))
-        elif cell:
-            found.unknown[assessed.column, cell].append(row)
+        fact = _assessment(assessed, cells[assessed.column], register)
+        if "said" in fact.body:
+            found.undisclosed[assessed.column, cells[assessed.column]].append(row)
+        yield f"assessment {assessed.assessor}", fact
     for column in register.figures:
         fact = _figure(column, cells[column.column], register)
         if "said" in fact.body["figure"]:
             found.undisclosed[column.column, cells[column.column]].append(row)
         yield figure_name(column.measure, column.kind, column.period), fact
+
+
+def _assessment(column: AssessmentColumn, cell: str, register: RegisterMap) -> Fact:
+    def make() -> Assessment:
+        rating = register.ratings.get(cell)
+        return Assessment(assessor=column.assessor, rating=rating, said=None if rating else cell or None)
+
+    return _fact(column.column, make)
 
 
 def _figure(column: FigureColumn, cell: str, register: RegisterMap) -> Fact:

@@ -74,7 +74,9 @@ def _date(answer: Mapping[str, Any]) -> StatedDateBody:
 
 def _assessments(answers: Iterable[Mapping[str, Any]]) -> Iterable[tuple[str, Json]]:
     for each in answers:
-        yield f"assessment {each['assessor']}", dumped(Assessment(assessor=each["assessor"], rating=each["rating"]))
+        rating = None if each["rating"] in ("undisclosed", "not_rated") else each["rating"]
+        body = Assessment(assessor=each["assessor"], rating=rating, said=each["said"])
+        yield f"assessment {each['assessor']}", dumped(body)
 
 
 def _figure(answer: Mapping[str, Any]) -> Json:

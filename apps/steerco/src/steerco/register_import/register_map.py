@@ -8,8 +8,9 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from steerco.client import CommandFailed
-from steerco_events.contracts.portfolio import ProjectState, Rating
+from steerco_events.contracts.portfolio import ProjectState
 from steerco_events.contracts.values import Measure
+from steerco_portfolio.http.projects import GivenRating
 from steerco_service.bodies import Code, Currency, Name, Period
 
 FILE_REFUSED = 2
@@ -94,7 +95,7 @@ class RegisterMap(_Part):
     names: Mapping[str, Name] = {}
     state: State = State()
     assessments: tuple[AssessmentColumn, ...] = ()
-    ratings: Mapping[str, Rating] = {}
+    ratings: Mapping[str, GivenRating] = {}
     figures: tuple[FigureColumn, ...] = ()
 
     @model_validator(mode="after")

@@ -34,8 +34,7 @@ def lines_of(report: Report) -> Iterator[str]:
     """The report, line by line."""
     yield _summary(report)
     yield f"units: {len(report.units.opened)} {'to open' if report.dry_run else 'opened'}"
-    yield from _listed("undisclosed, kept as said", report.found.undisclosed)
-    yield from _listed("no rating of the map, not loaded", report.found.unknown)
+    yield from _undisclosed(report.found.undisclosed)
     if report.found.contradictory:
         yield f"ends before it starts, kept as said and not planned on: {_rows(report.found.contradictory)}"
     completed = [step.entry.row for step in report.done if step.outcome == "completed"]
@@ -62,9 +61,9 @@ def _count(number: int, what: str) -> str:
     return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
-def _listed(title: str, cells: Mapping[tuple[str, str], Sequence[int]]) -> Iterator[str]:
+def _undisclosed(cells: Mapping[tuple[str, str], Sequence[int]]) -> Iterator[str]:
     if cells:
-        yield f"{title}: {_count(sum(map(len, cells.values())), 'cell')}"
+        yield f"undisclosed, kept as said: {_count(sum(map(len, cells.values())), 'cell')}"
     for (column, said), rows in sorted(cells.items()):
         yield f"  {column}: {said!r} in {_rows(rows)}"
 

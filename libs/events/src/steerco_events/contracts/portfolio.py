@@ -15,8 +15,8 @@ PORTFOLIO = Registry("portfolio")
 type UnitKind = Literal["enterprise", "business_unit", "department"]
 type PmoModel = Literal["repository", "coach", "enterprise"]
 type ProjectState = Literal["chartered", "planning", "executing", "closing", "closed", "on_hold", "terminated"]
-type Rating = Literal["green", "amber_green", "amber", "amber_red", "red"]
-"""Delivery confidence: three levels since 2021, five before."""
+type Rating = Literal["green", "amber_green", "amber", "amber_red", "red", "undisclosed", "not_rated"]
+"""Delivery confidence: three levels since 2021, five before; or words in a rating's place; or no rating any more."""
 
 
 @event(PORTFOLIO, "unit-opened")
@@ -128,11 +128,12 @@ class ProjectDatesStated:
 
 @event(PORTFOLIO, "delivery-confidence-assessed")
 class DeliveryConfidenceAssessed:
-    """An assessor rated how likely the project delivers."""
+    """An assessor rated how likely the project delivers, or `said` words in a rating's place."""
 
     project_id: UUID
     assessor: str
     rating: Rating
+    said: str | None = None
     assessed_on: date | None = None
     evidence: str | None = None
 

@@ -148,6 +148,7 @@ class AssessDeliveryConfidence:
     rating: Rating
     assessed_on: date | None
     evidence: str | None
+    said: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

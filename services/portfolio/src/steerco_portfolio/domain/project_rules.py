@@ -198,15 +198,18 @@ def dates_stated(command: StateDates | RegisterProject, start: StatedDate, end: 
 
 
 def assess(command: AssessDeliveryConfidence, facts: Facts) -> Sequence[Payload]:
-    """By a named assessor; the same again says nothing new."""
+    """By a named assessor; the same again says nothing new, nor does taking back what was never given."""
     assessed = DeliveryConfidenceAssessed(
         project_id=facts.project_id,
         assessor=command.assessor,
         rating=command.rating,
+        said=command.said,
         assessed_on=command.assessed_on,
         evidence=command.evidence,
     )
-    return [] if facts.assessments.get(command.assessor) == assessed else [assessed]
+    before = facts.assessments.get(command.assessor)
+    was_never_given = command.rating == "not_rated" and (before is None or before.rating == "not_rated")
+    return [] if was_never_given or before == assessed else [assessed]
 
 
 def appoint_manager(command: AppointManager, state: Project) -> Sequence[Payload]:

@@ -1,11 +1,11 @@
 """Commands on projects."""
 
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from fastapi import Response
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from steerco_events.contracts.portfolio import ProjectState, Rating
 from steerco_portfolio.domain.organization import ORGANIZATION, organization_decider
@@ -62,13 +62,28 @@ class Title(Body):
     title: Annotated[Name, Field(examples=["Renewal of the contact center"])]
 
 
+type GivenRating = Literal["green", "amber_green", "amber", "amber_red", "red"]
+"""The ratings that an assessor can give."""
+
+
 class Assessment(Body):
-    """How likely the project delivers, in an assessor's view."""
+    """How likely the project delivers, in an assessor's view; or the words `said` in a rating's place; or neither."""
 
     assessor: Annotated[Name, Field(examples=["independent review"])]
-    rating: Annotated[Rating, Field(examples=["amber"])]
+    rating: Annotated[GivenRating | None, Field(examples=["amber"])] = None
+    said: Annotated[Name | None, Field(examples=["Exempt under the law"])] = None
     assessed_on: date | None = None
     evidence: Prose | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if self.rating and self.said:
+            raise ValueError("an assessment is a rating or words, not both")
+        return self
+
+    def given(self) -> Rating:
+        """The rating; `undisclosed` if there are words in its place, `not_rated` if there is nothing."""
+        return self.rating or ("undisclosed" if self.said else "not_rated")
 
 
 class Manager(Body):
@@ -159,8 +174,10 @@ async def state_dates(project_id: UUID, body: Dates, call: Calling) -> Response:
 
 @routes.post("/projects/{project_id}/assessments", status_code=204, summary="Assess delivery confidence")
 async def assess_project(project_id: UUID, body: Assessment, call: Calling) -> Response:
-    """By a named assessor; each assessor's newest rating counts."""
-    command = AssessDeliveryConfidence(project_id, body.assessor, body.rating, body.assessed_on, body.evidence)
+    """By a named assessor; each assessor's newest rating counts. Neither rating nor words takes it back."""
+    command = AssessDeliveryConfidence(
+        project_id, body.assessor, body.given(), body.assessed_on, body.evidence, body.said
+    )
     return await _handle(call, project_id, command)
 
 

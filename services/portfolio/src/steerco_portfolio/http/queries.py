@@ -47,10 +47,11 @@ class StatedDateAnswer(BaseModel):
 
 
 class AssessmentAnswer(BaseModel):
-    """An assessor's newest rating."""
+    """An assessor's newest rating, or the words that stand in its place."""
 
     assessor: str
     rating: Rating
+    said: str | None
     assessed_on: date | None
     evidence: str | None
 
@@ -99,7 +100,7 @@ def _project_answer(row: ProjectRow) -> ProjectAnswer:
     if row.manager_id and row.manager_title and row.manager_from_on:
         manager = ManagerAnswer(person_id=row.manager_id, job_title=row.manager_title, from_on=row.manager_from_on)
     assessments = [
-        AssessmentAnswer(assessor=who, rating=a.rating, assessed_on=a.assessed_on, evidence=a.evidence)
+        AssessmentAnswer(assessor=who, rating=a.rating, said=a.said, assessed_on=a.assessed_on, evidence=a.evidence)
         for who, a in sorted(row.assessments.items())
     ]
     return ProjectAnswer.model_validate(

@@ -21,6 +21,7 @@ class Assessed:
     """An assessor's newest rating."""
 
     rating: portfolio.Rating
+    said: str | None
     assessed_on: date | None
     evidence: str | None
 
@@ -84,7 +85,7 @@ def _changed(row: ProjectRow, event: Recorded) -> ProjectRow:
         case portfolio.ProjectDatesStated(start=start, end=end, contradictory=contradictory):
             return replace(row, start=start, end=end, contradictory_dates=contradictory)
         case portfolio.DeliveryConfidenceAssessed(assessor=assessor) as a:
-            assessed = Assessed(a.rating, a.assessed_on, a.evidence)
+            assessed = Assessed(a.rating, a.said, a.assessed_on, a.evidence)
             return replace(row, assessments={**row.assessments, assessor: assessed})
         case portfolio.ProjectManagerAppointed(person_id=person_id, job_title=title, from_on=day):
             return replace(row, manager_id=person_id, manager_title=title, manager_from_on=day)

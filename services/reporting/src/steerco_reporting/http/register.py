@@ -40,6 +40,7 @@ class RatingAnswer(BaseModel):
     """What an assessor last said of how likely the project delivers."""
 
     rating: Rating
+    said: str | None
     assessed_on: date | None
     evidence: str | None
 
@@ -59,8 +60,7 @@ class RecordAnswer(ProjectAnswer):
             **project_fields(record.project, organization),
             figures=[RegisteredFigure.of(row) for row in record.figures],
             ratings={
-                row.assessor: RatingAnswer(rating=row.rating, assessed_on=row.assessed_on, evidence=row.evidence)
-                for row in record.assessments
+                row.assessor: RatingAnswer.model_validate(row, from_attributes=True) for row in record.assessments
             },
             open_risks=dict(record.open_risks),
             open_obligations=record.open_obligations,

@@ -16,6 +16,7 @@ class AssessmentRow:
     project_id: UUID
     assessor: str
     rating: Rating
+    said: str | None
     assessed_on: date | None
     evidence: str | None
 
@@ -32,8 +33,8 @@ def assessment_key(event: Recorded) -> str | None:
 def evolve_assessment(row: AssessmentRow | None, event: Recorded) -> AssessmentRow | None:
     """The row after an event."""
     match event.payload:
-        case DeliveryConfidenceAssessed() as said:
-            return AssessmentRow(said.project_id, said.assessor, said.rating, said.assessed_on, said.evidence)
+        case DeliveryConfidenceAssessed() as a:
+            return AssessmentRow(a.project_id, a.assessor, a.rating, a.said, a.assessed_on, a.evidence)
         case _:
             return row
 

@@ -29,7 +29,7 @@ async def projects_by_state(reading: Reading, scoped: Subquery) -> Counts:
 
 
 async def ratings_by_assessor(reading: Reading, scoped: Subquery, projects: int) -> Mapping[str, Counts]:
-    """By assessor, the projects by the rating that it last gave, and those that it did not rate."""
+    """By assessor, the projects by the rating that it last gave, and those that it does not rate."""
     table = reading.table("assessments")
     by = (table.c.assessor, table.c.rating)
     query = (
@@ -42,7 +42,10 @@ async def ratings_by_assessor(reading: Reading, scoped: Subquery, projects: int)
     found: dict[str, dict[str, int]] = defaultdict(dict)
     for assessor, rating, count in await reading.connection.execute(query):
         found[assessor][rating] = count
-    return {name: {**ratings, NOT_RATED: projects - sum(ratings.values())} for name, ratings in found.items()}
+    for ratings in found.values():
+        ratings.pop(NOT_RATED, None)
+        ratings[NOT_RATED] = projects - sum(ratings.values())
+    return found
 
 
 async def open_risks_by_band(reading: Reading, scoped: Subquery) -> Counts:

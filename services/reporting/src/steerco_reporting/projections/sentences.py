@@ -48,11 +48,8 @@ def _project(event: Payload) -> str | None:
         case portfolio.ProjectDatesStated(start=start, end=end, contradictory=contradictory):
             warning = "; they contradict each other" if contradictory else ""
             return f"Dates stated: start {_date(start)}, end {_date(end)}{warning}"
-        case portfolio.DeliveryConfidenceAssessed(assessor=assessor, rating=rating, evidence=evidence) as said:
-            on = f" on {said.assessed_on}" if said.assessed_on else ""
-            return f"Delivery confidence rated {_rating(rating)} by {assessor}{on}" + (
-                f": {evidence}" if evidence else ""
-            )
+        case portfolio.DeliveryConfidenceAssessed():
+            return _assessment(event)
         case portfolio.ProjectManagerAppointed(job_title=job_title, from_on=from_on):
             return f"{job_title} appointed from {from_on}"
         case portfolio.ProjectMoved():
@@ -125,12 +122,21 @@ def _risk_or_training(event: Payload) -> str | None:
             return None
 
 
+def _assessment(event: portfolio.DeliveryConfidenceAssessed) -> str:
+    on = f" on {event.assessed_on}" if event.assessed_on else ""
+    why = f": {event.evidence}" if event.evidence else ""
+    words = f' ("{event.said}")' if event.said else ""
+    if event.rating == "not_rated":
+        return f"Delivery confidence rating taken back by {event.assessor}{on}{why}"
+    return f"Delivery confidence rated {_rating(event.rating)}{words} by {event.assessor}{on}{why}"
+
+
 def _words(name: str) -> str:
     return name.replace("_", " ")
 
 
 def _rating(rating: str) -> str:
-    return rating.replace("_", "/")
+    return "amber/" + rating.removeprefix("amber_") if rating.startswith("amber_") else _words(rating)
 
 
 def _period(period: str) -> str:
