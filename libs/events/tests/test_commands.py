@@ -3,12 +3,21 @@
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
 from steerco_events.ids import new_id
-from steerco_events.postgres.commands import KEPT, CommandKey, IdempotencyKeyReused, claim, forget_old, remember
-from steerco_events.testkit.logs import Log, until, waits_for_a_lock
+from steerco_events.postgres.commands import (
+    KEPT,
+    CommandKey,
+    IdempotencyKeyReused,
+    claim,
+    forget_old,
+    keep_forgetting,
+    remember,
+)
+from steerco_events.testkit.logs import Log, running, until, waits_for_a_lock
 
 
 def command() -> CommandKey:
@@ -76,3 +85,19 @@ async def test_an_answer_is_kept_for_thirty_days(shared_log: Log) -> None:
         async with shared_log.engine.begin() as tx:
             await forget_old(tx, shared_log.clock.now() + days)
         assert await accept(shared_log, key, b"anew") == answer
+
+
+async def test_what_is_too_old_is_forgotten_by_itself(shared_log: Log) -> None:
+    old, new = command(), command()
+    async with shared_log.engine.begin() as tx:
+        for key, age in ((old, KEPT + timedelta(minutes=1)), (new, KEPT - timedelta(minutes=1))):
+            await claim(tx, key, shared_log.clock.now() - age)
+            await remember(tx, key, b"first")
+    async with running(partial(keep_forgetting, shared_log.engine, shared_log.clock)):
+        await until(lambda: is_forgotten(shared_log, old), "the old answer is forgotten")
+    assert not await is_forgotten(shared_log, new)
+
+
+async def is_forgotten(log: Log, key: CommandKey) -> bool:
+    async with log.engine.connect() as tx:
+        return await claim(tx, key, log.clock.now()) is None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import pytest
-from sqlalchemy import inspect, select
+from sqlalchemy import inspect, select, text
 
 from steerco_events.envelope import Recorded
 from steerco_events.ports import Batch, Cursor, EventFeed
@@ -42,6 +42,27 @@ class Repeating:
         end = max((event.position for event in new.events), default=0)
         everything = await self.source.read(Cursor(), 1000)
         return Batch([event for event in everything.events if event.position <= end], new.cursor)
+
+    async def wait(self, seconds: float) -> None:
+        await self.source.wait(seconds)
+
+    async def close(self) -> None:
+        await self.source.close()
+
+
+@dataclass
+class Giving:
+    """A feed that gives this batch."""
+
+    source: EventFeed
+    batch: Batch
+
+    @property
+    def service(self) -> str:
+        return self.source.service
+
+    async def read(self, after: Cursor, limit: int) -> Batch:
+        return self.batch
 
     async def wait(self, seconds: float) -> None:
         await self.source.wait(seconds)
@@ -194,6 +215,25 @@ async def test_a_build_that_is_asked_for_twice_is_one(log: Log) -> None:
     assert first == second
 
 
+async def test_a_build_that_two_workers_make_live_is_live(log: Log) -> None:
+    view = tally_view(log.service)
+    build = await begin(log, view)
+    for _ in range(2):
+        async with log.engine.begin() as tx:
+            await Builds(view).go_live(tx, build, log.clock.now())
+    assert await live(log, view) == build
+
+
+async def test_where_a_batch_of_nothing_new_ends_is_kept(log: Log) -> None:
+    build = await begin(log, tally_view(log.service))
+    worker = runner(log, build)
+    await worker.step(log.feed())
+    seen = await checkpoint(log, build)
+    moved = replace(seen, offsets=(3,) * len(seen.offsets))
+    await worker.step(Giving(log.feed(), Batch((), moved)))
+    assert await checkpoint(log, build) == moved
+
+
 @asynccontextmanager
 async def kept(log: Log, view: View, open_feed: Callable[[], EventFeed] | None = None) -> AsyncIterator[Signal]:
     """Inside, the view is kept; the signal asks for a look at what is requested."""
@@ -255,6 +295,24 @@ async def test_a_rebuild_catches_up_beside_the_live_build_which_answers_and_move
         assert await rows(log, second) == await rows(log, first)
         await log.append("tally-0", Counted(by=4))
         await until(lambda: shows(log, second, 16), "the second build moves on")
+
+
+async def test_a_view_that_a_restored_log_stopped_is_made_whole_by_a_rebuild(log: Log) -> None:
+    view = tally_view(log.service)
+    await count_up(log, streams=1, times=3)
+    await log.seal()
+    stopped = await begin(log, view)
+    await runner(log, stopped).step(log.feed())
+    async with log.engine.begin() as tx:
+        await Builds(view).go_live(tx, stopped, log.clock.now())
+        await tx.execute(text("UPDATE log.checkpoints SET positions = array_fill(9::bigint, ARRAY[12])"))
+        await tx.execute(
+            text("INSERT INTO log.generations SELECT 2, 3, system_identifier, timeline_id FROM log.generations")
+        )
+    await begin(log, view)
+    async with log.sealing(), kept(log, view):
+        await until(lambda: is_live(log, view, 2), "the second build is live")
+        await until(lambda: shows_all(log, view, 6), "the live build has all events")
 
 
 async def test_of_the_builds_that_are_read_no_more_the_newest_is_kept(log: Log) -> None:

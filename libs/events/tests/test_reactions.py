@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -50,6 +50,27 @@ class Repeating:
             return new
         everything = await self.source.read(Cursor(), limit)
         return Batch([*everything.events, *everything.events], new.cursor)
+
+    async def wait(self, seconds: float) -> None:
+        await self.source.wait(seconds)
+
+    async def close(self) -> None:
+        await self.source.close()
+
+
+@dataclass
+class Giving:
+    """A feed that gives this batch."""
+
+    source: EventFeed
+    batch: Batch
+
+    @property
+    def service(self) -> str:
+        return self.source.service
+
+    async def read(self, after: Cursor, limit: int) -> Batch:
+        return self.batch
 
     async def wait(self, seconds: float) -> None:
         await self.source.wait(seconds)
@@ -205,6 +226,16 @@ async def test_a_reaction_sees_what_its_own_service_decided_before(log: Log, sou
     await happened(source, 1, 1, 1, 1)
     await runner(log, source, up_to_two).step(source.feed())
     assert await log.payloads(MIRROR) == [Counted(by=1), Counted(by=1)]
+
+
+async def test_where_a_batch_of_nothing_new_ends_is_kept(log: Log, source: Log) -> None:
+    await happened(source, 1)
+    reacting = runner(log, source)
+    await reacting.step(source.feed())
+    seen = await checkpoint(log, source)
+    moved = replace(seen, offsets=(3,) * len(seen.offsets))
+    await reacting.step(Giving(source.feed(), Batch((), moved)))
+    assert (await checkpoint(log, source)).offsets == moved.offsets
 
 
 async def test_a_reaction_that_runs_follows_the_log(log: Log, source: Log) -> None:

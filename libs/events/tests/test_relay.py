@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
@@ -175,6 +176,14 @@ async def test_of_two_relays_one_publishes(log: Log) -> None:
     assert (standing_by.events, standing_by.heads) == ([], [])
 
 
+async def test_a_relay_that_ends_leaves_the_lease_to_the_next(log: Log) -> None:
+    await log.append("tally-1", Counted(by=1))
+    await log.seal()
+    async with running(relay(log, Wire()).run):
+        await until(lambda: has_relayed(log, 1), "the relay leads")
+    assert await lease_ran_out(log)
+
+
 async def test_a_standby_takes_over_where_the_leader_ended(log: Log) -> None:
     await count_up(log, streams=2, times=2)
     await log.seal()
@@ -264,3 +273,33 @@ async def test_a_topic_with_duplicates_reads_as_each_event_once(
         await feed.close()
     assert ids(read) == ids(events)
     assert of_streams(read) == {f"tally-{n}": [1, 2, 3, 4] for n in range(5)}
+
+
+@pytest.mark.kafka
+async def test_a_reader_that_meets_another_generation_has_a_cursor_for_what_it_gave(
+    log: Log, kafka: TemporaryKafka, published: KafkaPublisher
+) -> None:
+    await count_up(log, streams=1, times=3)
+    await log.seal()
+    events, _ = await read_on(log.feed(), Cursor(), 3)
+    head = await log.feed().head()
+    feed = KafkaFeed(log.service, kafka.bootstrap, log.registry)
+    try:
+        await published.publish_head(head)
+        await until(partial(knows_the_head, feed), "the head is known")
+        await published.publish([*events[:2], replace(events[2], generation=2)])
+        await feed.wait(PATIENCE)
+        batch = await feed.read(Cursor(), 10)
+        assert ids(batch.events) == ids(events[:2])
+        assert (batch.cursor.generation, max(batch.cursor.positions)) == (1, 2)
+        await published.publish_head(replace(head, generation=2, from_position=2))
+        rest, cursor = await read_on(feed, batch.cursor, 1)
+    finally:
+        await feed.close()
+    assert ids(rest) == ids(events[2:])
+    assert cursor.generation == 2
+
+
+async def knows_the_head(feed: KafkaFeed) -> bool:
+    await feed.wait(0.05)
+    return (await feed.read(Cursor(), 10)).cursor.generation == 1

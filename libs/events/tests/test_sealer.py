@@ -232,6 +232,45 @@ async def test_taking_the_lease_over_on_the_same_server_opens_no_generation(log:
     assert (await head(log)).generation == 1
 
 
+async def test_a_server_that_failed_over_under_the_lease_opens_a_generation_when_sealing_starts_again(log: Log) -> None:
+    await log.append("tally-1", ONE)
+    await log.seal()
+    await restore(log)
+    assert await log.sealer.start()
+    assert (await head(log)).generation == 2
+
+
+async def test_positions_that_a_crash_of_the_server_made_undone_are_not_taken_for_settled(log: Log) -> None:
+    await log.append("tally-1", ONE)
+    await log.seal()
+    async with log.engine.connect() as lost:
+        await log.store.append(lost, [Write("tally-lost", 0, [ONE])], log.context())
+        assert await log.sealer.scan() == Sealed(0, pending=True)
+        await lost.rollback()
+    owner = create_async_engine(log.urls.owner_url, poolclass=NullPool)
+    async with owner.begin() as tx:
+        await tx.execute(text("SELECT setval('log.positions', 1)"))
+    await log.sealer.start()
+    async with log.engine.begin() as late:
+        await log.store.append(late, [Write("tally-late", 0, [ONE])], log.context())
+        assert await log.sealer.scan() == Sealed(0, pending=True)
+    assert await log.sealer.scan() == Sealed(1, pending=False)
+
+
+async def test_a_lease_that_was_lost_for_a_moment_is_not_simply_renewed(log: Log) -> None:
+    await log.sealer.start()
+    assert await log.sealer.renew()
+    await lose_lease(log)
+    assert not await log.sealer.renew()
+
+
+async def test_a_sealer_that_ends_leaves_the_lease_to_the_next(log: Log) -> None:
+    async with log.sealing():
+        await log.append("tally-1", ONE)
+        await read_on(log.feed(), Cursor(), 1)
+    assert await Sealer(log.engine, log.clock, Lease("sealer")).start()
+
+
 async def test_a_standby_goes_on_sealing_when_the_leader_is_gone(log: Log) -> None:
     short = timedelta(seconds=1)
     standby = Sealer(log.engine, log.clock, Lease("sealer", short))

@@ -165,3 +165,13 @@ async def test_the_feed_role_sees_nothing_but_the_sealed_log(shared_log: Log, ta
         await connection.execute(text("SELECT * FROM log.sealed_events"))
         with pytest.raises(DBAPIError, match="permission denied"):
             await connection.execute(text(f"SELECT * FROM log.{table}"))
+
+
+async def test_a_servers_own_defaults_do_not_matter(shared_log: Log) -> None:
+    query = text(
+        "SELECT setconfig FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase"
+        " WHERE datname = current_database() AND setrole = 0"
+    )
+    async with shared_log.engine.connect() as connection:
+        settings = (await connection.execute(query)).scalar_one()
+    assert settings == ["default_transaction_isolation=read committed", "idle_in_transaction_session_timeout=60s"]

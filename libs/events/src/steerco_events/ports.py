@@ -1,6 +1,6 @@
 """What the runtime needs from the outside, as protocols; PostgreSQL and Kafka adapters implement them."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -20,6 +20,11 @@ class Cursor:
     positions: Positions = START
     offsets: Offsets = START
     watermark: datetime | None = None
+
+    @property
+    def place(self) -> tuple[int, Positions, Offsets]:
+        """Where it stands; the watermark moves on there too."""
+        return self.generation, self.positions, self.offsets
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +80,6 @@ class Publisher(Protocol):
 
     async def close(self) -> None:
         """Free the connection."""
-        ...
-
-
-class Worker(Protocol):
-    """Something that runs until it is cancelled."""
-
-    def run(self) -> Awaitable[None]:
-        """Run until cancelled."""
         ...
 
 

@@ -5,7 +5,7 @@ derived from the reaction and the cause, so that running it again doubles nothin
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -30,13 +30,14 @@ class Order:
     """A command that a reaction gives.
 
     A refusal is answered by the command that `refused` makes of it (which records it as an event); `None`
-    there declares that the refusal may be passed over.
+    there declares that the refusal may be passed over. `reason` is why; the cause's, if it is not said.
     """
 
     decider: Decider[Any, Any]
     stream: str
     command: Any
     refused: Callable[[Refusal], Any] | None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ class ReactionRunner:
                 self._cursor = await self._checkpoints.load(connection, feed.service)
         seen = self._cursor
         batch = await feed.read(seen, BATCH)
-        if (batch.cursor.generation, batch.cursor.positions) == (seen.generation, seen.positions):
+        if batch.cursor.place == seen.place:
             return 0
         new = _not_yet_seen(batch.events, seen.positions)
 
@@ -133,6 +134,7 @@ class ReactionRunner:
     async def _react(self, tx: AsyncConnection, event: Recorded) -> None:
         for n, order in enumerate(await self._reaction.react(Sight(tx, self._store), event)):
             context = self._reaction.context(event, n, self._clock)
+            context = replace(context, reason=order.reason or context.reason)
             try:
                 async with tx.begin_nested():
                     await handle(tx, self._store, order.decider, order.stream, order.command, context)

@@ -9,7 +9,7 @@ from steerco_events.ports import Cursor, Publisher
 from steerco_events.positions import Head
 from steerco_events.postgres.checkpoints import Checkpoints
 from steerco_events.postgres.feed import StoreFeed
-from steerco_events.postgres.lease import Lease
+from steerco_events.postgres.lease import Lease, let_go
 
 CONSUMER = "relay"
 BATCH = 2000
@@ -40,12 +40,16 @@ class Relay:
         self._told: Head | None = None
 
     async def run(self) -> None:
-        """Run until cancelled. Raises what the publisher raises, `LeaseLost`, `CheckpointMoved`."""
+        """Run until cancelled; leaves the lease to a successor.
+
+        Raises what the publisher raises, `LeaseLost`, `CheckpointMoved`.
+        """
         try:
             while True:
                 await self._lead()
         finally:
             await self._publisher.close()
+            await let_go(self._engine, self._lease)
 
     async def _lead(self) -> None:
         loop = asyncio.get_running_loop()

@@ -19,17 +19,32 @@ def failing_now() -> dict[str, str]:
 
 
 async def retrying(run: Callable[[], Awaitable[None]], name: str) -> None:
-    """Run `run` until cancelled or done. Whenever it raises, say so and start it again after a pause."""
+    """Run `run` until cancelled or done. Whenever it raises, say so and start it again after a pause.
+
+    A `CancelledError` of something that `run` awaited, when nobody cancelled us, is an error like any other.
+    """
     pause = FIRST_PAUSE
     while True:
         began = monotonic()
         try:
             await run()
             return
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
+            if isinstance(error, asyncio.CancelledError) and _is_cancelled():
+                raise
             if monotonic() - began > LONGEST_PAUSE:
                 pause = FIRST_PAUSE
-            _failures[name] = (monotonic(), f"{type(error).__name__}: {error}")
+            _failures[name] = (monotonic(), _said(error))
             _logger.warning("%s failed and starts again in %.1f s", name, pause, exc_info=error)
         await asyncio.sleep(pause)
         pause = min(pause * 2, LONGEST_PAUSE)
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _said(error: BaseException) -> str:
+    """Its first line: those below may hold statements and what was written by them."""
+    return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"

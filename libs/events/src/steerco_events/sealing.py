@@ -23,10 +23,13 @@ class Sealing:
         self._renew_seconds = lasts.total_seconds() / 3
 
     async def run(self) -> None:
-        """Run until cancelled."""
+        """Run until cancelled; leaves the lease to a successor."""
         loop = asyncio.get_running_loop()
-        while True:
-            await self._lead(loop)
+        try:
+            while True:
+                await self._lead(loop)
+        finally:
+            await self._sealer.stop()
 
     async def _lead(self, loop: asyncio.AbstractEventLoop) -> None:
         while not await self._sealer.start():
@@ -34,7 +37,7 @@ class Sealing:
         renewed = beaten = loop.time()
         while True:
             if loop.time() - renewed > self._renew_seconds:
-                if not await self._sealer.start():
+                if not await self._sealer.renew():
                     return
                 renewed = loop.time()
             scan = await self._sealer.scan()

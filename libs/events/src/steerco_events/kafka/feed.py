@@ -14,7 +14,7 @@ from steerco_events.envelope import Recorded
 from steerco_events.kafka.headers import event_of
 from steerco_events.kafka.topics import events_topic, head_topic
 from steerco_events.ports import Batch, Cursor, LogRewound, Offsets
-from steerco_events.positions import PARTITIONS, Head, reached
+from steerco_events.positions import PARTITIONS, Head, Positions, reached
 from steerco_events.registry import Registry
 
 MISSING_TOPIC_SECONDS = 0.5
@@ -56,6 +56,7 @@ class KafkaFeed:
         self._check_generation(after)
         events: list[Recorded] = []
         positions, offsets = list(after.positions), list(after.offsets)
+        head = self._head
         while self._fetched and self._head and len(events) < limit:
             record = self._fetched[0]
             event = event_of(record.headers, record.value, record.partition, self._service, self._registry)
@@ -70,13 +71,13 @@ class KafkaFeed:
                     positions[record.partition] = event.position
                     events.append(event)
         self._next = offsets
-        return Batch(events, self._cursor(after, tuple(positions), tuple(offsets)))
+        return Batch(events, self._cursor(after, head, tuple(positions), tuple(offsets)))
 
-    def _cursor(self, after: Cursor, positions: tuple[int, ...], offsets: Offsets) -> Cursor:
-        if self._head is None:
+    def _cursor(self, after: Cursor, head: Head | None, positions: Positions, offsets: Offsets) -> Cursor:
+        if head is None:
             return after
-        complete = not self._fetched and reached(positions, self._head.positions)
-        return Cursor(self._head.generation, positions, offsets, self._head.watermark if complete else None)
+        complete = not self._fetched and reached(positions, head.positions)
+        return Cursor(head.generation, positions, offsets, head.watermark if complete else None)
 
     def _check_generation(self, after: Cursor) -> None:
         head = self._head

@@ -14,6 +14,7 @@ from steerco_events.kafka.topics import events_topic, head_topic
 from steerco_events.positions import Head
 
 MAX_BATCH_BYTES = 262_144
+STOP_SECONDS = 3.0
 
 
 class KafkaPublisher:
@@ -74,8 +75,12 @@ class KafkaPublisher:
         return self._producer
 
     async def close(self) -> None:
-        """Drop the producer and what it had not sent."""
+        """Give up the producer, within 3 seconds also when the broker does not answer.
+
+        What it has not sent it may send still, in its order: the readers know it then.
+        """
         producer, self._producer = self._producer, None
         if producer:
-            with suppress(KafkaError):
-                await producer.stop()
+            with suppress(KafkaError, TimeoutError):
+                async with asyncio.timeout(STOP_SECONDS):
+                    await producer.stop()

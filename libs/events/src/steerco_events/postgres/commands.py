@@ -1,15 +1,18 @@
 """Accepted commands, remembered so that a repetition gets the first answer (rule: only accepted ones)."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from steerco_events.clock import Clock
 from steerco_events.decider import Refusal
 
 KEPT = timedelta(days=30)
+FORGET_EVERY_SECONDS = 3600.0
 
 _CLAIM = text(
     "INSERT INTO log.commands (actor, operation, key, body_hash, accepted_at)"
@@ -68,3 +71,11 @@ async def remember(tx: AsyncConnection, key: CommandKey, answer: bytes) -> None:
 async def forget_old(tx: AsyncConnection, now: datetime) -> None:
     """Drop what was accepted more than 30 days ago."""
     await tx.execute(_FORGET, {"before": now - KEPT})
+
+
+async def keep_forgetting(engine: AsyncEngine, clock: Clock) -> None:
+    """Until cancelled: drop, once an hour, what is too old. Several may do so at once."""
+    while True:
+        async with engine.begin() as tx:
+            await forget_old(tx, clock.now())
+        await asyncio.sleep(FORGET_EVERY_SECONDS)

@@ -1,5 +1,7 @@
 """The log read straight from a service's store: sealed events only, in the order of their positions."""
 
+from typing import Any
+
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -46,7 +48,7 @@ class StoreFeed:
                 )
             position = min(after.positions)
             if position >= head.position:
-                return Batch((), self._cursor(head, head.position, head.position))
+                return Batch((), self._cursor(head, after, head.position))
             values = {"after": position, "until": head.position, "limit": limit}
             rows = (await connection.execute(_EVENTS, values)).all()
         end = rows[-1].position if len(rows) == limit else head.position
@@ -55,12 +57,12 @@ class StoreFeed:
             for row in rows
             if row.position > after.positions[row.partition]
         ]
-        return Batch(events, self._cursor(head, end, head.position))
+        return Batch(events, self._cursor(head, after, end))
 
     @staticmethod
-    def _cursor(head: Row[tuple[object, ...]], position: int, end: int) -> Cursor:
-        watermark = head.watermark if position == end else None
-        positions = (position,) * PARTITIONS
+    def _cursor(head: Row[Any], after: Cursor, end: int) -> Cursor:
+        watermark = head.watermark if end == head.position else None
+        positions = tuple(max(position, end) for position in after.positions)
         return Cursor(head.generation, positions, (0,) * PARTITIONS, watermark)
 
     async def wait(self, seconds: float) -> None:

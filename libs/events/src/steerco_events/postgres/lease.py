@@ -1,12 +1,17 @@
 """Leases: one holder at a time, by the database's clock alone, with an epoch that fences the last one."""
 
+import asyncio
+from contextlib import suppress
 from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from steerco_events.ids import new_id
+from steerco_events.postgres.faults import DATABASE_FAULTS
+
+LET_GO_SECONDS = 1.0
 
 _ACQUIRE = text(
     "INSERT INTO log.leases AS l (name, holder, epoch, expires_at)"
@@ -55,3 +60,22 @@ class Lease:
     async def release(self, tx: AsyncConnection) -> None:
         """Let a successor begin at once; its epoch is the next one."""
         await tx.execute(_RELEASE, {"name": self.name, "holder": self._holder, "epoch": self.epoch})
+
+
+async def let_go(engine: AsyncEngine, lease: Lease) -> None:
+    """Release a lease on the way out, also when cancelled meanwhile.
+
+    If the database can't be told within a second, it runs out by itself.
+    """
+
+    async def told() -> None:
+        with suppress(*DATABASE_FAULTS):
+            async with asyncio.timeout(LET_GO_SECONDS), engine.begin() as tx:
+                await lease.release(tx)
+
+    telling = asyncio.create_task(told())
+    try:
+        await asyncio.shield(telling)
+    except asyncio.CancelledError:
+        await telling
+        raise

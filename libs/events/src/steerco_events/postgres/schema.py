@@ -2,6 +2,10 @@
 
 Run by the owner role in a service's first migration; the app role may SELECT and INSERT events and never
 change one; the feed role sees sealed events and the head, nothing else.
+
+Whatever the server's defaults are, a transaction of this database sees what is committed when each of its
+statements begins (the sealer's barrier and every compare-and-swap need that), and one that stands idle, with
+the lock that holds the seals up, is ended after a minute.
 """
 
 LOG_LOCK = 0x57EE
@@ -140,6 +144,12 @@ CREATE TABLE log.builds (
 );
 CREATE UNIQUE INDEX ON log.builds (view, version) WHERE state = 'live';
 CREATE UNIQUE INDEX ON log.builds (view, version) WHERE state = 'building';
+
+DO $$
+BEGIN
+    EXECUTE format('ALTER DATABASE %I SET default_transaction_isolation = %L', current_database(), 'read committed');
+    EXECUTE format('ALTER DATABASE %I SET idle_in_transaction_session_timeout = %L', current_database(), '60s');
+END $$;
 
 GRANT USAGE ON SCHEMA log TO "{app}", "{feed}";
 GRANT USAGE ON SEQUENCE log.positions TO "{app}";

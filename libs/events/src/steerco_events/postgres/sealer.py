@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from steerco_events.clock import Clock
 from steerco_events.positions import advanced
-from steerco_events.postgres.lease import Lease
+from steerco_events.postgres.lease import Lease, let_go
 from steerco_events.postgres.schema import LOG_LOCK
 
 _HIGH_WATER = text("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM log.positions")
@@ -72,20 +72,32 @@ class Sealer:
         self._engine = engine
         self._clock = clock
         self._lease = lease
-        self._started = False
         self._high_water = 0
         self._first_seen: dict[str, int] = {}
 
     async def start(self) -> bool:
-        """Take or renew the lease; on taking it, open a new generation if the server was restored or failed over."""
-        epoch = self._lease.epoch
+        """Take or keep the lease and begin anew; false if another holds it. To be called again after any error.
+
+        A server that was restored or failed over begins a new generation, also under a lease that goes on. And
+        what earlier scans saw is forgotten: a server that crashed may draw positions again that they saw drawn.
+        """
         async with self._engine.begin() as tx:
             held = await self._lease.acquire(tx)
-            if held and (not self._started or self._lease.epoch != epoch):
+            if held:
                 head = (await tx.execute(_HEAD)).one()
                 await self._open_generation_if_restored(tx, head.position)
-                self._high_water, self._first_seen, self._started = head.position, {}, True
+                self._high_water, self._first_seen = head.position, {}
         return held
+
+    async def renew(self) -> bool:
+        """Keep the lease between two scans; false if it was not ours all the time: then start again."""
+        epoch = self._lease.epoch
+        async with self._engine.begin() as tx:
+            return await self._lease.acquire(tx) and self._lease.epoch == epoch
+
+    async def stop(self) -> None:
+        """Let a successor begin at once, if the database can be told."""
+        await let_go(self._engine, self._lease)
 
     async def _open_generation_if_restored(self, tx: AsyncConnection, position: int) -> None:
         server = (await tx.execute(_SERVER)).one()

@@ -20,6 +20,13 @@ COALESCE_SECONDS = 0.005
 IDLE_SECONDS = 3600.0
 
 
+def asyncpg_dsn(url: str) -> str:
+    """A SQLAlchemy URL as asyncpg reads it, which calls the option `ssl` by libpq's name."""
+    target = make_url(url).set(drivername="postgresql")
+    query = {"sslmode" if name == "ssl" else name: value for name, value in target.query.items()}
+    return target.set(query=query).render_as_string(hide_password=False)
+
+
 async def announce(engine: AsyncEngine, channel: str, signal: Signal) -> None:
     """Until cancelled: whenever `signal` was raised in this process, notify the channel, at most every 5 ms."""
     subscription = signal.subscribe()
@@ -32,8 +39,7 @@ async def announce(engine: AsyncEngine, channel: str, signal: Signal) -> None:
 
 async def listen(url: str, signals: Mapping[str, Signal]) -> None:
     """Until cancelled or disconnected: raise the signal of a channel when another process notifies it."""
-    target = make_url(url).set(drivername="postgresql")
-    connection = await asyncpg.connect(target.render_as_string(hide_password=False))
+    connection = await asyncpg.connect(asyncpg_dsn(url))
     try:
         gone = asyncio.Event()
         connection.add_termination_listener(lambda _: gone.set())

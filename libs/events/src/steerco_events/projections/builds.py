@@ -99,8 +99,10 @@ class Builds:
         return build
 
     async def go_live(self, tx: AsyncConnection, build: Build, at: datetime) -> None:
-        """Make this build the one to read."""
+        """Make this build the one to read; nothing is left to do if another worker has done so."""
         await tx.execute(_LOCK, {"view": self.view.name})
+        if await self.building(tx) != build:
+            return
         await tx.execute(_RETIRE, self._key())
         await tx.execute(_GO_LIVE, self._key(build=build.number, at=at))
 

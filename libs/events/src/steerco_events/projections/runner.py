@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 
-from opentelemetry import trace
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -22,8 +21,6 @@ BATCH = 2000
 IDLE_SECONDS = 5.0
 GATHER_SECONDS = 0.01
 WATERMARK_STEP = timedelta(seconds=1)
-
-_tracer = trace.get_tracer("steerco.projections")
 
 
 class BuildRunner:
@@ -67,7 +64,7 @@ class BuildRunner:
 
     @staticmethod
     def _worth_keeping(seen: Cursor, cursor: Cursor) -> bool:
-        if (cursor.generation, cursor.positions) != (seen.generation, seen.positions):
+        if cursor.place != seen.place:
             return True
         if cursor.watermark is None:
             return False
@@ -163,7 +160,8 @@ class ViewRunner:
             for service in self.view.services:
                 have = await building.checkpoints.load(tx, service)
                 want = await live.checkpoints.load(tx, service)
-                if not reached(have.positions, want.positions):
+                behind = have.generation == want.generation and not reached(have.positions, want.positions)
+                if behind or have.generation < want.generation:
                     return False
         return True
 

@@ -152,6 +152,16 @@ class FeedBehaviour:
             rest, _ = await read_on(carrier.feed(log), cursor, 24 - taken)
             assert ids([*first, *rest]) == ids(everything)
 
+    async def test_a_cursor_never_goes_back(self, carrier: Carrier) -> None:
+        log = await carrier.new_log()
+        await count_up(log, streams=6, times=4)
+        feed = carrier.feed(log)
+        _, cursor = await read_on(feed, Cursor(), 24)
+        cursor = replace(cursor, positions=(0, *cursor.positions[1:]))
+        await feed.wait(0.2)
+        after = (await feed.read(cursor, 1)).cursor
+        assert all(later >= earlier for later, earlier in zip(after.positions, cursor.positions, strict=True))
+
     async def test_a_reader_that_forgot_reads_the_same_again(self, carrier: Carrier) -> None:
         log = await carrier.new_log()
         await count_up(log, streams=6, times=2)
