@@ -1,6 +1,7 @@
 """From an idea to a managed project, through the log, across the services."""
 
 import httpx
+from sqlalchemy import text
 
 from steerco_events.ids import derived_id, new_id
 from steerco_service.testkit.serving import Served
@@ -64,6 +65,57 @@ async def test_an_approved_pitch_becomes_a_project_that_is_budgeted_risked_and_m
         await clients["training"].get("/obligations", params={"project_id": str(project_id)}, headers=headers)
     ).json()
     assert owed["state"] == "fulfilled"
+
+
+async def test_every_event_of_the_journey_names_the_units_that_it_concerns(served: Served, clients: Clients) -> None:
+    (department,) = (await clients["portfolio"].get("/units", params={"code": "LIC-ops"})).json()
+    (business,) = (await clients["portfolio"].get("/units", params={"code": "LIC"})).json()
+    (project,) = (await clients["portfolio"].get("/projects", params={"code": "LIC-01"})).json()
+    (risk,) = (await clients["risk"].get("/risks", params={"project_id": project["project_id"]})).json()
+    move = {"unit_id": business["unit_id"], "reason": "Ends there"}
+    await sent(await clients["portfolio"].post(f"/projects/{project['project_id']}/move", json=move))
+    await served.settled()
+    await sent(await clients["risk"].post(f"/risks/{risk['risk_id']}/closure", json={"reason": "It passed"}))
+    stamps = {}
+    for service in ("intake", "portfolio", "finance", "risk", "training"):
+        runtime = served.runtime(service)
+        async with runtime.engine.connect() as connection:
+            for type_, units in await connection.execute(
+                text("SELECT type, org_units FROM log.events ORDER BY position")
+            ):
+                stamps[type_.rpartition(".")[2]] = {str(unit) for unit in units}
+    before, after = department["unit_id"], business["unit_id"]
+    assert stamps["pitch-approved"] == stamps["project-chartered"] == stamps["obligation-fulfilled"] == {before}
+    assert stamps["budget-baselined"] == stamps["risk-rated"] == stamps["project-manager-appointed"] == {before}
+    assert stamps["project-moved"] == {before, after}
+    assert stamps["risk-closed"] == {after}
+    assert all(stamps.values()), stamps
+
+
+async def test_a_pitch_whose_code_is_taken_comes_back_and_becomes_a_project_under_another(
+    served: Served, clients: Clients
+) -> None:
+    portfolio, intake = clients["portfolio"], clients["intake"]
+    (root,) = (await portfolio.get("/units", params={"kind": "enterprise"})).json()
+    opened = await sent(await portfolio.post("/units", json=unit("SUP", "business_unit", root["unit_id"])))
+    taken = {"code": "SUP-01", "title": "Old", "unit_id": opened.json()["id"], "currency": "EUR"}
+    registered = await sent(await portfolio.post("/projects", json=taken | {"source": "list", "reference": "1"}))
+    content = pitch(opened.json()["id"]) | {"project_code": "sup-01"}
+    headers = {"Consistency-Token": registered.headers["Consistency-Token"]}
+    location = (await sent(await intake.post("/pitches", json=content, headers=headers))).headers["Location"]
+
+    async def approved() -> None:
+        await sent(await intake.post(f"{location}/screening", json={"note": "fit"}))
+        await sent(await intake.post(f"{location}/decision", json={"outcome": "approved", "reason": "It pays"}))
+        await served.settled()
+
+    await approved()
+    returned = (await intake.get(location)).json()
+    assert (returned["state"], returned["reason"]) == ("returned", "another project has the code 'sup-01'")
+    await sent(await intake.put(location, json=content | {"project_code": "SUP-02"}))
+    await approved()
+    project = (await portfolio.get(f"/projects/{derived_id('project', returned['pitch_id'])}")).json()
+    assert (project["code"], project["pitch_id"], project["state"]) == ("SUP-02", returned["pitch_id"], "chartered")
 
 
 def unit(code: str, kind: str, parent_id: str | None = None) -> dict[str, object]:

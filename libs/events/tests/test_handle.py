@@ -1,6 +1,8 @@
 """A command is decided on what its stream holds, and decided again when another writer came between."""
 
 import asyncio
+from dataclasses import replace
+from uuid import UUID
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -28,6 +30,32 @@ async def test_a_command_is_answered_with_its_events_and_the_new_version(shared_
     handled = await shared_log.handle(tally, name, Count(2))
     assert (handled.version, handled.events) == (2, [Counted(by=2)])
     assert await shared_log.payloads(name) == [Counted(by=1), Counted(by=2)]
+
+
+async def stamps(log: Log, name: str) -> list[tuple[UUID, ...]]:
+    async with log.engine.connect() as connection:
+        return [event.org_units for event in await log.store.read_events(connection, name)]
+
+
+async def test_events_are_stamped_with_the_units_of_their_context_and_of_the_situations_around_them(
+    shared_log: Log,
+) -> None:
+    name, teller, before, after = stream(), new_id(), new_id(), new_id()
+    placed = replace(tally, concerns=lambda state: (after,) if state.total else (before,))
+    async with shared_log.engine.begin() as tx:
+        context = shared_log.context().concerning(teller)
+        await handle(tx, shared_log.store, placed, name, Count(1), context)
+        await handle(tx, shared_log.store, placed, name, Count(1), shared_log.context())
+    assert await stamps(shared_log, name) == [(teller, before, after), (after,)]
+
+
+async def test_where_no_unit_is_known_the_stamp_of_the_streams_last_event_holds(shared_log: Log) -> None:
+    name, unit = stream(), new_id()
+    async with shared_log.engine.begin() as tx:
+        await handle(tx, shared_log.store, tally, name, Count(1), shared_log.context())
+        await handle(tx, shared_log.store, tally, name, Count(1), shared_log.context().concerning(unit))
+        await handle(tx, shared_log.store, tally, name, Count(1), shared_log.context())
+    assert await stamps(shared_log, name) == [(), (unit,), (unit,)]
 
 
 async def test_a_refusal_writes_nothing(shared_log: Log) -> None:

@@ -37,6 +37,7 @@ async def test_each_command_of_a_batch_is_accepted_or_refused_alone(shelf: httpx
         [putting("x", path="things")],
         [putting("x", path="/batch")],
         [putting("x", path="/batch/?a=b")],
+        [putting("x", path="/%62atch")],
         [putting("x", method="GET")],
     ],
 )

@@ -1,6 +1,7 @@
 """What every command of every service does at the edge."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from uuid import UUID
 
 import httpx
@@ -8,6 +9,7 @@ import pytest
 
 from steerco_events.ids import new_id
 from steerco_service.identity import Principal
+from steerco_service.routing import LARGEST_BODY
 from steerco_service.testkit.serving import TESTER, Served
 
 ANOTHER = Principal(TESTER.actor.__class__(new_id(), "Auditor"), "tests")
@@ -46,6 +48,14 @@ async def test_a_stale_if_match_is_refused_at_once(shelf: httpx.AsyncClient) -> 
 async def test_a_malformed_if_match_is_refused(shelf: httpx.AsyncClient, value: str) -> None:
     refused = await put(shelf, **{"If-Match": value})
     assert (refused.status_code, refused.json()["type"]) == (400, "urn:steerco:problem:malformed-if-match")
+
+
+async def test_if_match_any_asks_for_a_thing_that_is_there(shelf: httpx.AsyncClient) -> None:
+    thing = {"thing_id": str(new_id()), "name": "Lamp"}
+    refused = await shelf.post("/things", json=thing, headers={"If-Match": "*"})
+    assert (refused.status_code, refused.json()["type"]) == (412, "urn:steerco:problem:stale-version")
+    assert (await shelf.post("/things", json=thing)).status_code == 201
+    assert (await shelf.post("/things", json=thing, headers={"If-Match": "*"})).status_code == 201
 
 
 async def test_the_same_key_and_body_get_the_first_answer(shelf: httpx.AsyncClient) -> None:
@@ -146,6 +156,31 @@ async def test_a_bad_body_is_refused_by_field_and_rule(shelf: httpx.AsyncClient,
     assert answer.status_code in (400, 422), answer.text
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert answer.json()["detail"]
+
+
+@pytest.mark.parametrize("content_type", ["", "text/plain", "application/x-www-form-urlencoded", "application/xml"])
+async def test_a_body_that_is_not_said_to_be_json_is_refused(shelf: httpx.AsyncClient, content_type: str) -> None:
+    answer = await shelf.post("/things", content=b'{"name": "Lamp"}', headers={"Content-Type": content_type})
+    assert (answer.status_code, answer.json()["type"]) == (415, "urn:steerco:problem:unsupported-media-type")
+
+
+@pytest.mark.parametrize("content_type", ["application/json; charset=utf-8", "Application/JSON", "application/x+json"])
+async def test_json_by_any_of_its_names_is_taken(shelf: httpx.AsyncClient, content_type: str) -> None:
+    answer = await shelf.post("/things", content=b'{"name": "Lamp"}', headers={"Content-Type": content_type})
+    assert answer.status_code == 201
+
+
+async def test_a_body_without_an_end_is_refused_before_it_comes_to_one(shelf: httpx.AsyncClient) -> None:
+    sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        while sent < 4 * LARGEST_BODY:
+            sent += 2**20
+            yield b" " * 2**20
+
+    answer = await shelf.post("/things", content=endless(), headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["type"]) == (413, "urn:steerco:problem:body-too-large")
 
 
 async def test_unknown_paths_and_methods_are_problems_too(shelf: httpx.AsyncClient) -> None:

@@ -33,6 +33,7 @@ from steerco_intake.domain.pitch import (
     RejectPitch,
     ResubmitPitch,
     ReturnPitch,
+    ReturnUnchartered,
     ScreenPitch,
     Submission,
     SubmitPitch,
@@ -264,6 +265,17 @@ def test_nothing_is_done_to_a_pitch_in_another_state(command: PitchCommand, stat
         pitch.given(*PASTS[state]).when(command).then_refused(PitchInAnotherState)
         with pytest.raises(PitchInAnotherState, match=f"the pitch is {state}, so it can't be "):
             pitch_decider.decide(command, pitch_decider.fold(PASTS[state]))
+
+
+def test_an_approved_pitch_that_could_not_be_chartered_is_returned_and_can_be_submitted_again() -> None:
+    pitch.given(*PASTS["approved"]).when(ReturnUnchartered(ID)).then(RETURNED)
+    again = replace(RESUBMIT, project_code="LIC-02")
+    pitch.given(*PASTS["approved"], RETURNED).when(again).then(replace(SUBMITTED, project_code="LIC-02"))
+
+
+@pytest.mark.parametrize("state", [state for state in PASTS if state != "approved"])
+def test_a_charter_that_was_refused_undoes_nothing_but_an_approval(state: str) -> None:
+    pitch.given(*PASTS[state]).when(ReturnUnchartered(ID)).then_nothing()
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: type(command).__name__)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import ClassVar, Literal
+from uuid import UUID
 
 from steerco_events.registry import Payload
 
@@ -28,6 +29,11 @@ def nothing_reserved(_: Payload) -> "Reservation | None":
     return None
 
 
+def nobody(_: object) -> Sequence[UUID]:
+    """The situation knows no unit."""
+    return ()
+
+
 @dataclass(frozen=True, slots=True)
 class Reservation:
     """A value that only one subject may hold: a stream named by the value, written at version 0."""
@@ -42,12 +48,14 @@ class Decider[State, Command]:
     """One aggregate: where it starts, how an event changes it, what a command leads to.
 
     `evolve` never throws. `decide` returns the new events (none if it is already so) or raises a `Refusal`.
+    `concerns` names the org units that a situation concerns, for the stamp of its events.
     """
 
     initial: State
     evolve: Callable[[State, Payload], State]
     decide: Callable[[Command, State], Sequence[Payload]]
     reserve: Callable[[Payload], Reservation | None] = nothing_reserved
+    concerns: Callable[[State], Sequence[UUID]] = nobody
 
     def fold(self, payloads: Iterable[Payload], state: State | None = None) -> State:
         """The state after these events."""

@@ -85,8 +85,9 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class StreamSlice:
-    """A stream's payloads in order, and the version of the last one (0: there is no such stream)."""
+    """A stream's payloads in order, and the version (0: there is no such stream) and the stamp of the last one."""
 
     stream: str
     version: int
     payloads: Sequence[Payload]
+    org_units: tuple[UUID, ...] = ()

@@ -43,13 +43,17 @@ async def handle[State, Command](
 ) -> Handled:
     """Decide once, in the caller's transaction.
 
-    `expected` is the version that the caller saw (`None`: any). Raises `StaleVersion` when the stream is at
-    another, the domain's `Refusal`s, and `VersionConflict` when another writer came between.
+    `expected` is the version that the caller saw (`None`: any). The events are stamped with the units of the
+    context and of the situations before and after; where there is none, as the stream's last event was.
+
+    Raises `StaleVersion` when the stream is at another, the domain's `Refusal`s, and `VersionConflict` when
+    another writer came between.
     """
     current = await store.read_stream(tx, stream)
     if expected is not None and expected != current.version:
         raise StaleVersion(f"{stream} is at version {current.version}, not at {expected}")
-    events = decider.decide(command, decider.fold(current.payloads))
+    state = decider.fold(current.payloads)
+    events = decider.decide(command, state)
     if not events:
         return Handled(stream, current.version, (), await store.token_of(tx, stream))
     reservations = [reserved for event in events if (reserved := decider.reserve(event))]
@@ -57,6 +61,8 @@ async def handle[State, Command](
         Write(stream, current.version, events),
         *(Write(reserved.stream, 0, (reserved.event,)) for reserved in reservations),
     ]
+    concerned = (*context.org_units, *decider.concerns(state), *decider.concerns(decider.fold(events, state)))
+    context = context.concerning(*dict.fromkeys(concerned or current.org_units))
     try:
         token = await store.append(tx, writes, context)
     except VersionConflict as conflict:

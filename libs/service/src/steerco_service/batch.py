@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import msgspec
 from fastapi import Header, Request
@@ -23,7 +23,7 @@ routes = router("batch")
 
 
 def _no_batch(path: str) -> str:
-    if path.partition("?")[0].strip("/") == "batch":
+    if unquote(path.partition("?")[0]).strip("/") == "batch":
         raise ValueError("a batch holds commands, not batches")
     return path
 

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from steerco_events.decider import Decider
 from steerco_events.envelope import Context
-from steerco_events.handling import Handled, handle, in_transaction
+from steerco_events.handling import Handled, StaleVersion, handle, in_transaction
 from steerco_events.ids import new_id
 from steerco_events.postgres.commands import CommandKey, claim, remember
 from steerco_service.asking import Asker, runtime_of
@@ -30,6 +30,8 @@ from steerco_service.traces import traceparent
 _ETAG = re.compile(r'"([0-9]{1,9})"')
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 _REASON_LIMIT = 10_000
+ANY_VERSION = "*"
+"""As `If-Match`: the thing is there, at whatever version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Answer:
 
 
 def _expected_version(if_match: str | None) -> int | None:
-    if if_match is None or if_match.strip() == "*":
+    if if_match is None or if_match.strip() == ANY_VERSION:
         return None
     found = _ETAG.fullmatch(if_match.strip())
     if not found:
@@ -65,11 +67,17 @@ class Call:
         self.runtime = runtime_of(request)
         self.principal = principal
         self.now: datetime = self.runtime.clock.now()
+        self._concerned: list[UUID] = []
         self._request = request
         self._body = body
         self._expected = _expected_version(if_match)
+        self._must_be_there = if_match is not None and if_match.strip() == ANY_VERSION
         self._key = self._command_key(idempotency_key)
         self._reason = self._checked_reason(reason)
+
+    def concerns(self, *units: UUID) -> None:
+        """Stamp the events that come of this call with these units, beside those that the situation names."""
+        self._concerned += units
 
     @staticmethod
     def new_id() -> UUID:
@@ -92,13 +100,12 @@ class Call:
         stream: str,
         command: Command,
         *,
-        units: tuple[UUID, ...] = (),
         created: UUID | None = None,
         reason: str | None = None,
     ) -> Response:
         """Decide, append and answer: 201 with `Location` when something was created, else 204.
 
-        `units` are stamped on the events; `reason`, if the body has one, goes before the header's.
+        `reason`, if the body has one, goes before the header's.
         Raises what `handle()` raises; nothing half-done stays.
         """
         command_id = new_id()
@@ -111,13 +118,15 @@ class Call:
             causation_id=command_id,
             reason=reason or self._reason,
             traceparent=traceparent(),
-            org_units=units,
+            org_units=tuple(self._concerned),
         )
 
         async def work(tx: AsyncConnection) -> Answer:
             if self._key and (answer := await claim(tx, self._key, self.now)):
                 return msgspec.json.decode(answer, type=Answer)
             handled = await handle(tx, self.runtime.store, decider, stream, command, context, self._expected)
+            if self._must_be_there and handled.version == len(handled.events):
+                raise StaleVersion(f"{stream} is not there yet")
             given = self._answer(handled, created)
             if self._key:
                 await remember(tx, self._key, msgspec.json.encode(given))

@@ -2,16 +2,18 @@
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
+from sqlalchemy.exc import ProgrammingError
 
 from steerco_events.retrying import failing_now
 from steerco_service.asking import runtime_of
 from steerco_service.consistency import live_build
+from steerco_service.problems import Problem
 
 routes = APIRouter(tags=["health"])
 
 
 class Readiness(BaseModel):
-    """`ready` when the database answers and the view is built; `degraded` lists what fails meanwhile."""
+    """`ready` when the database is migrated and the view is built; `degraded` lists what fails meanwhile."""
 
     ready: bool
     degraded: dict[str, str] = {}
@@ -29,5 +31,9 @@ async def readyz(request: Request) -> Readiness:
     """200 when the service can serve, 503 while it can't; what fails in the background is listed."""
     runtime = runtime_of(request)
     async with runtime.engine.connect() as connection:
-        await live_build(connection, runtime)
+        try:
+            await live_build(connection, runtime)
+        except ProgrammingError as error:
+            detail = f"the database of {runtime.service.name} is not migrated to what this release needs"
+            raise Problem(503, "not-migrated", detail, headers={"Retry-After": "5"}) from error
     return Readiness(ready=True, degraded=failing_now())

@@ -7,12 +7,11 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
 from steerco_events.decider import Refusal
 from steerco_events.handling import Contended, StaleVersion
+from steerco_events.postgres.faults import DATABASE_FAULTS, is_unavailable
 from steerco_events.postgres.store import EventTooLarge
 
 MEDIA_TYPE = "application/problem+json"
@@ -119,16 +118,18 @@ def install_problem_handlers(app: FastAPI) -> None:
     async def on_too_large(_: Request, error: Exception) -> JSONResponse:
         return problem_response(Problem(413, "event-too-large", str(error)))
 
-    async def on_unavailable(_: Request, error: Exception) -> JSONResponse:
-        detail = f"the database can't be reached now ({type(error).__name__}); nothing was changed"
+    async def on_database(_: Request, error: Exception) -> JSONResponse:
+        if not is_unavailable(error):
+            raise error
+        detail = f"the database can't be reached now ({type(error).__name__}); ask again, a command with its key"
         return problem_response(Problem(503, "database-unavailable", detail, headers={"Retry-After": "1"}))
 
     async def on_error(_: Request, error: Exception) -> JSONResponse:
         detail = "the request failed by a fault of ours; it was logged, and nothing half-done stays"
         return problem_response(Problem(500, "internal-error", detail))
 
-    for unavailable in (InterfaceError, OperationalError, PoolTimeoutError, ConnectionError):
-        app.add_exception_handler(unavailable, on_unavailable)
+    for fault in DATABASE_FAULTS:
+        app.add_exception_handler(fault, on_database)
     app.add_exception_handler(Exception, on_error)
     app.add_exception_handler(Problem, on_problem)
     app.add_exception_handler(Refusal, on_refusal)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -83,9 +84,11 @@ class Process:
             await uvicorn.Server(config).serve()
 
     async def serve_worker(self) -> None:
-        """Seal, relay, project and react until cancelled."""
+        """Seal, relay, project and react until cancelled or told to end by SIGTERM; the leases are left free."""
+        ended = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
         async with self._background(self._work()):
-            await asyncio.Event().wait()
+            await ended.wait()
 
     def _work(self) -> Sequence[tuple[str, Run]]:
         signals = self._signals

@@ -1,4 +1,4 @@
-"""Routes whose bodies are strict JSON: no NaN, no infinities, no lone surrogates."""
+"""Routes whose bodies are strict JSON, said to be it and not endless: no NaN, no infinities, no lone surrogates."""
 
 import json
 from collections.abc import Callable, Coroutine
@@ -7,6 +7,11 @@ from typing import Any
 import msgspec
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
+
+from steerco_service.problems import Problem
+
+LARGEST_BODY = 16 * 1024 * 1024
+"""Bytes; more than a batch of 500 commands needs."""
 
 
 class StrictRequest(Request):
@@ -20,6 +25,25 @@ class StrictRequest(Request):
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise json.JSONDecodeError(str(error), "", 0) from error
 
+    async def read(self) -> None:
+        """Take the whole body. Raises a 413 `Problem` at once when it is too large, a 415 when it is not JSON."""
+        parts: list[bytes] = []
+        size = 0
+        async for part in self.stream():
+            size += len(part)
+            if size > LARGEST_BODY:
+                raise Problem(413, "body-too-large", f"a body has at most {LARGEST_BODY} bytes")
+            parts.append(part)
+        self._body = b"".join(parts)
+        if size and not self._is_said_to_be_json():
+            raise Problem(415, "unsupported-media-type", "a body is JSON: send it with Content-Type: application/json")
+
+    def _is_said_to_be_json(self) -> bool:
+        media_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        return media_type == "application/json" or (
+            media_type.startswith("application/") and media_type.endswith("+json")
+        )
+
 
 class StrictRoute(APIRoute):
     """A route that reads strict JSON."""
@@ -29,7 +53,9 @@ class StrictRoute(APIRoute):
         handler = super().get_route_handler()
 
         async def strict(request: Request) -> Response:
-            return await handler(StrictRequest(request.scope, request.receive))
+            checked = StrictRequest(request.scope, request.receive)
+            await checked.read()
+            return await handler(checked)
 
         return strict
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from fastapi import APIRouter
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -30,14 +29,6 @@ class Service:
     view: View
     reactions: Sequence[Reaction] = ()
     owns_log: bool = True
-
-
-class Transport(Protocol):
-    """How a service reads the logs, its own and others'."""
-
-    def open_feed(self, service: str) -> EventFeed:
-        """A new feed on one service's log."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

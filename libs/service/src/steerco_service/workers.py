@@ -1,9 +1,10 @@
-"""What runs in the background of a service: its sealer, its view, its reactions."""
+"""What runs in the background of a service: its sealer, its view, its reactions, its housekeeping."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
+from steerco_events.postgres.commands import keep_forgetting
 from steerco_events.postgres.lease import Lease
 from steerco_events.postgres.sealer import Sealer
 from steerco_events.projections.runner import ViewRunner
@@ -23,6 +24,7 @@ def workers(runtime: Runtime) -> Sequence[tuple[str, Run]]:
         sealer = Sealer(runtime.engine, runtime.clock, Lease("sealer"))
         sealing = Sealing(sealer, signals.appended, signals.sealed)
         found.append((f"{service.name} sealer", sealing.run))
+        found.append((f"{service.name} remembered commands", partial(keep_forgetting, runtime.engine, runtime.clock)))
     view = ViewRunner(
         service.view,
         runtime.engine,

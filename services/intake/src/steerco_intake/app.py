@@ -4,6 +4,7 @@ from steerco_events.projections.model import View
 from steerco_intake.http import pitches as pitch_commands
 from steerco_intake.http import queries
 from steerco_intake.projections.pitches import pitches
+from steerco_intake.reactions.return_pitch_on_project_charter_refused import return_pitch_on_project_charter_refused
 from steerco_service.reference.units import units_seen
 from steerco_service.runtime import Service
 
@@ -16,4 +17,5 @@ SERVICE = Service(
     migrations="steerco_intake.migrations",
     routers=(pitch_commands.routes, queries.routes),
     view=INTAKE_VIEW,
+    reactions=(return_pitch_on_project_charter_refused,),
 )

@@ -59,7 +59,7 @@ _INSERT_EVENTS = text(
     " RETURNING position, (SELECT max(generation) FROM log.generations) AS generation"
 )
 _READ_STREAM = text(
-    "SELECT stream_version, type, schema_version, data FROM log.events"
+    "SELECT stream_version, type, schema_version, org_units, data FROM log.events"
     " WHERE stream = :stream AND stream_version > :after ORDER BY stream_version"
 )
 
@@ -140,7 +140,9 @@ class EventStore:
         """The stream's payloads after a version, also those not sealed yet."""
         rows = (await tx.execute(_READ_STREAM, {"stream": stream, "after": after})).all()
         payloads = [self.registry.decode(row.type, row.schema_version, row.data) for row in rows]
-        return StreamSlice(stream, rows[-1].stream_version if rows else after, payloads)
+        if not rows:
+            return StreamSlice(stream, after, [])
+        return StreamSlice(stream, rows[-1].stream_version, payloads, tuple(rows[-1].org_units))
 
     async def read_events(self, tx: AsyncConnection, stream: str) -> Sequence[Recorded]:
         """The stream's events with their envelopes, also those not sealed yet (`sealed_at` is then `recorded_at`)."""

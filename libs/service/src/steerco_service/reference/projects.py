@@ -8,6 +8,7 @@ from steerco_events.contracts.portfolio import ProjectState
 from steerco_events.envelope import Recorded
 from steerco_events.projections.model import Projection
 from steerco_events.registry import Payload
+from steerco_service.call import Call
 from steerco_service.reading import Lookup
 
 
@@ -70,6 +71,14 @@ def evolve_project(row: ProjectSeen | None, event: Recorded) -> ProjectSeen | No
 
 
 projects_seen = Projection("projects_seen", ProjectSeen, project_key, evolve_project)
+
+
+async def project_concerned(call: Call, project_id: UUID) -> ProjectSeen | None:
+    """The project that a command names, whose unit its events concern; `None` if the service does not know it."""
+    seen = await call.look_up(project_seen, project_id)
+    if seen:
+        call.concerns(seen.unit_id)
+    return seen
 
 
 async def project_seen(lookup: Lookup, project_id: UUID) -> ProjectSeen | None:

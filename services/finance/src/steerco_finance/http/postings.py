@@ -8,10 +8,17 @@ from fastapi import Response
 from pydantic import Field
 
 from steerco_events.ids import derived_id
-from steerco_finance.domain.posting import PostActualCost, ReverseActualCost, posting_decider
+from steerco_finance.domain.posting import (
+    PostActualCost,
+    Posted,
+    ReverseActualCost,
+    Reversed,
+    posting_decider,
+)
 from steerco_finance.http.projects import known_project
 from steerco_service.bodies import Body, MoneyBody, Name, Period
 from steerco_service.call import Calling
+from steerco_service.reference.projects import project_concerned
 from steerco_service.routing import router
 
 routes = router("postings")
@@ -54,5 +61,8 @@ async def post_actual_cost(body: NewPosting, call: Calling) -> Response:
 @routes.post("/postings/{posting_id}/reversal", status_code=204, summary="Reverse an actual cost")
 async def reverse_actual_cost(posting_id: UUID, body: Reversal, call: Calling) -> Response:
     """It counts no more; both stay in the log."""
-    command = ReverseActualCost(posting_id)
-    return await call.handle(posting_decider, f"posting-{posting_id}", command, reason=body.reason)
+    stream = f"posting-{posting_id}"
+    match await call.fold(posting_decider, stream):
+        case Posted(posting) | Reversed(posting):
+            await project_concerned(call, posting.project_id)
+    return await call.handle(posting_decider, stream, ReverseActualCost(posting_id), reason=body.reason)

@@ -132,6 +132,13 @@ class ReturnPitch:
 
 
 @dataclass(frozen=True, slots=True)
+class ReturnUnchartered:
+    """Send back one that was approved and could not become a project."""
+
+    pitch_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
 class WithdrawPitch:
     """Take it back."""
 
@@ -139,7 +146,15 @@ class WithdrawPitch:
 
 
 type PitchCommand = (
-    SubmitPitch | ResubmitPitch | ScreenPitch | ApprovePitch | RejectPitch | DeferPitch | ReturnPitch | WithdrawPitch
+    SubmitPitch
+    | ResubmitPitch
+    | ScreenPitch
+    | ApprovePitch
+    | RejectPitch
+    | DeferPitch
+    | ReturnPitch
+    | ReturnUnchartered
+    | WithdrawPitch
 )
 
 # Refusals

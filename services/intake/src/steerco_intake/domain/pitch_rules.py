@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import assert_never
+from uuid import UUID
 
 from steerco_events.contracts.intake import (
     PitchApproved,
@@ -32,6 +33,7 @@ from steerco_intake.domain.pitch import (
     ResubmitPitch,
     Returned,
     ReturnPitch,
+    ReturnUnchartered,
     Screened,
     ScreenPitch,
     Submission,
@@ -61,6 +63,8 @@ def decide(command: PitchCommand, state: Pitch) -> Sequence[Payload]:
             return defer(command, state)
         case ReturnPitch():
             return give_back(command, state)
+        case ReturnUnchartered():
+            return give_back_unchartered(command, state)
         case WithdrawPitch():
             return withdraw(command, state)
         case _:
@@ -201,6 +205,15 @@ def give_back(command: ReturnPitch, state: Pitch) -> Sequence[Payload]:
             raise in_another_state("returned", state)
 
 
+def give_back_unchartered(command: ReturnUnchartered, state: Pitch) -> Sequence[Payload]:
+    """Only an approval is undone by a charter that was refused; then it is mended, and decided again."""
+    match state:
+        case Ended(by=PitchApproved()):
+            return [PitchReturned(pitch_id=command.pitch_id)]
+        case _:
+            return []
+
+
 def withdraw(command: WithdrawPitch, state: Pitch) -> Sequence[Payload]:
     """Whatever is not ended can be withdrawn."""
     match state:
@@ -233,7 +246,9 @@ def evolve(state: Pitch, event: Payload) -> Pitch:
             return Screened(content)
         case PitchDeferred(until_on=until_on), (Screened(content) | Deferred(content)):
             return Deferred(content, until_on)
-        case PitchReturned(), (Submitted(content) | Screened(content) | Deferred(content)):
+        case PitchReturned(), (
+            Submitted(content) | Screened(content) | Deferred(content) | Ended(content, by=PitchApproved())
+        ):
             return Returned(content)
         case (
             (PitchApproved() | PitchRejected() | PitchWithdrawn()),
@@ -244,4 +259,9 @@ def evolve(state: Pitch, event: Payload) -> Pitch:
             return state
 
 
-pitch_decider: Decider[Pitch, PitchCommand] = Decider(NoPitch(), evolve, decide)
+def concerns(state: Pitch) -> Sequence[UUID]:
+    """The unit that the pitch is for."""
+    return () if isinstance(state, NoPitch) else (state.content.unit_id,)
+
+
+pitch_decider: Decider[Pitch, PitchCommand] = Decider(NoPitch(), evolve, decide, concerns=concerns)

@@ -131,14 +131,14 @@ async def submit_pitch(body: NewPitch, call: Calling) -> Response:
     """On a template: every required field is checked, with the template's own message."""
     pitch_id = body.pitch_id or call.new_id()
     command = await _submission(SubmitPitch, pitch_id, body, call)
-    return await call.handle(pitch_decider, _stream(pitch_id), command, units=(body.unit_id,), created=pitch_id)
+    return await call.handle(pitch_decider, _stream(pitch_id), command, created=pitch_id)
 
 
 @routes.put("/pitches/{pitch_id}", status_code=204, summary="Submit a returned pitch again")
 async def resubmit_pitch(pitch_id: UUID, body: PitchContent, call: Calling) -> Response:
     """Only a pitch that was returned can be submitted again."""
     command = await _submission(ResubmitPitch, pitch_id, body, call)
-    return await call.handle(pitch_decider, _stream(pitch_id), command, units=(body.unit_id,))
+    return await call.handle(pitch_decider, _stream(pitch_id), command)
 
 
 @routes.post("/pitches/{pitch_id}/screening", status_code=204, summary="Screen a pitch")

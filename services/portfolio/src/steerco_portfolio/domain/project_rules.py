@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import assert_never
+from uuid import UUID
 
 from steerco_events.contracts.portfolio import (
     DeliveryConfidenceAssessed,
@@ -298,4 +299,15 @@ def _told(facts: Facts, event: Payload) -> Facts:
             return facts
 
 
-project_decider: Decider[Project, ProjectCommand] = Decider(NoProject(), evolve, decide, reserve)
+def concerns(state: Project) -> Sequence[UUID]:
+    """The unit that has the project."""
+    match state:
+        case NoProject() | CharterRefused():
+            return ()
+        case Running(facts) | OnHold(facts) | Over(facts):
+            return (facts.unit_id,)
+        case _:
+            assert_never(state)
+
+
+project_decider: Decider[Project, ProjectCommand] = Decider(NoProject(), evolve, decide, reserve, concerns)

@@ -132,12 +132,11 @@ async def _handle(
     project_id: UUID,
     command: ProjectCommand,
     *,
-    units: tuple[UUID, ...] = (),
     created: UUID | None = None,
     reason: str | None = None,
 ) -> Response:
     stream = f"project-{project_id}"
-    return await call.handle(project_decider, stream, command, units=units, created=created, reason=reason)
+    return await call.handle(project_decider, stream, command, created=created, reason=reason)
 
 
 @routes.post("/projects", status_code=201, summary="Register a project that ran elsewhere")
@@ -156,7 +155,7 @@ async def register_project(body: NewProject, call: Calling) -> Response:
         start=body.start.stated_date(),
         end=body.end.stated_date(),
     )
-    return await _handle(call, project_id, command, units=(body.unit_id,), created=project_id)
+    return await _handle(call, project_id, command, created=project_id)
 
 
 @routes.put("/projects/{project_id}/title", status_code=204, summary="Rename a project")
@@ -192,7 +191,7 @@ async def appoint_manager(project_id: UUID, body: Manager, call: Calling) -> Res
 async def move_project(project_id: UUID, body: ProjectMove, call: Calling) -> Response:
     """With all its facts; what was known before stays as it was."""
     command = MoveProject(project_id, await _unit(body.unit_id, call))
-    return await _handle(call, project_id, command, units=(body.unit_id,), reason=body.reason)
+    return await _handle(call, project_id, command, reason=body.reason)
 
 
 @routes.post("/projects/{project_id}/transition", status_code=204, summary="Move a project to another state")

@@ -110,6 +110,5 @@ async def _handle(
     created: UUID | None = None,
     reason: str | None = None,
 ) -> Response:
-    return await call.handle(
-        organization_decider, ORGANIZATION, command, units=(unit_id,), created=created, reason=reason
-    )
+    call.concerns(unit_id)
+    return await call.handle(organization_decider, ORGANIZATION, command, created=created, reason=reason)

@@ -6,10 +6,10 @@ from uuid import UUID
 from fastapi import Response
 from pydantic import Field, model_validator
 
-from steerco_risk.domain.risk import CloseRisk, KnownProject, RaiseRisk, RateRisk, Rating, risk_decider
+from steerco_risk.domain.risk import Closed, CloseRisk, KnownProject, Open, RaiseRisk, RateRisk, Rating, risk_decider
 from steerco_service.bodies import Body, Name, Prose
 from steerco_service.call import Call, Calling
-from steerco_service.reference.projects import project_seen
+from steerco_service.reference.projects import project_concerned
 from steerco_service.routing import router
 
 routes = router("risks")
@@ -61,7 +61,7 @@ class Closure(Body):
 
 
 async def _project(project_id: UUID, call: Call) -> KnownProject | None:
-    seen = await call.look_up(project_seen, project_id)
+    seen = await project_concerned(call, project_id)
     return KnownProject(seen.project_id, seen.project_version) if seen else None
 
 
@@ -84,11 +84,19 @@ async def raise_risk(body: NewRisk, call: Calling) -> Response:
 @routes.post("/risks/{risk_id}/rating", status_code=204, summary="Rate a risk")
 async def rate_risk(risk_id: UUID, body: RatingBody, call: Calling) -> Response:
     """The matrix in force gives the band."""
-    command = RateRisk(risk_id, Rating(body.probability, body.impact))
-    return await call.handle(risk_decider, f"risk-{risk_id}", command)
+    return await _handle(call, risk_id, RateRisk(risk_id, Rating(body.probability, body.impact)))
 
 
 @routes.post("/risks/{risk_id}/closure", status_code=204, summary="Close a risk")
 async def close_risk(risk_id: UUID, body: Closure, call: Calling) -> Response:
     """It counts no more in any total from now on."""
-    return await call.handle(risk_decider, f"risk-{risk_id}", CloseRisk(risk_id), reason=body.reason)
+    return await _handle(call, risk_id, CloseRisk(risk_id), reason=body.reason)
+
+
+async def _handle(call: Call, risk_id: UUID, command: RateRisk | CloseRisk, *, reason: str | None = None) -> Response:
+    """Concerns the unit that has the risk's project now, wherever it was when the risk was raised."""
+    stream = f"risk-{risk_id}"
+    match await call.fold(risk_decider, stream):
+        case Open(raised) | Closed(raised):
+            await project_concerned(call, raised.project_id)
+    return await call.handle(risk_decider, stream, command, reason=reason)
