@@ -112,6 +112,28 @@ async def test_every_text_field_refuses_control_characters_and_too_much(
                     assert answer.json()["errors"]
 
 
+async def test_a_day_is_iso_text_and_nothing_that_could_be_taken_for_one(
+    served: Served, clients: dict[str, httpx.AsyncClient], openapi: OpenApi
+) -> None:
+    asked = 0
+    for service, document in openapi(served).items():
+        for _, method, path, operation in operations({service: document}):
+            if "requestBody" not in operation or path == "/batch":
+                continue
+            schema = resolved(document, operation["requestBody"]["content"]["application/json"]["schema"])
+            for field, kind in schema["properties"].items():
+                kinds = [resolved(document, each) for each in kind.get("anyOf", [kind])]
+                if "date" in (each.get("format") for each in kinds):
+                    for value in (0, "86400", "2026-09-20T00:00:00Z", "20260920", "2026-02-30", "٢٠٢٦-٠٩-٢٠"):
+                        answer = await clients[service].request(method, filled(path), json={field: value})
+                        assert answer.status_code == 422
+                        assert f"/{field}" in [error["pointer"] for error in answer.json()["errors"]], (
+                            f"{path} {value!r}"
+                        )
+                        asked += 1
+    assert asked
+
+
 async def test_path_and_query_parameters_of_the_wrong_type_are_refused(
     served: Served, clients: dict[str, httpx.AsyncClient], openapi: OpenApi
 ) -> None:

@@ -104,7 +104,7 @@ async def test_an_id_that_came_with_several_persons_loses_none_of_them(
     [
         ({"course": "juggling"}, "unknown-course", "/course", "the office has no course 'juggling'; it has"),
         ({"completed_on": "2999-01-01"}, "completed-in-the-future", "/completed_on", "2999-01-01 is after today"),
-        ({"completed_on": "12.6.2026"}, "invalid-request", "/completed_on", "valid date"),
+        ({"completed_on": "12.6.2026"}, "invalid-request", "/completed_on", "a day is text such as"),
         ({"person_id": "me"}, "invalid-request", "/person_id", "valid UUID"),
         ({"course": "x" * 201}, "invalid-request", "/course", "at most 200"),
         ({"grade": "A"}, "invalid-request", "/grade", "Extra inputs are not permitted"),

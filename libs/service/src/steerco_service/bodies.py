@@ -4,19 +4,28 @@ import re
 from datetime import date
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from steerco_events.contracts.values import CURRENCIES, Figure, Money, StatedDate, parse_period
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _CONTROL_BUT_LINES = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 def _one_line(text: str) -> str:
     if _CONTROL.search(text):
         raise ValueError("control characters are not allowed")
-    if not text.strip():
-        raise ValueError("must not be blank")
     return text
 
 
@@ -32,8 +41,18 @@ def _known_currency(code: str) -> str:
     return code
 
 
-type Name = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=200), AfterValidator(_one_line)]
-"""One line of 1 to 200 characters."""
+def _iso_day(value: object) -> object:
+    if isinstance(value, date) or (isinstance(value, str) and _DAY.fullmatch(value)):
+        return value
+    raise ValueError("a day is text such as '2026-03-31'")
+
+
+type Name = Annotated[
+    str,
+    StringConstraints(strict=True, strip_whitespace=True, min_length=1, max_length=200),
+    AfterValidator(_one_line),
+]
+"""One line of 1 to 200 characters, without the spaces around it."""
 
 type Prose = Annotated[str, StringConstraints(strict=True, max_length=10_000), AfterValidator(_lines)]
 """Text of at most 10,000 characters, line breaks allowed."""
@@ -43,6 +62,9 @@ type Code = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Za-z0-9]
 
 type Currency = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Z]{3}$"), AfterValidator(_known_currency)]
 """An ISO 4217 code."""
+
+type Day = Annotated[date, BeforeValidator(_iso_day)]
+"""A day, as ISO 8601 text."""
 
 type Period = Annotated[str, StringConstraints(strict=True), AfterValidator(parse_period)]
 """`whole_life`, `fiscal_year 2023` or `fiscal_year 2022-23`."""
@@ -57,13 +79,15 @@ class Body(BaseModel):
 class MoneyBody(Body):
     """Money: decimal text with an ISO 4217 currency."""
 
-    amount: Annotated[str, Field(strict=True, examples=["125000.00"])]
     currency: Annotated[Currency, Field(examples=["EUR"])]
+    amount: Annotated[str, Field(strict=True, examples=["125000.00"])]
 
-    @model_validator(mode="after")
-    def _parses(self) -> Self:
-        self.money()
-        return self
+    @field_validator("amount")
+    @classmethod
+    def _is_of_its_currency(cls, amount: str, found: ValidationInfo) -> str:
+        if "currency" in found.data:
+            Money.parse(amount, found.data["currency"])
+        return amount
 
     def money(self) -> Money:
         """The value."""
@@ -92,7 +116,7 @@ class FigureBody(Body):
 class StatedDateBody(Body):
     """A day, or the words `said` in its place, or neither (*not stated*)."""
 
-    on: date | None = None
+    on: Day | None = None
     said: Name | None = None
 
     @model_validator(mode="after")

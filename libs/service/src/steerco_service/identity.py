@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +17,8 @@ from steerco_service.problems import Problem
 ISSUER = "urn:steerco:local"
 AUDIENCE = "steerco"
 ALGORITHM = "Ed25519"
+TOKENS_KEPT = 256
+"""Of so many tokens the signature is checked once; their claims are checked at every request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,11 @@ class Authenticator:
     def __init__(self, public: dict[str, Any], clock: Clock) -> None:
         self._key = OKPKey.import_key(public)
         self._clock = clock
+        self._signed = lru_cache(TOKENS_KEPT)(self._verified)
+
+    def _verified(self, token: str) -> dict[str, Any]:
+        """The claims that the issuer signed, whether they hold now or not."""
+        return jwt.decode(token, self._key, algorithms=[ALGORITHM]).claims
 
     def principal(self, authorization: str | None) -> Principal:
         """The principal of an `Authorization` header. Raises a 401 `Problem` that says what is wrong."""
@@ -77,7 +85,7 @@ class Authenticator:
         if scheme.lower() != "bearer" or not token:
             raise _unauthorized("an Authorization header with a bearer token is needed")
         try:
-            claims = jwt.decode(token, self._key, algorithms=[ALGORITHM]).claims
+            claims = self._signed(token)
             self._registry().validate(claims)
             actor = Actor(UUID(claims["sub"]), str(claims["job_title"]))
             return Principal(actor, str(claims.get("azp", "unknown")))

@@ -81,7 +81,7 @@ def _problem_of_validation(error: RequestValidationError) -> Problem:
             reason = found.get("ctx", {}).get("error", "")
             return Problem(400, "malformed-json", f"the body is not JSON: {reason}")
         where, *path = found["loc"]
-        pointer = "/" + "/".join(str(part) for part in path) if path else ""
+        pointer = "".join(f"/{_escaped(str(part))}" for part in path)
         message = found["msg"].removeprefix("Value error, ")
         if found["type"] not in ("missing", "extra_forbidden") and "input" in found:
             message = f"{message} (got {printable(found['input'])})"
@@ -89,6 +89,11 @@ def _problem_of_validation(error: RequestValidationError) -> Problem:
     first = errors[0]
     detail = f"{first['pointer'] or first['in']}: {first['detail']}"
     return Problem(422, "invalid-request", detail, errors=errors)
+
+
+def _escaped(part: str) -> str:
+    """A part of a JSON pointer (RFC 6901)."""
+    return part.replace("~", "~0").replace("/", "~1")
 
 
 _HTTP_CODES = {404: "not-found", 405: "method-not-allowed"}

@@ -27,6 +27,8 @@ from steerco_service.traces import install_tracing
 from steerco_service.workers import Run, run_workers, workers
 
 GRACE_SECONDS = 5
+POOL = 3
+"""Connections at rest, and as many more under load: twelve processes fit into PostgreSQL's default of 100."""
 
 
 class Process:
@@ -46,7 +48,7 @@ class Process:
         self._signals = Signals()
         self.runtime = Runtime(
             service=service,
-            engine=create_async_engine(settings.database_url, pool_size=5, max_overflow=5),
+            engine=create_async_engine(settings.database_url, pool_size=POOL, max_overflow=POOL),
             registry=registry,
             clock=clock,
             authenticator=Authenticator(json.loads(settings.issuer_key.read_text()), clock),

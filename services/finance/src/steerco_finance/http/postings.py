@@ -1,6 +1,5 @@
 """Commands on actual costs."""
 
-from datetime import date
 from typing import Annotated
 from uuid import UUID
 
@@ -16,7 +15,7 @@ from steerco_finance.domain.posting import (
     posting_decider,
 )
 from steerco_finance.http.projects import known_project
-from steerco_service.bodies import Body, MoneyBody, Name, Period
+from steerco_service.bodies import Body, Day, MoneyBody, Name, Period
 from steerco_service.call import Calling
 from steerco_service.reference.projects import project_concerned
 from steerco_service.routing import router
@@ -31,7 +30,7 @@ class NewPosting(Body):
     source: Annotated[Name, Field(examples=["ledger"])]
     reference: Annotated[Name, Field(examples=["INV-2026-0815"])]
     cost: MoneyBody
-    incurred_on: Annotated[date, Field(examples=["2026-09-20"])]
+    incurred_on: Annotated[Day, Field(examples=["2026-09-20"])]
     period: Annotated[Period, Field(examples=["fiscal_year 2026"])]
 
 

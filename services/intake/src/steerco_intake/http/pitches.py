@@ -21,7 +21,7 @@ from steerco_intake.domain.pitch import (
     WithdrawPitch,
 )
 from steerco_intake.domain.pitch_rules import pitch_decider
-from steerco_service.bodies import Body, Code, Currency, MoneyBody, Name, Prose
+from steerco_service.bodies import Body, Code, Currency, Day, MoneyBody, Name, Prose
 from steerco_service.call import Call, Calling
 from steerco_service.reference.units import unit_seen
 from steerco_service.routing import router
@@ -72,7 +72,7 @@ class PitchDecision(Body):
     outcome: Literal["approved", "rejected", "deferred", "returned"]
     reason: Annotated[Name, Field(examples=["Pays back within two years"])]
     until_on: Annotated[
-        date | None, Field(validate_default=True, description="A day after today: with `deferred`, and only then.")
+        Day | None, Field(validate_default=True, description="A day after today: with `deferred`, and only then.")
     ] = None
 
     @field_validator("until_on")

@@ -11,7 +11,7 @@ from steerco_intake.domain.pitch import UnknownPitch
 from steerco_intake.domain.template import TEMPLATES
 from steerco_intake.projections.pitches import PitchRow, pitches, pitches_listed
 from steerco_service.asking import Asker
-from steerco_service.bodies import MoneyAnswer
+from steerco_service.bodies import Day, MoneyAnswer
 from steerco_service.reading import Paged, Read
 from steerco_service.routing import router
 
@@ -74,7 +74,7 @@ async def list_pitches(
     page: Paged,
     unit_id: Annotated[UUID | None, Query(description="Of this unit only.")] = None,
     state: Annotated[PitchState | None, Query(description="In this state only.")] = None,
-    until_on: Annotated[date | None, Query(description="Deferred to this day or an earlier one only.")] = None,
+    until_on: Annotated[Day | None, Query(description="Deferred to this day or an earlier one only.")] = None,
 ) -> list[PitchAnswer]:
     """In the order of their ids; the next page is in the `Link` header."""
     return [_answer(PitchAnswer, row) for row in await pitches_listed(reading, page, unit_id, state, until_on)]

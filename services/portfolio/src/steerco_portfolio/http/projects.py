@@ -1,6 +1,5 @@
 """Commands on projects."""
 
-from datetime import date
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
@@ -29,7 +28,7 @@ from steerco_portfolio.domain.project import (
     Transition,
 )
 from steerco_portfolio.domain.project_rules import project_decider
-from steerco_service.bodies import Body, Code, Currency, Name, Prose, StatedDateBody
+from steerco_service.bodies import Body, Code, Currency, Day, Name, Prose, StatedDateBody
 from steerco_service.call import Call, Calling
 from steerco_service.routing import router
 
@@ -72,7 +71,7 @@ class Assessment(Body):
     assessor: Annotated[Name, Field(examples=["independent review"])]
     rating: Annotated[GivenRating | None, Field(examples=["amber"])] = None
     said: Annotated[Name | None, Field(examples=["Exempt under the law"])] = None
-    assessed_on: date | None = None
+    assessed_on: Day | None = None
     evidence: Prose | None = None
 
     @model_validator(mode="after")
@@ -91,7 +90,7 @@ class Manager(Body):
 
     person_id: UUID
     job_title: Annotated[Name, Field(examples=["Senior project manager"])]
-    from_on: Annotated[date, Field(examples=["2026-05-01"])]
+    from_on: Annotated[Day, Field(examples=["2026-05-01"])]
 
 
 class ProjectMove(Body):

@@ -1,6 +1,5 @@
 """Commands on the organization."""
 
-from datetime import date
 from typing import Annotated
 from uuid import UUID
 
@@ -17,7 +16,7 @@ from steerco_portfolio.domain.organization import (
     RenameUnit,
     organization_decider,
 )
-from steerco_service.bodies import Body, Code, Name
+from steerco_service.bodies import Body, Code, Day, Name
 from steerco_service.call import Call, Calling
 from steerco_service.routing import router
 
@@ -58,7 +57,7 @@ class PmoModelChoice(Body):
     """A PMO model, and the day from which it holds."""
 
     pmo_model: Annotated[PmoModel, Field(examples=["coach"])]
-    effective_on: Annotated[date, Field(examples=["2027-01-01"])]
+    effective_on: Annotated[Day, Field(examples=["2027-01-01"])]
     reason: Name | None = None
 
 

@@ -1,13 +1,12 @@
 """Commands on learners."""
 
-from datetime import date
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Response
 from pydantic import Field
 
-from steerco_service.bodies import Body, Name
+from steerco_service.bodies import Body, Day, Name
 from steerco_service.call import Calling
 from steerco_service.routing import router
 from steerco_training.domain.learner import RecordCompletion, WaiveObligation, learner_decider
@@ -21,7 +20,7 @@ class NewCompletion(Body):
     completion_id: UUID | None = None
     person_id: UUID
     course: Annotated[Name, Field(examples=["project-management-essentials"])]
-    completed_on: Annotated[date, Field(examples=["2026-06-12"])]
+    completed_on: Annotated[Day, Field(examples=["2026-06-12"])]
 
 
 class Waiver(Body):
