@@ -38,8 +38,8 @@ from steerco_portfolio.domain.organization import (
     UnitWouldHangUnderItself,
     UnknownParent,
     UnknownUnit,
-    organization_decider,
 )
+from steerco_portfolio.domain.organization_rules import organization_decider
 
 organization = spec(organization_decider)
 

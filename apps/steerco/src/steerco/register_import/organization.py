@@ -14,7 +14,8 @@ from steerco_events.contracts.portfolio import UnitClosed, UnitKind, UnitOpened
 from steerco_events.decider import Refusal
 from steerco_events.ids import derived_id
 from steerco_events.registry import Payload
-from steerco_portfolio.domain.organization import OpenUnit, Organization, organization_decider
+from steerco_portfolio.domain.organization import OpenUnit, Organization
+from steerco_portfolio.domain.organization_rules import organization_decider
 from steerco_portfolio.domain.placement import unit_for_delivery
 from steerco_portfolio.domain.project import KnownUnit
 

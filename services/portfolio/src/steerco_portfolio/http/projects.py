@@ -7,7 +7,8 @@ from fastapi import Response
 from pydantic import Field, model_validator
 
 from steerco_events.contracts.portfolio import ProjectState, Rating
-from steerco_portfolio.domain.organization import ORGANIZATION, organization_decider
+from steerco_portfolio.domain.organization import ORGANIZATION
+from steerco_portfolio.domain.organization_rules import organization_decider
 from steerco_portfolio.domain.placement import unit_for_delivery
 from steerco_portfolio.domain.project import (
     AppointManager,

@@ -14,8 +14,8 @@ from steerco_portfolio.domain.organization import (
     MoveUnit,
     OpenUnit,
     RenameUnit,
-    organization_decider,
 )
+from steerco_portfolio.domain.organization_rules import organization_decider
 from steerco_service.bodies import Body, Code, Day, Name
 from steerco_service.call import Call, Calling
 from steerco_service.routing import router

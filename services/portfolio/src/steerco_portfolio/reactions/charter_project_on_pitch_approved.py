@@ -7,7 +7,8 @@ from steerco_events.decider import Refusal
 from steerco_events.envelope import Recorded
 from steerco_events.ids import derived_id
 from steerco_events.reactions import Order, Reaction, Sight
-from steerco_portfolio.domain.organization import ORGANIZATION, organization_decider
+from steerco_portfolio.domain.organization import ORGANIZATION
+from steerco_portfolio.domain.organization_rules import organization_decider
 from steerco_portfolio.domain.placement import unit_for_delivery
 from steerco_portfolio.domain.project import CharterProject, RefuseCharter
 from steerco_portfolio.domain.project_rules import project_decider
