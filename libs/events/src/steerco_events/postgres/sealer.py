@@ -25,7 +25,6 @@ from steerco_events.positions import advanced
 from steerco_events.postgres.lease import Lease, let_go
 from steerco_events.postgres.schema import LOG_LOCK
 
-_HIGH_WATER = text("SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM log.positions")
 _HOLDERS = text(
     "SELECT DISTINCT virtualtransaction FROM pg_locks WHERE locktype = 'advisory'"
     " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
@@ -35,7 +34,10 @@ _UNSEALED = text(
     "SELECT partition, max(position) AS position, count(*) AS events, min(position) AS first"
     " FROM log.events WHERE position > :sealed AND position <= :safe GROUP BY partition"
 )
-_HEAD = text("SELECT position, positions, watermark FROM log.head")
+_HEAD = text(
+    "SELECT h.position, h.positions, h.watermark,"
+    " CASE WHEN s.is_called THEN s.last_value ELSE 0 END AS high_water FROM log.head h, log.positions s"
+)
 _MOVE_HEAD = text(
     "UPDATE log.head SET position = :position, positions = :positions, watermark = :watermark"
     " WHERE position = :seen AND watermark = :seen_watermark"
@@ -119,9 +121,9 @@ class Sealer:
     async def scan(self) -> Sealed:
         """One scan; at most one seal. Raises `LeaseLost` or `Superseded`, and then has changed nothing."""
         async with self._engine.begin() as tx:
-            head = (await tx.execute(_HEAD)).one()
             now = self._clock.now()
-            high_water: int = (await tx.execute(_HIGH_WATER)).scalar_one()
+            head = (await tx.execute(_HEAD)).one()
+            high_water: int = head.high_water
             if high_water == head.position:
                 self._high_water, self._first_seen = high_water, {}
                 return Sealed(0, pending=False)
@@ -153,8 +155,7 @@ class Sealer:
         now = self._clock.now()
         async with self._engine.begin() as tx:
             head = (await tx.execute(_HEAD)).one()
-            high_water = (await tx.execute(_HIGH_WATER)).scalar_one()
-            if high_water == head.position and now > head.watermark:
+            if head.high_water == head.position and now > head.watermark:
                 await self._lease.hold(tx)
                 await self._move(tx, head, head.position, tuple(head.positions), now)
 
