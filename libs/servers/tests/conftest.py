@@ -1,6 +1,7 @@
 import asyncio
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -39,12 +40,21 @@ def as_root() -> None:
 
 @pytest.fixture
 async def script() -> AsyncIterator[Script]:
-    """Run Python code in a process of its own, with arguments; it is killed if it outlives the test."""
+    """Run Python code in a process of its own, with arguments; it is killed if it outlives the test.
+
+    It hears SIGINT also where the tests run in the background of a shell, which lets its jobs ignore it.
+    """
     started: list[Process] = []
 
     async def run(code: str, *arguments: object, **environment: str) -> Process:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", code, *map(str, arguments), stdout=PIPE, env={**os.environ, **environment}
+            sys.executable,
+            "-c",
+            code,
+            *map(str, arguments),
+            stdout=PIPE,
+            env={**os.environ, **environment},
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         started.append(process)
         return process
