@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from steerco_servers.child import ServerMissing
+from steerco_servers.jars import demand_kafka
 from steerco_servers.testing import TemporaryPostgres, temporary_postgres
 
 type Script = Callable[..., Awaitable[Process]]
@@ -36,6 +38,15 @@ def scratch() -> Iterator[Path]:
 def as_root() -> None:
     if os.geteuid() != 0:
         pytest.skip("only root can start a server as another user")
+
+
+@pytest.fixture(scope="session")
+def own_kafka() -> None:
+    """A broker of our own can be started, whether or not another one is named."""
+    try:
+        demand_kafka()
+    except ServerMissing as missing:
+        pytest.skip(str(missing))
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from steerco_servers.child import runs
 from steerco_servers.jars import find_java, kafka_jars
 from steerco_servers.kafka import KafkaServer, ServerFailed, ServerMissing, remove_kafka, start_kafka
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.usefixtures("own_kafka")]
 
 type Script = Callable[..., Awaitable[Process]]
 type Eventually = Callable[[Callable[[], bool]], Awaitable[None]]
