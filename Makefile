@@ -71,4 +71,5 @@ members: setup ## Each member by itself: what it imports but does not declare fa
 	@tools/members.sh $(UV) $(MEMBERS)
 
 test: setup ## Every test, against a real PostgreSQL and a real Kafka
-	@$(BIN)/pytest -q
+	@$(BIN)/python -m steerco_servers.needs
+	@$(BIN)/pytest -q --numprocesses 3 --dist loadfile

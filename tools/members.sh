@@ -1,19 +1,33 @@
 #!/bin/sh
 # Installs each member alone, in a bare environment, and runs its own tests there: an import that it does not
-# declare fails here. What needs Kafka runs in `make test` only.
+# declare fails here. What needs Kafka runs in `make test` only. Some members at once; each says its part at its end.
 # usage: tools/members.sh UV MEMBER...
 set -eu
-uv=$1
-shift
-python=$(PYTHON="${PYTHON:-}" tools/find-python.sh)
-mkdir -p build/members
-for member in "$@"; do
-    alone=build/members/$(basename "$member")
-    echo "· $member alone"
-    "$uv" venv --quiet --clear --python "$python" "$alone"
-    "$uv" pip install --quiet --python "$alone/bin/python" -c requirements.lock "./$member" \
-        --group "$member/pyproject.toml:test"
-    if [ -d "$member/tests" ]; then
-        "$alone/bin/python" -m pytest -q -m "not kafka" "$member/tests"
+
+at_once=3
+
+alone() {
+    uv=$1 member=$2 bare=build/members/$(basename "$2")
+    "$uv" venv --quiet --clear --python "$python" "$bare" &&
+        "$uv" pip install --quiet --python "$bare/bin/python" -c requirements.lock "./$member" \
+            --group "$member/pyproject.toml:test" &&
+        { [ ! -d "$member/tests" ] || "$bare/bin/python" -m pytest -q -m "not kafka" "$member/tests"; }
+}
+
+if [ "${1:-}" = --alone ]; then
+    said=build/members/$(basename "$3").log
+    if (alone "$2" "$3") >"$said" 2>&1; then
+        echo "· $3 alone: $(tail -n 1 "$said")"
+    else
+        echo "· $3 alone"
+        cat "$said"
+        exit 1
     fi
-done
+else
+    uv=$1
+    shift
+    python=$(PYTHON="${PYTHON:-}" tools/find-python.sh)
+    export python
+    mkdir -p build/members
+    printf '%s\n' "$@" | xargs -P "$at_once" -I MEMBER "$0" --alone "$uv" MEMBER
+fi

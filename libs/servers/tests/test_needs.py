@@ -1,0 +1,35 @@
+"""What the tests need and is missing is said before the first of them, in one line."""
+
+from pathlib import Path
+
+import pytest
+
+from steerco_servers.needs import main
+
+
+@pytest.fixture
+def bare_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Neither Java nor Maven nor a broker of one's own, and nothing fetched before."""
+    for name in ("STEERCO_TEST_KAFKA", "JAVA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("STEERCO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    return tmp_path
+
+
+def test_java_is_named_where_it_is_missing(bare_machine: Path) -> None:
+    with pytest.raises(SystemExit, match=r"^Java 17 or newer is missing: .*STEERCO_TEST_KAFKA=host:port"):
+        main()
+
+
+def test_maven_is_named_where_there_is_java_alone(bare_machine: Path) -> None:
+    java = bare_machine / "java"
+    java.write_text("#!/bin/sh\necho 'openjdk version \"21.0.1\"' >&2\n")
+    java.chmod(0o755)
+    with pytest.raises(SystemExit, match=r"^Maven \(mvn\) is missing"):
+        main()
+
+
+def test_a_broker_of_ones_own_needs_neither(bare_machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STEERCO_TEST_KAFKA", "127.0.0.1:9092")
+    main()
