@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.editions.registers import ROWS, amounts, asked, load, made_up, shown
+from tests.editions.registers import MAP, ROWS, amounts, asked, load, made_up, shown
 from tests.editions.running import RunningEdition, running_edition, steerco, without_instants
 
 
