@@ -72,15 +72,17 @@ def types_of(service: str, fit: Callable[[set[str]], bool] = bool) -> Sequence[t
 def lives() -> Iterable[Life]:
     """Every stream of the enterprise. A new event type joins the stream that its fields fit."""
     of_units = types_of("portfolio", lambda names: "project_id" not in names)
-    of_projects = types_of("portfolio", lambda names: "project_id" in names and names != {"code", "project_id"})
+    apart = (portfolio.ProjectCodeTaken, portfolio.RegisterRowKept)
+    of_projects = [each for each in types_of("portfolio", lambda names: "project_id" in names) if each not in apart]
     begun = (portfolio.ProjectChartered, portfolio.ProjectRegistered)
-    taken = (portfolio.ProjectCodeTaken,)
+    taken, kept = ([each] for each in apart)
     of_budgets = types_of("finance", lambda names: "posting_id" not in names)
     of_postings = types_of("finance", lambda names: "posting_id" in names)
     yield Life("portfolio", "organization", (portfolio.UnitOpened,), of_units, {})
     for n, project in enumerate(ids("project")):
         yield Life("portfolio", f"project-{project}", begun, of_projects, {"project_id": [project]})
         yield Life("portfolio", f"project-code-P-{n}", taken, taken, {"project_id": [project]})
+        yield Life("portfolio", f"register-row-{project}", kept, kept, {"project_id": [project]})
         yield Life("finance", f"budget-{project}", of_budgets, of_budgets, {"project_id": [project]})
     for posting in ids("posting"):
         yield Life("finance", f"posting-{posting}", (finance.ActualCostPosted,), of_postings, {"posting_id": [posting]})

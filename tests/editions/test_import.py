@@ -95,3 +95,27 @@ def test_a_rebuilt_view_has_the_same_rows_and_the_old_one_answers_meanwhile(edit
     assert rebuilding.returncode == 0
     assert answered
     assert without_instants(shown(edition, "enterprise", "--by", "month", "--over")) == before
+
+
+def test_what_was_done_by_hand_stays_when_the_import_comes_from_another_machine(
+    edition: RunningEdition, register: Path, tmp_path: Path
+) -> None:
+    edition.steerco("move", "GMPP-3", "--to", "ROADS-ict", "--reason", "Roads pays for it")
+    elsewhere = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+        "STEERCO_URL": edition.run["url"],
+        "STEERCO_TOKEN": edition.run["token"],
+    }
+    done = subprocess.run(
+        steerco("import", "projects", str(register), "--map", MAP),
+        env=elsewhere,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert f"{ROWS} unchanged, 0 refused; 0 changes made" in done.stdout, done.stderr
+    (project,) = asked(edition, "/portfolio/projects", code="GMPP-3").json()
+    (unit,) = asked(edition, "/portfolio/units", code="ROADS-ict").json()
+    assert project["unit_id"] == unit["unit_id"]

@@ -1,45 +1,32 @@
-"""What an import remembers of the one before it."""
+"""What an import keeps of what the register said, and what the next makes of it."""
 
-from pathlib import Path
+import json
 
-from steerco.register_import.memory import KeptMemory
-from steerco.register_import.plan import facts_of
+from steerco.register_import.memory import memory_of, news
+from steerco.register_import.plan import Command, Memory, facts_of
 from steerco.testkit.registers import found
 
 
-def kept(notes: Path) -> KeptMemory:
-    return KeptMemory(notes, "Register")
+def kept(*commands: Command) -> Memory:
+    """What portfolio would answer after these commands."""
+    return memory_of(command["body"] for command in commands)
 
 
-def test_nothing_is_remembered_before_the_first_import(tmp_path: Path) -> None:
-    assert kept(tmp_path).said == {}
+def test_what_was_loaded_is_remembered_as_it_was_said() -> None:
+    entries = found({}, {"budget": "Withheld"}).entries
+    assert kept(*news(entries, {}, "Register")) == {entry.reference: facts_of(entry) for entry in entries}
 
 
-def test_what_was_loaded_is_remembered_by_the_next_import(tmp_path: Path) -> None:
-    entries = found({}, {}).entries
-    kept(tmp_path).remember(entries)
-    assert kept(tmp_path).said == {entry.reference: facts_of(entry) for entry in entries}
+def test_a_row_is_kept_by_a_command_on_its_project_under_its_source() -> None:
+    (entry,) = found({}).entries
+    (command,) = news([entry], {}, "Register")
+    assert command["path"] == f"/projects/{entry.project_id}/register-row"
+    assert (command["body"]["source"], command["body"]["reference"]) == ("Register", "1")
+    assert json.loads(command["body"]["said"]["title"]) == {"title": "Register on line"}
 
 
-def test_the_newest_word_of_a_reference_counts(tmp_path: Path) -> None:
-    memory = kept(tmp_path)
-    memory.remember(found({}).entries)
-    memory.remember(found({"name": "Another title"}).entries)
-    assert kept(tmp_path).said["1"]["title"] == {"title": "Another title"}
-
-
-def test_the_same_again_writes_nothing(tmp_path: Path) -> None:
-    kept(tmp_path).remember(found({}).entries)
-    (notes,) = (tmp_path / "imports").iterdir()
-    before = notes.read_bytes()
-    kept(tmp_path).remember(found({}).entries)
-    assert notes.read_bytes() == before
-
-
-def test_a_line_that_was_cut_off_says_nothing_and_spoils_no_other(tmp_path: Path) -> None:
-    kept(tmp_path).remember(found({}, {}).entries)
-    (notes,) = (tmp_path / "imports").iterdir()
-    notes.write_bytes(notes.read_bytes()[:-7])
-    assert set(kept(tmp_path).said) == {"1"}
-    kept(tmp_path).remember(found({}, {}).entries)
-    assert set(kept(tmp_path).said) == {"1", "2"}
+def test_only_what_is_said_otherwise_is_kept_anew() -> None:
+    memory = kept(*news(found({}, {}).entries, {}, "Register"))
+    (command,) = news(found({}, {"name": "Another title"}).entries, memory, "Register")
+    assert command["body"]["reference"] == "2"
+    assert list(news(found({}, {}).entries, memory, "Register")) == []

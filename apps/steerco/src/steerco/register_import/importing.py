@@ -1,12 +1,13 @@
 """An import from the file to the report."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from steerco.client import Client
+from steerco.client import NOTHING_SEEN, Client, CommandFailed
 from steerco.register_import.entries import Found, entries_of
 from steerco.register_import.memory import KeptMemory
 from steerco.register_import.organization import Units, units_for
@@ -34,7 +35,7 @@ class Register:
 def _load(client: Client, console: Console, register: RegisterMap, found: Found, dry_run: bool) -> Report:
     there = present(client, register.source)
     units = units_for(found.entries, there.units, register)
-    memory = KeptMemory(client.at.notes, register.source)
+    memory = KeptMemory(client, register.source)
     planned = plan(found, there, units, register, memory.said)
     if dry_run:
         return Report(found, units, planned, planned.steps, planned.refused, None, True)
@@ -46,15 +47,21 @@ def _send(client: Client, console: Console, found: Found, units: Units, planned:
     with Progress(*columns, TimeRemainingColumn(), console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task("loading rows", total=len(planned.steps))
 
+        kept = NOTHING_SEEN
+
         def finished(steps: Sequence[Step]) -> None:
-            memory.remember(step.entry for step in steps)
+            nonlocal kept
+            with suppress(CommandFailed):  # then the next import compares with what is there
+                kept = kept.merged(memory.remember(step.entry for step in steps))
             progress.advance(task, len(steps))
 
         open_units(client, units)
         unchanged = [step for step in planned.steps if not step.changes]
         finished(unchanged)
         sent = send(client, [step for step in planned.steps if step.changes], finished)
-    if sent.seen.seen and not sent.lost:
-        client.get("/reporting/sources", after=sent.seen)
+    seen = sent.seen.merged(kept)
+    if seen.seen and not sent.lost:
+        client.get("/portfolio/register-rows", {"limit": "1"}, after=seen)
+        client.get("/reporting/sources", after=seen)
     refused = sorted([*planned.refused, *sent.refused], key=lambda each: each.row)
     return Report(found, units, planned, [*unchanged, *sent.done], refused, sent.lost, False)

@@ -1,51 +1,60 @@
-"""What the last import said, so that only what the register changed becomes a command.
+"""What the last import said, kept in the edition, so that only what the register changed becomes a command.
 
 It only ever suppresses commands: without it, a register is compared with what is there.
 """
 
 import json
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
-from slugify import slugify
-
+from steerco.client import NOTHING_SEEN, Client
 from steerco.register_import.entries import Entry, Json
-from steerco.register_import.plan import Memory, facts_of
+from steerco.register_import.plan import REASON, Command, Memory, facts_of
+from steerco_events.positions import Token
+
+AT_ONCE = 500
+
+
+def memory_of(rows: Iterable[Mapping[str, Any]]) -> Memory:
+    """What the rows that portfolio keeps of a source say, by reference."""
+    return {row["reference"]: {name: json.loads(text) for name, text in row["said"].items()} for row in rows}
+
+
+def news(entries: Iterable[Entry], memory: Memory, source: str) -> Iterator[Command]:
+    """The commands that keep what entries say otherwise than is remembered."""
+    for entry in entries:
+        facts = facts_of(entry)
+        if memory.get(entry.reference) != facts:
+            yield {
+                "method": "PUT",
+                "path": f"/projects/{entry.project_id}/register-row",
+                "body": {"source": source, "reference": entry.reference, "said": _texts(facts)},
+                "group": entry.reference,
+                "reason": REASON,
+            }
+
+
+def _texts(facts: Mapping[str, Json]) -> Mapping[str, str]:
+    return {name: json.dumps(body, sort_keys=True) for name, body in facts.items()}
 
 
 class KeptMemory:
-    """The notes of one source: a line per entry that was loaded, the newest of a reference counts.
+    """What portfolio keeps of one source."""
 
-    A line is added when its entry is loaded whole; one that was cut off in the middle says nothing.
-    """
+    def __init__(self, client: Client, source: str) -> None:
+        self._client = client
+        self._source = source
+        self.said = memory_of(client.pages("/portfolio/register-rows", source=source))
 
-    def __init__(self, notes: Path, source: str) -> None:
-        self._path = notes / "imports" / f"{slugify(source)}.jsonl"
-        self._said = dict(self._read())
+    def remember(self, entries: Iterable[Entry]) -> Token:
+        """These entries are loaded whole; what that covers.
 
-    @property
-    def said(self) -> Memory:
-        """What the last import said, by reference."""
-        return dict(self._said)
-
-    def remember(self, entries: Iterable[Entry]) -> None:
-        """These entries are loaded."""
-        news = {entry.reference: facts_of(entry) for entry in entries}
-        lines = [json.dumps([reference, said]) for reference, said in news.items() if self._said.get(reference) != said]
-        if lines:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            with self._path.open("a") as notes:
-                notes.write("".join(f"\n{line}" for line in lines))
-        self._said |= news
-
-    def _read(self) -> Iterable[tuple[str, Mapping[str, Json]]]:
-        try:
-            lines = self._path.read_text().splitlines()
-        except (OSError, ValueError):
-            return
-        for line in lines:
-            try:
-                reference, said = json.loads(line)
-            except ValueError:
-                continue
-            yield reference, said
+        Raises `CommandFailed`; the next import then compares with what is there.
+        """
+        commands: Sequence[Command] = list(news(entries, self.said, self._source))
+        seen = NOTHING_SEEN
+        for start in range(0, len(commands), AT_ONCE):
+            for answer in self._client.batch("portfolio", commands[start : start + AT_ONCE], NOTHING_SEEN):
+                if answer["status"] < 400:
+                    seen = seen.merged(Token.decode(answer["headers"]["consistency-token"]))
+        return seen

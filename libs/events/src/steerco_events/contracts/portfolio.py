@@ -1,6 +1,6 @@
 """Events of portfolio: the organization and its projects.
 
-Streams: `organization` (one for the whole tree), `project-<id>`, `project-code-<CODE>`.
+Streams: `organization` (one for the whole tree), `project-<id>`, `project-code-<CODE>`, `register-row-<project id>`.
 """
 
 from datetime import date
@@ -106,6 +106,16 @@ class ProjectCharterRefused:
     pitch_id: UUID
     refusal: str
     detail: str
+
+
+@event(PORTFOLIO, "register-row-kept")
+class RegisterRowKept:
+    """What a register said of a project when its row was last loaded whole: each fact's name, and its words as JSON."""
+
+    project_id: UUID
+    source: str
+    reference: str
+    said: dict[str, str]
 
 
 @event(PORTFOLIO, "project-renamed")

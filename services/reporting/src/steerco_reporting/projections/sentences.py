@@ -39,6 +39,8 @@ def _project(event: Payload) -> str | None:
             return f'Chartered as {code} "{title}" ({currency})'
         case portfolio.ProjectRegistered(code=code, title=title) as taken:
             return f'Taken over from {taken.source} ({taken.reference}) as {code} "{title}", {_words(taken.state)}'
+        case portfolio.RegisterRowKept(source=source, reference=reference):
+            return f"Row {reference} of {source} was loaded"
         case portfolio.ProjectCodeTaken(code=code):
             return f"The code {code} was taken"
         case portfolio.ProjectCharterRefused(detail=detail):

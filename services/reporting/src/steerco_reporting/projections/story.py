@@ -68,7 +68,7 @@ def evolve_event(row: EventRow | None, event: Recorded) -> EventRow | None:
 
 def _project(event: Recorded) -> UUID | None:
     match event.payload:
-        case portfolio.ProjectCodeTaken():
+        case portfolio.ProjectCodeTaken() | portfolio.RegisterRowKept():
             return None
         case payload:
             return getattr(payload, "project_id", None)

@@ -1,0 +1,56 @@
+"""What registers said of projects: kept by imports, read by the next."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Query, Response
+from pydantic import BaseModel, Field
+
+from steerco_portfolio.domain.project_rules import concerns, project_decider
+from steerco_portfolio.domain.register_row import KeepRegisterRow, register_row_decider
+from steerco_portfolio.projections.register_rows import register_rows_listed
+from steerco_service.bodies import Body, Name, Prose
+from steerco_service.call import Calling
+from steerco_service.reading import Paged, Read
+from steerco_service.routing import router
+
+routes = router("register rows")
+
+
+class RegisterRow(Body):
+    """A row as it was loaded: each fact by its name, its words as JSON text."""
+
+    source: Annotated[Name, Field(examples=["project register 2026"])]
+    reference: Annotated[Name, Field(examples=["7"])]
+    said: Annotated[dict[Name, Prose], Field(max_length=100, examples=[{"title": '{"title": "Call center"}'}])]
+
+
+class RegisterRowAnswer(BaseModel):
+    """What a register last said of a project."""
+
+    project_id: UUID
+    source: str
+    reference: str
+    said: dict[str, str]
+
+
+@routes.put("/projects/{project_id}/register-row", status_code=204, summary="Keep what a register says of a project")
+async def keep_register_row(project_id: UUID, body: RegisterRow, call: Calling) -> Response:
+    """Once all of the row is loaded: the next import takes over only what the register changed since."""
+    units = concerns(await call.fold(project_decider, f"project-{project_id}"))
+    call.concerns(*units)
+    command = KeepRegisterRow(
+        project_id=project_id, is_known=bool(units), source=body.source, reference=body.reference, said=body.said
+    )
+    return await call.handle(register_row_decider, f"register-row-{project_id}", command)
+
+
+@routes.get("/register-rows", summary="What registers last said")
+async def list_register_rows(
+    reading: Read,
+    page: Paged,
+    source: Annotated[Name | None, Query(description="Of this source only.")] = None,
+) -> list[RegisterRowAnswer]:
+    """In the order of the projects' ids; the next page is in the `Link` header."""
+    rows = await register_rows_listed(reading, page, source)
+    return [RegisterRowAnswer.model_validate(row, from_attributes=True) for row in rows]
