@@ -8,6 +8,7 @@ from steerco_events.contracts.finance import BudgetBaselined, ForecastMade
 from steerco_events.contracts.values import WHOLE_LIFE, Figure, Measure, Money
 from steerco_events.decider import Refusal
 from steerco_events.ids import derived_id
+from steerco_events.registry import Payload
 from steerco_events.testkit.spec import spec
 from steerco_finance.domain.budget import BaselineBudget, BudgetOfEndedProject, MakeForecast, budget_decider
 from steerco_finance.domain.project import AnotherCurrency, KnownProject, NegativeCost, UnknownProject
@@ -15,7 +16,7 @@ from steerco_finance.domain.project import AnotherCurrency, KnownProject, Negati
 budget = spec(budget_decider)
 
 PROJECT = KnownProject(derived_id("project", "LIC-1"), "LIC-1", "EUR", "executing", 7)
-TERMINATED = replace(PROJECT, state="terminated")
+OVER = [replace(PROJECT, state="closed"), replace(PROJECT, state="terminated")]
 YEAR = "fiscal_year 2026"
 UNDISCLOSED = Figure.undisclosed("Exempt under the law")
 
@@ -147,21 +148,35 @@ def test_a_benefit_is_in_the_currency_of_the_project_too(command: type[BaselineB
     )
 
 
-def test_a_terminated_project_gets_no_new_budget() -> None:
-    command = BaselineBudget(TERMINATED, "cost", WHOLE_LIFE, euros("2"))
+@pytest.mark.parametrize("project", OVER)
+@pytest.mark.parametrize("figure", [euros("2"), UNDISCLOSED, Figure.not_stated()])
+def test_a_budget_of_a_project_that_is_over_is_not_changed(project: KnownProject, figure: Figure) -> None:
+    command = BaselineBudget(project, "cost", WHOLE_LIFE, figure)
     budget.given(baselined(euros("1"))).when(command).then_refused(BudgetOfEndedProject)
 
 
-def test_the_budget_that_a_terminated_project_has_can_be_sent_again() -> None:
-    command = BaselineBudget(TERMINATED, "cost", WHOLE_LIFE, euros("1"))
+@pytest.mark.parametrize("project", OVER)
+def test_the_budget_that_a_project_that_is_over_has_can_be_sent_again(project: KnownProject) -> None:
+    command = BaselineBudget(project, "cost", WHOLE_LIFE, euros("1"))
     budget.given(baselined(euros("1"))).when(command).then_nothing()
 
 
-def test_a_terminated_project_is_still_forecast() -> None:
-    budget.given().when(MakeForecast(TERMINATED, "cost", WHOLE_LIFE, euros("2"))).then(forecast(euros("2")))
+@pytest.mark.parametrize("project", OVER)
+@pytest.mark.parametrize("past", [(), (baselined(euros("1")), forecast(euros("2"), period=YEAR))])
+def test_a_project_that_is_over_gets_the_first_budget_of_a_line(
+    project: KnownProject, past: tuple[Payload, ...]
+) -> None:
+    command = BaselineBudget(project, "cost", YEAR, euros("2"))
+    budget.given(*past).when(command).then(baselined(euros("2"), period=YEAR))
 
 
-@pytest.mark.parametrize("state", ["chartered", "planning", "executing", "closing", "closed", "on_hold"])
-def test_in_any_other_state_a_project_is_budgeted(state: str) -> None:
+@pytest.mark.parametrize("project", OVER)
+@pytest.mark.parametrize("past", [(), (forecast(euros("1")),)])
+def test_a_project_that_is_over_is_still_forecast(project: KnownProject, past: tuple[Payload, ...]) -> None:
+    budget.given(*past).when(MakeForecast(project, "cost", WHOLE_LIFE, euros("2"))).then(forecast(euros("2")))
+
+
+@pytest.mark.parametrize("state", ["chartered", "planning", "executing", "closing", "on_hold"])
+def test_in_any_other_state_a_budget_is_changed(state: str) -> None:
     command = BaselineBudget(replace(PROJECT, state=state), "cost", WHOLE_LIFE, euros("2"))
-    budget.given().when(command).then(baselined(euros("2")))
+    budget.given(baselined(euros("1"))).when(command).then(baselined(euros("2"), 2))

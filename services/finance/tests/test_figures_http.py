@@ -132,7 +132,19 @@ async def test_a_project_that_finance_has_not_heard_of_has_no_figures(finance: h
         assert (answer.status_code, answer.json()["type"]) == (404, "urn:steerco:problem:unknown-project")
 
 
-async def test_a_terminated_project_gets_forecasts_but_no_new_budget(
+@pytest.mark.parametrize("state", ["closed", "terminated"])
+async def test_a_project_registered_as_ended_is_told_with_its_figures(
+    finance: httpx.AsyncClient, project: NewProject, state: str
+) -> None:
+    project_id = await project(state=state)
+    assert await accepted(finance, project_id, "budget", stated(money("1"))) == '"1"'
+    assert await accepted(finance, project_id, "forecast", stated(money("2"))) == '"2"'
+    assert await accepted(finance, project_id, "budget", stated(money("3"), "benefit")) == '"3"'
+    answer = await put(finance, project_id, "budget", stated(money("2")))
+    assert (answer.status_code, answer.json()["type"]) == (409, "urn:steerco:problem:budget-of-ended-project")
+
+
+async def test_a_terminated_project_gets_forecasts_but_its_budget_stays(
     served: Served, finance: httpx.AsyncClient, project: NewProject
 ) -> None:
     project_id = await project()

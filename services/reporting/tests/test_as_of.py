@@ -8,10 +8,11 @@ import httpx
 import pytest
 
 from steerco_events.clock import ManualClock
-from steerco_events.contracts.portfolio import PmoModel
+from steerco_events.contracts.portfolio import PORTFOLIO, PmoModel, PmoModelAdopted, UnitOpened
 from steerco_events.ids import derived_id
 from steerco_events.testkit.logs import until
-from steerco_reporting.projections.units import Adoption, Organization, UnitRow
+from steerco_events.testkit.recorded import BEGIN, log_of
+from steerco_reporting.projections.units import Adoption, Organization, UnitRow, evolve_unit
 
 type Answer = dict[str, Any]
 
@@ -236,8 +237,8 @@ async def test_a_pmo_model_is_in_force_from_its_day_and_inherited_below(reportin
 @pytest.mark.parametrize(
     ("adoptions", "in_force"),
     [
-        ([("coach", None)], "coach"),
-        ([("coach", None), ("enterprise", date(2025, 9, 1))], "coach"),
+        ([("coach", date(2025, 6, 1))], "coach"),
+        ([("coach", date(2025, 6, 1)), ("enterprise", date(2025, 9, 1))], "coach"),
         ([("enterprise", date(2025, 3, 1)), ("coach", date(2025, 2, 1))], "enterprise"),
         ([("enterprise", date(2025, 3, 1)), ("coach", date(2025, 3, 1))], "coach"),
         ([("enterprise", date(2025, 9, 1))], "repository"),
@@ -245,9 +246,23 @@ async def test_a_pmo_model_is_in_force_from_its_day_and_inherited_below(reportin
     ],
 )
 def test_of_several_adoptions_that_with_the_latest_day_is_in_force_of_one_day_the_later_decision_of_none_repository(
-    adoptions: Sequence[tuple[PmoModel, date | None]], in_force: PmoModel
+    adoptions: Sequence[tuple[PmoModel, date]], in_force: PmoModel
 ) -> None:
     unit_id = derived_id("unit")
     adopted = tuple(Adoption(model, effective_on) for model, effective_on in adoptions)
     unit = UnitRow(unit_id, "LIC", "Licensing", "business_unit", None, True, adopted)
     assert Organization([unit]).pmo_model(unit_id, date(2025, 6, 1)) == in_force
+
+
+@pytest.mark.parametrize(("days_after", "in_force"), [(-1, "coach"), (0, "enterprise"), (1, "enterprise")])
+def test_a_model_given_at_the_opening_is_in_force_from_that_day(days_after: int, in_force: PmoModel) -> None:
+    unit_id, day = derived_id("unit"), BEGIN.date() + timedelta(days=days_after)
+    opened = UnitOpened(
+        unit_id=unit_id, code="LIC", name="Licensing", kind="business_unit", parent_id=None, pmo_model="coach"
+    )
+    adopted = PmoModelAdopted(unit_id=unit_id, pmo_model="enterprise", effective_on=day)
+    row = None
+    for event in log_of([[("organization", opened)], [("organization", adopted)]], "portfolio", PORTFOLIO):
+        row = evolve_unit(row, event)
+    assert row
+    assert Organization([row]).pmo_model(unit_id, BEGIN.date() + timedelta(days=1)) == in_force

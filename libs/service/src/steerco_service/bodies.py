@@ -1,6 +1,7 @@
 """The types that request bodies are made of: text that a database can hold, money as decimal text, figures."""
 
 import re
+import unicodedata
 from datetime import date
 from typing import Annotated, Literal, Self
 
@@ -12,6 +13,7 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationInfo,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
@@ -21,9 +23,11 @@ from steerco_events.contracts.values import CURRENCIES, Figure, Money, StatedDat
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _CONTROL_BUT_LINES = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_CODE = r"[A-Za-z0-9][A-Za-z0-9._/-]{0,59}"
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """The text, if nothing in it breaks or controls a line. Raises `ValueError`."""
     if _CONTROL.search(text):
         raise ValueError("control characters are not allowed")
     return text
@@ -35,9 +39,23 @@ def _lines(text: str) -> str:
     return text
 
 
+def _visible(text: str) -> str:
+    if all(unicodedata.category(character)[0] in "CZ" for character in text):
+        raise ValueError("at least one character must be visible")
+    return text
+
+
+def _code(text: str) -> str:
+    if not re.fullmatch(_CODE, text):
+        raise ValueError(
+            "a code is 1 to 60 letters, digits and . _ / -, beginning with a letter or digit, such as 'DFT-ict'"
+        )
+    return text
+
+
 def _known_currency(code: str) -> str:
     if code not in CURRENCIES:
-        raise ValueError("is not an ISO 4217 currency code")
+        raise ValueError("is not an ISO 4217 currency code in use, such as 'EUR'")
     return code
 
 
@@ -50,18 +68,29 @@ def _iso_day(value: object) -> object:
 type Name = Annotated[
     str,
     StringConstraints(strict=True, strip_whitespace=True, min_length=1, max_length=200),
-    AfterValidator(_one_line),
+    AfterValidator(one_line),
+    AfterValidator(_visible),
 ]
-"""One line of 1 to 200 characters, without the spaces around it."""
+"""One line of 1 to 200 characters, one of them visible, without the spaces around it."""
 
 type Prose = Annotated[str, StringConstraints(strict=True, max_length=10_000), AfterValidator(_lines)]
 """Text of at most 10,000 characters, line breaks allowed."""
 
-type Code = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,59}$")]
+type Code = Annotated[
+    str,
+    StringConstraints(strict=True),
+    AfterValidator(_code),
+    WithJsonSchema({"type": "string", "pattern": f"^{_CODE}$"}),
+]
 """A short identifier that people type, such as `DFT-ict`."""
 
-type Currency = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Z]{3}$"), AfterValidator(_known_currency)]
-"""An ISO 4217 code."""
+type Currency = Annotated[
+    str,
+    StringConstraints(strict=True),
+    AfterValidator(_known_currency),
+    WithJsonSchema({"type": "string", "pattern": "^[A-Z]{3}$"}),
+]
+"""The ISO 4217 code of a currency in use."""
 
 type Day = Annotated[date, BeforeValidator(_iso_day)]
 """A day, as ISO 8601 text."""

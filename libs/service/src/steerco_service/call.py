@@ -20,6 +20,7 @@ from steerco_events.handling import Handled, StaleVersion, handle, in_transactio
 from steerco_events.ids import new_id
 from steerco_events.postgres.commands import CommandKey, claim, remember
 from steerco_service.asking import Asker, runtime_of
+from steerco_service.bodies import one_line
 from steerco_service.consistency import live_build, token_of_header, wait_until
 from steerco_service.headers import CONSISTENCY_TOKEN
 from steerco_service.identity import Principal
@@ -166,13 +167,17 @@ class Call:
     def _checked_reason(reason: str | None) -> str | None:
         if reason is None:
             return None
-        text = unquote(reason, errors="replace").strip()
-        if len(text) > _REASON_LIMIT or re.search(r"[\x00-\x1f\x7f]", text):
-            raise Problem(
-                400,
-                "malformed-reason",
-                f"Reason is one line of at most {_REASON_LIMIT} characters, percent-encoded UTF-8",
-            )
+        malformed = Problem(
+            400,
+            "malformed-reason",
+            f"Reason is one line of at most {_REASON_LIMIT} characters, percent-encoded UTF-8",
+        )
+        try:
+            text = one_line(unquote(reason, errors="strict")).strip()
+        except ValueError as error:
+            raise malformed from error
+        if len(text) > _REASON_LIMIT:
+            raise malformed
         return text or None
 
 
@@ -185,7 +190,9 @@ async def call_of(
     idempotency_key: Annotated[
         str | None, Header(description="Makes the command safe to send twice, for 30 days.")
     ] = None,
-    reason: Annotated[str | None, Header(description="Why: kept with the events (percent-encoded UTF-8).")] = None,
+    reason: Annotated[
+        str | None, Header(description="Why: one line, kept with the events (percent-encoded UTF-8).")
+    ] = None,
     consistency_token: Annotated[
         str | None, Header(description="Decide only after what this token covers was applied.")
     ] = None,

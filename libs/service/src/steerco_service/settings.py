@@ -1,9 +1,16 @@
 """What a service process is told by its environment: the only module that reads it."""
 
+import json
 from pathlib import Path
 
-from pydantic import Field
+from joserfc.errors import JoseError
+from joserfc.jwk import OKPKey
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+DRIVER = "postgresql+asyncpg"
 
 
 class ServiceSettings(BaseSettings):
@@ -17,4 +24,27 @@ class ServiceSettings(BaseSettings):
     issuer_key: Path = Field(description="File with the token issuer's public key (JWK).")
     root_path: str = Field("", description="The path under which a gateway shows the API, such as `/intake`.")
     host: str = Field("127.0.0.1", description="Where `--role api` listens.")
-    port: int = Field(8000, description="The port on which `--role api` listens.")
+    port: int = Field(8000, ge=0, le=65535, description="The port on which `--role api` listens.")
+
+    @field_validator("database_url", "owner_url")
+    @classmethod
+    def _is_of_postgresql(cls, url: str) -> str:
+        """The value is a secret: it is not in the error."""
+        try:
+            usable = not url or make_url(url).drivername == DRIVER
+        except (ArgumentError, ValueError):
+            usable = False
+        if not usable:
+            raise ValueError(f"no URL such as {DRIVER}://role:password@host/database")
+        return url
+
+    @field_validator("issuer_key")
+    @classmethod
+    def _holds_a_key(cls, file: Path) -> Path:
+        try:
+            OKPKey.import_key(json.loads(file.read_text()))
+        except OSError as error:
+            raise ValueError(f"{file} can't be read: {error.strerror}") from error
+        except (ValueError, TypeError, JoseError) as error:
+            raise ValueError(f"{file} holds no Ed25519 key (JWK)") from error
+        return file

@@ -16,8 +16,13 @@ _NUMBER = re.compile(r"[+-]?[0-9]{1,30}(\.[0-9]{1,30})?", re.ASCII)
 _PERIOD = re.compile(r"whole_life|fiscal_year [0-9]{4}(-[0-9]{2})?", re.ASCII)
 _FISCAL_YEAR_ACROSS_TWO = re.compile(r"fiscal_year ([0-9]{4})-([0-9]{2})", re.ASCII)
 
-CURRENCIES: frozenset[str] = frozenset(get_global("all_currencies"))
-"""ISO 4217 codes, as the CLDR has them."""
+CURRENCIES: frozenset[str] = frozenset(
+    code
+    for used in get_global("territory_currencies").values()
+    for code, _, until, is_tender in used
+    if is_tender and until is None
+)
+"""The ISO 4217 codes of today's legal tender, as the CLDR has it. Old events may have others, withdrawn since."""
 
 WHOLE_LIFE = "whole_life"
 
@@ -44,7 +49,7 @@ class Money:
     def parse(cls, text: str, currency: str) -> "Money":
         """Money from decimal text, such as `"1200.50"`. Raises `ValueRefused`."""
         if currency not in CURRENCIES:
-            raise ValueRefused(f"{currency!r} is not an ISO 4217 currency code")
+            raise ValueRefused(f"{currency!r} is not an ISO 4217 currency code in use")
         if not _NUMBER.fullmatch(text):
             raise ValueRefused(f"an amount is decimal text such as '1200.50', not {text[:40]!r}")
         return cls.of(Decimal(text), currency)

@@ -1,7 +1,5 @@
 """How far each consumer has come, kept beside what it wrote and moved by compare-and-swap in the same transaction."""
 
-from collections.abc import Sequence
-
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -67,8 +65,3 @@ class Checkpoints:
     async def forget(self, tx: AsyncConnection) -> None:
         """Begin every log anew."""
         await tx.execute(_FORGET, {"consumer": self.consumer})
-
-
-async def applied(tx: AsyncConnection, consumers: Sequence[str], service: str) -> list[Cursor]:
-    """The cursors of several consumers in one log: what a caller with a token waits for."""
-    return [await Checkpoints(consumer).load(tx, service) for consumer in consumers]

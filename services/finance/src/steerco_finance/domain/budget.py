@@ -53,7 +53,7 @@ type BudgetCommand = BaselineBudget | MakeForecast
 
 
 class BudgetOfEndedProject(Refusal):
-    """A terminated project gets no new budget; its forecasts and costs may still come."""
+    """What a closed or terminated project was held against stays; its forecasts and costs may still come."""
 
 
 # Decisions
@@ -71,15 +71,20 @@ def decide(command: BudgetCommand, state: Budget) -> Sequence[Payload]:
 
 
 def baseline(command: BaselineBudget, state: Budget) -> Sequence[Payload]:
-    """Each new baseline of a line is numbered; the figure that is there already says nothing new."""
+    """Each new baseline of a line is numbered; the figure that is there already says nothing new.
+
+    A project that is over, such as one registered with its history, gets the first of a line but no other.
+    """
     project = known_project(command.project)
     line = (command.measure, command.period)
     before = state.baselines.get(line)
     if before and before.figure == command.figure:
         return []
     check(command, project)
-    if project.state == "terminated":
-        raise BudgetOfEndedProject(f"the project {project.code} was terminated and gets no new budget")
+    if before and project.is_over:
+        raise BudgetOfEndedProject(
+            f"the project {project.code} is {project.state}: its {command.measure} budget of {command.period} stays"
+        )
     return [
         BudgetBaselined(
             project_id=project.project_id,

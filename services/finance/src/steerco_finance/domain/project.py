@@ -17,6 +17,11 @@ class KnownProject:
     state: str
     project_version: int
 
+    @property
+    def is_over(self) -> bool:
+        """Closed or terminated."""
+        return self.state in ("closed", "terminated")
+
 
 class UnknownProject(Refusal):
     """No project has this id, as far as finance has heard."""

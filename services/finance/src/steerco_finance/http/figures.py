@@ -26,7 +26,10 @@ class StatedFigure(Body):
 
 @routes.put("/projects/{project_id}/budget", status_code=204, summary="Baseline a budget figure")
 async def baseline_budget(project_id: UUID, body: StatedFigure, call: Calling) -> Response:
-    """What the measure is held against in the period; each new baseline is numbered."""
+    """What the measure is held against in the period; each new baseline is numbered.
+
+    Of a project that is closed or terminated it can still be told, but no longer changed.
+    """
     project = await known_project(project_id, call)
     command = BaselineBudget(project, body.measure, body.period, body.figure.figure())
     return await call.handle(budget_decider, f"budget-{project_id}", command)

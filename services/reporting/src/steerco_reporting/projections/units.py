@@ -18,15 +18,10 @@ from steerco_service.reading import Reading
 
 @dataclass(frozen=True, slots=True)
 class Adoption:
-    """A PMO model, in force from a day on (`None`: since the unit was opened)."""
+    """A PMO model and the day from which it is in force: for one given at the opening, that day."""
 
     pmo_model: PmoModel
-    effective_on: date | None
-
-    @property
-    def since(self) -> date:
-        """The day from which it is in force."""
-        return self.effective_on or date.min
+    effective_on: date
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +56,7 @@ def evolve_unit(row: UnitRow | None, event: Recorded) -> UnitRow | None:
     """The row after an event."""
     match event.payload, row:
         case portfolio.UnitOpened() as unit, _:
-            adoptions = (Adoption(unit.pmo_model, None),) if unit.pmo_model else ()
+            adoptions = (Adoption(unit.pmo_model, event.recorded_at.date()),) if unit.pmo_model else ()
             return UnitRow(unit.unit_id, unit.code, unit.name, unit.kind, unit.parent_id, True, adoptions)
         case portfolio.UnitRenamed(name=name), UnitRow():
             return replace(row, name=name)
@@ -126,8 +121,8 @@ class Organization:
         That is the one with the latest effective day; of two for the same day, the one decided later.
         """
         for unit in self.above(unit_id):
-            if begun := [each for each in unit.adoptions if each.since <= day]:
-                return max(reversed(begun), key=lambda each: each.since).pmo_model
+            if begun := [each for each in unit.adoptions if each.effective_on <= day]:
+                return max(reversed(begun), key=lambda each: each.effective_on).pmo_model
         return "repository"
 
 
