@@ -3,7 +3,7 @@
 import pytest
 
 from steerco.register_import.entries import RowRefused
-from steerco.testkit.registers import found
+from steerco.testkit.registers import MAP, found
 from steerco_events.ids import derived_id
 
 
@@ -66,6 +66,10 @@ def test_words_that_are_no_rating_of_the_map_are_kept_as_said_and_listed() -> No
         ({"name": "bell \x07"}, "name"),
         ({"budget": "w" * 201}, "budget"),
         ({"budget": "1000000000000"}, "budget"),
+        ({"budget": "1234567890123456"}, "budget"),
+        ({"budget": "9" * 30}, "budget"),
+        ({"budget": "0." + "0" * 29 + "1"}, "budget"),
+        ({"budget": "999999999999.99999" + "9" * 25}, "budget"),
         ({"budget": "1.000001"}, "budget"),
         ({"id": "7 b"}, "id"),
     ],
@@ -95,5 +99,35 @@ def test_an_id_is_doubled_also_by_a_row_that_is_refused_for_something_else() -> 
     assert [refused.row for refused in said.refused] == [1, 2]
 
 
+def test_an_amount_is_exact_with_any_number_of_digits() -> None:
+    (entry,) = found({"budget": "999999999999.99999" + "0" * 25}).entries
+    assert entry.facts["cost budget whole_life"].body["figure"]["money"]["amount"] == "999999999999999.99"
+
+
 def test_ids_that_differ_in_case_only_would_have_the_same_code() -> None:
-    assert not found({"id": "a"}, {"id": "A"}).entries
+    said = found({"id": "a"}, {"id": "A"})
+    assert not said.entries
+    assert [refused.reason for refused in said.refused] == [
+        "'a' makes the code 'P-a', which is made by more than one row, in any case",
+        "'A' makes the code 'P-A', which is made by more than one row, in any case",
+    ]
+
+
+def test_units_of_different_names_that_would_have_the_same_code_refuse_the_rows_of_the_later() -> None:
+    said = found({"team": "R&D"}, {"team": "R D"}, {"team": "R&D"}, {"team": "R D"}, {"team": "R&d"})
+    assert [entry.row for entry in said.entries] == [1, 3, 5]
+    assert said.refused == [
+        RowRefused(2, "team", "'R D' makes the code 'LIC-r-d', which 'R&D' of row 1 makes already"),
+        RowRefused(4, "team", "'R D' makes the code 'LIC-r-d', which 'R&D' of row 1 makes already"),
+    ]
+
+
+def test_units_to_which_the_map_gives_the_same_name_are_the_same() -> None:
+    same = MAP.model_copy(update={"names": {"R D": "Research", "R&D": "Research"}})
+    assert not found({"team": "R&D"}, {"team": "R D"}, register=same).refused
+
+
+@pytest.mark.parametrize("cells", [{"name": "bell \x07"}, {"budget": "bell \x07"}, {"id": "7 b"}])
+def test_a_refusal_says_the_rule_and_not_how_it_was_found(cells: dict[str, str]) -> None:
+    (refused,) = found(cells).refused
+    assert "Value error" not in refused.reason

@@ -6,7 +6,7 @@ import pytest
 
 from steerco.client import CommandFailed
 from steerco.register_import.register_file import read_rows
-from steerco.register_import.register_map import read_map
+from steerco.register_import.register_map import RegisterMap, read_map
 from steerco.testkit.registers import MAP, PLAIN
 
 HEADER = ",".join(PLAIN)
@@ -83,6 +83,11 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         ('source = "S"\nunknown = 1', "unknown"),
         ('source = "S"\n[codes]\nproject = "{row}"', "codes"),
         ('source = "S"\nscale = 0', "scale"),
+        ('source = "S"\n[codes]\nproject = "{cell.row}"', "codes: project"),
+        ('source = "S"\ndate_format = "%Q"', "date_format: '%Q' reads no day"),
+        ('source = "S"\ndate_format = "%Y-%Y"', "date_format: '%Y-%Y' reads no day"),
+        ('source = "S"\ndate_format = "%Y"', "'%Y' is not a whole day: 2023-11-30 is read as 2023-01-01"),
+        ('source = "S"\ndate_format = ""', "date_format"),
     ],
 )
 def test_a_wrong_map_names_the_entry(text: str, said: str, tmp_path: Path) -> None:
@@ -91,6 +96,12 @@ def test_a_wrong_map_names_the_entry(text: str, said: str, tmp_path: Path) -> No
     with pytest.raises(CommandFailed, match=said) as failure:
         read_map(file)
     assert failure.value.code == 2
+    assert "Value error" not in str(failure.value)
+
+
+@pytest.mark.parametrize("date_format", ["%Y-%m-%d", "%d/%m/%y", "%d %b %Y", "%Y-%m-%dT%H:%M:%S%z", "%Y%j"])
+def test_any_format_that_reads_whole_days_is_taken(date_format: str) -> None:
+    assert RegisterMap.model_validate(MAP.model_dump() | {"date_format": date_format}).date_format == date_format
 
 
 def test_the_map_of_the_major_projects_is_valid() -> None:

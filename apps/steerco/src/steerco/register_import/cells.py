@@ -2,7 +2,7 @@
 
 import re
 from datetime import UTC, datetime
-from decimal import Decimal
+from decimal import Context, Decimal
 
 from slugify import slugify
 
@@ -10,7 +10,8 @@ from steerco.register_import.register_map import RegisterMap
 from steerco_events.contracts.values import Money
 from steerco_service.bodies import FigureBody, MoneyBody, StatedDateBody
 
-_AMOUNT = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{1,15})?", re.ASCII)
+_AMOUNT = re.compile(r"[+-]?[0-9]{1,30}(\.[0-9]{1,30})?", re.ASCII)
+_EXACTLY = Context(prec=100)
 
 
 def figure_of(cell: str, register: RegisterMap) -> FigureBody:
@@ -22,7 +23,7 @@ def figure_of(cell: str, register: RegisterMap) -> FigureBody:
         return FigureBody()
     if not _AMOUNT.fullmatch(cell):
         return FigureBody(said=cell)
-    money = Money.of(Decimal(cell) * register.scale, register.currency)
+    money = Money.of(_EXACTLY.multiply(Decimal(cell), Decimal(register.scale)), register.currency)
     return FigureBody(money=MoneyBody(amount=str(money.amount), currency=money.currency))
 
 

@@ -1,7 +1,7 @@
 """Rows as the projects that they describe, checked against the services' own request bodies. Pure."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -11,7 +11,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from steerco.register_import.cells import code_of, date_of, figure_of
 from steerco.register_import.register_file import Row
-from steerco.register_import.register_map import AssessmentColumn, FigureColumn, RegisterMap
+from steerco.register_import.register_map import AssessmentColumn, FigureColumn, RegisterMap, rule_of
 from steerco_events.ids import derived_id
 from steerco_finance.http.figures import StatedFigure
 from steerco_portfolio.http.projects import Assessment, Dates, Title
@@ -78,7 +78,10 @@ class _Refused(Exception):
 
 
 def entries_of(rows: Sequence[Row], register: RegisterMap) -> Found:
-    """Every row as an entry or as refused; a reference or a code that comes twice refuses all its rows."""
+    """Every row as an entry or as refused.
+
+    A reference or a code that comes twice refuses all its rows; a unit's code made of two names, those of the later.
+    """
     found = Found()
     for row in rows:
         try:
@@ -87,19 +90,45 @@ def entries_of(rows: Sequence[Row], register: RegisterMap) -> Found:
             found.refused.append(RowRefused(row.number, refused.column, refused.reason))
         else:
             found.entries.append(entry)
-    _refuse_doubles(found, register.columns.reference, rows)
+    _refuse(found, _doubles(found.entries, register.columns.reference, rows))
+    _refuse(found, _unit_doubles(found.entries, register, rows))
+    found.refused.sort(key=lambda refused: refused.row)
     _note_contradictions(found)
     return found
 
 
-def _refuse_doubles(found: Found, column: str, rows: Sequence[Row]) -> None:
+def _refuse(found: Found, refused: Iterable[RowRefused]) -> None:
+    news = {each.row: each for each in refused}
+    found.entries = [entry for entry in found.entries if entry.row not in news]
+    found.refused += news.values()
+
+
+def _doubles(entries: Sequence[Entry], column: str, rows: Sequence[Row]) -> Iterator[RowRefused]:
     references = Counter(row.cells[column] for row in rows if row.cells)
-    codes = Counter(entry.code.upper() for entry in found.entries)
-    doubled = [entry for entry in found.entries if references[entry.reference] > 1 or codes[entry.code.upper()] > 1]
-    for entry in doubled:
-        found.entries.remove(entry)
-        found.refused.append(RowRefused(entry.row, column, f"{entry.reference!r} is the id of more than one row"))
-    found.refused.sort(key=lambda refused: refused.row)
+    codes = Counter(entry.code.upper() for entry in entries)
+    for entry in entries:
+        if references[entry.reference] > 1:
+            yield RowRefused(entry.row, column, f"{entry.reference!r} is the id of more than one row")
+        elif codes[entry.code.upper()] > 1:
+            reason = (
+                f"{entry.reference!r} makes the code {entry.code!r}, which is made by more than one row, in any case"
+            )
+            yield RowRefused(entry.row, column, reason)
+
+
+def _unit_doubles(entries: Sequence[Entry], register: RegisterMap, rows: Sequence[Row]) -> Iterator[RowRefused]:
+    """Names that differ in case only are the same, and so are cells to which the map gives the same name."""
+    cells = {row.number: row.cells or {} for row in rows}
+    columns = [each for each in (register.columns.business_unit, register.columns.department) if each]
+    first: dict[str, tuple[str, str, int]] = {}
+    for entry in entries:
+        for column, (code, name) in zip(columns, entry.place.units, strict=True):
+            cell = cells[entry.row][column]
+            known, by, row = first.setdefault(code.upper(), (name, cell, entry.row))
+            if known.casefold() != name.casefold():
+                reason = f"{cell!r} makes the code {code!r}, which {by!r} of row {row} makes already"
+                yield RowRefused(entry.row, column, reason)
+                break
 
 
 def _note_contradictions(found: Found) -> None:
@@ -137,7 +166,7 @@ def _code(pattern: str, cell: str, column: str, parent: str = "") -> str:
     try:
         return TypeAdapter(Code).validate_python(code)
     except ValidationError as error:
-        raise _Refused(column, f"{cell!r} makes the code {code!r}: {error.errors()[0]['msg']}") from error
+        raise _Refused(column, f"{cell!r} makes the code {code!r}: {rule_of(error.errors()[0])}") from error
 
 
 def _place(cells: Mapping[str, str], register: RegisterMap) -> Place:
@@ -224,7 +253,7 @@ def _checked[Value](column: str, make: Callable[[], Value]) -> Value:
     try:
         return make()
     except ValidationError as error:
-        raise _Refused(column, f"{error.errors()[0]['msg']}, {str(error.errors()[0]['input'])[:60]!r}") from error
+        raise _Refused(column, f"{rule_of(error.errors()[0])}, {str(error.errors()[0]['input'])[:60]!r}") from error
     except ValueError as error:
         raise _Refused(column, str(error)) from error
 

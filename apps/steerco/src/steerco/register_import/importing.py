@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from steerco.client import NOTHING_SEEN, Client, CommandFailed
 from steerco.register_import.entries import Found, entries_of
 from steerco.register_import.memory import KeptMemory
-from steerco.register_import.organization import Units, units_for
+from steerco.register_import.organization import Units, needed, units_for
 from steerco.register_import.plan import Plan, Step, plan
 from steerco.register_import.present import present
 from steerco.register_import.register_file import read_rows
@@ -37,6 +37,7 @@ def _load(client: Client, console: Console, register: RegisterMap, found: Found,
     units = units_for(found.entries, there.units, register)
     memory = KeptMemory(client, register.source)
     planned = plan(found, there, units, register, memory.said)
+    units = needed(units, [step.entry for step in planned.steps if step.changes])
     if dry_run:
         return Report(found, units, planned, planned.steps, planned.refused, None, True)
     return _send(client, console, found, units, planned, memory)
@@ -64,4 +65,4 @@ def _send(client: Client, console: Console, found: Found, units: Units, planned:
         client.get("/portfolio/register-rows", {"limit": "1"}, after=seen)
         client.get("/reporting/sources", after=seen)
     refused = sorted([*planned.refused, *sent.refused], key=lambda each: each.row)
-    return Report(found, units, planned, [*unchanged, *sent.done], refused, sent.lost, False)
+    return Report(found, units, planned, [*unchanged, *sent.done], refused, sent.lost, False, sent.cut_off, sent.taken)

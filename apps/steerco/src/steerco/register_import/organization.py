@@ -1,7 +1,7 @@
 """The units that a register needs: those that are there, and those to open. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from pydantic import TypeAdapter
@@ -49,6 +49,17 @@ def units_for(entries: Sequence[Entry], there: Sequence[Json], register: Registe
             else:
                 parent = _have(units, register, code, name, kind, parent)
     return units
+
+
+def needed(units: Units, entries: Iterable[Entry]) -> Units:
+    """The same units, of which only those are to be opened that lead to the places of these entries."""
+    on_the_way: set[UUID] = set()
+    for entry in entries:
+        unit_id = units.ids.get(entry.place.code.upper())
+        while unit_id and unit_id not in on_the_way:
+            on_the_way.add(unit_id)
+            unit_id = units.organization.units[unit_id].parent_id
+    return replace(units, opened=[unit for unit in units.opened if unit.unit_id in on_the_way])
 
 
 _KINDS: Sequence[UnitKind] = ("business_unit", "department")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from uuid import UUID
 
-from steerco.register_import.checking import refusal_of, registered_state, transition_to
+from steerco.register_import.checking import refusal_of, registered_state, transitions_to
 from steerco.register_import.entries import Entry, Found, Json, RowRefused
 from steerco.register_import.organization import Units
 from steerco.register_import.present import Present
@@ -22,12 +22,13 @@ type Outcome = Literal["new", "changed", "completed", "unchanged"]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """An entry, and what it takes to make the edition agree with it."""
+    """An entry, and what it takes to make the edition agree with it. `differing` names the facts that do not yet."""
 
     entry: Entry
     outcome: Outcome
     portfolio: Sequence[Command]
     finance: Sequence[Command]
+    differing: Sequence[str] = ()
 
     @property
     def changes(self) -> int:
@@ -100,8 +101,8 @@ def _step(
             path = f"/projects/{entry.project_id}/{name.split()[1]}"
             finance.append(_command(entry, path, body, "PUT"))
         elif project or name.startswith("assessment "):
-            portfolio.append(_project_command(entry, name, body, project.state if project else "", units))
-    return Step(entry, outcome, portfolio, finance)
+            portfolio += _project_commands(entry, name, body, project.state if project else "", units)
+    return Step(entry, outcome, portfolio, finance, list(differing))
 
 
 def _registration(entry: Entry, units: Units, register: RegisterMap) -> Command:
@@ -119,21 +120,21 @@ def _registration(entry: Entry, units: Units, register: RegisterMap) -> Command:
     return _command(entry, "/projects", body | (dict(dates.body) if dates else {}))
 
 
-def _project_command(entry: Entry, name: str, body: Json, present_state: str, units: Units) -> Command:
+def _project_commands(entry: Entry, name: str, body: Json, present_state: str, units: Units) -> Iterator[Command]:
     path = f"/projects/{entry.project_id}"
     match name:
         case "title":
-            return _command(entry, f"{path}/title", body, "PUT")
+            yield _command(entry, f"{path}/title", body, "PUT")
         case "dates":
-            return _command(entry, f"{path}/dates", body, "PUT")
+            yield _command(entry, f"{path}/dates", body, "PUT")
         case "unit":
             move = {"unit_id": str(_unit_id(body["code"], units)), "reason": REASON}
-            return _command(entry, f"{path}/move", move)
+            yield _command(entry, f"{path}/move", move)
         case "state":
-            to = transition_to(body["state"], present_state)
-            return _command(entry, f"{path}/transition", {"to": to, "reason": REASON})
+            for to in transitions_to(body["state"], present_state):
+                yield _command(entry, f"{path}/transition", {"to": to, "reason": REASON})
         case _:
-            return _command(entry, f"{path}/assessments", body)
+            yield _command(entry, f"{path}/assessments", body)
 
 
 def _unit_id(code: str, units: Units) -> UUID:

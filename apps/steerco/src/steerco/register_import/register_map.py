@@ -1,11 +1,14 @@
 """The map that says what the columns of a register mean."""
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 
 from steerco.client import CommandFailed
 from steerco_events.contracts.portfolio import ProjectState
@@ -15,6 +18,8 @@ from steerco_service.bodies import Code, Currency, Name, Period
 
 FILE_REFUSED = 2
 """The exit status when nothing of a file was loaded."""
+
+_A_DAY = datetime(2023, 11, 30, tzinfo=UTC)
 
 
 class _Part(BaseModel):
@@ -51,7 +56,7 @@ class Codes(_Part):
         for name in ("project", "business_unit", "department"):
             try:
                 getattr(self, name).format(cell="", slug="", parent="")
-            except (KeyError, ValueError, IndexError) as error:
+            except (KeyError, ValueError, IndexError, AttributeError, TypeError) as error:
                 raise ValueError(f"{name}: {error} is none of {{cell}}, {{slug}}, {{parent}}") from error
         return self
 
@@ -98,6 +103,18 @@ class RegisterMap(_Part):
     ratings: Mapping[str, GivenRating] = {}
     figures: tuple[FigureColumn, ...] = ()
 
+    @field_validator("date_format")
+    @classmethod
+    def _reads_whole_days(cls, date_format: str) -> str:
+        written = " ".join(_A_DAY.strftime(date_format).split())
+        try:
+            day = datetime.strptime(written, date_format).replace(tzinfo=UTC).date()
+        except (ValueError, re.error) as error:
+            raise ValueError(f"{date_format!r} reads no day: {error}") from error
+        if day != _A_DAY.date():
+            raise ValueError(f"{date_format!r} is not a whole day: {_A_DAY.date()} is read as {day}")
+        return date_format
+
     @model_validator(mode="after")
     def _is_whole(self) -> Self:
         if self.assessments and not self.ratings:
@@ -118,6 +135,11 @@ class RegisterMap(_Part):
         yield from (each.column for each in self.figures)
 
 
+def rule_of(error: ErrorDetails) -> str:
+    """The rule that a value breaks, in its own words."""
+    return error["msg"].removeprefix("Value error, ")
+
+
 def read_map(path: Path) -> RegisterMap:
     """The map of a TOML file. Raises `CommandFailed` that names the file, the entry and the rule."""
     try:
@@ -125,7 +147,11 @@ def read_map(path: Path) -> RegisterMap:
     except OSError as error:
         raise CommandFailed(f"the map {path} can't be read: {error.strerror}", FILE_REFUSED) from error
     except ValidationError as error:
-        found = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+        found = "; ".join(": ".join(filter(None, (_entry(each), rule_of(each)))) for each in error.errors())
         raise CommandFailed(f"the map {path}: {found}", FILE_REFUSED) from error
     except ValueError as error:
         raise CommandFailed(f"the map {path} is not TOML in UTF-8: {error}", FILE_REFUSED) from error
+
+
+def _entry(error: ErrorDetails) -> str:
+    return ".".join(map(str, error["loc"]))

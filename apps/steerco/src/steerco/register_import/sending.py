@@ -18,12 +18,17 @@ CHUNKS_AT_ONCE = 2
 
 @dataclass(slots=True)
 class Sent:
-    """What came of the steps: `seen` covers all that was done, `lost` says why the rest could not be sent."""
+    """What came of the steps: `seen` covers all that was done, `lost` says why the rest could not be sent.
+
+    `taken` counts the commands that were taken; `cut_off` are the steps that portfolio took, and finance perhaps not.
+    """
 
     done: list[Step] = field(default_factory=list)
     refused: list[RowRefused] = field(default_factory=list)
     seen: Token = NOTHING_SEEN
     lost: str | None = None
+    taken: int = 0
+    cut_off: list[Step] = field(default_factory=list)
 
     def add(self, other: "Sent") -> None:
         """Take over what came of other steps."""
@@ -31,6 +36,8 @@ class Sent:
         self.refused += other.refused
         self.seen = self.seen.merged(other.seen)
         self.lost = self.lost or other.lost
+        self.taken += other.taken
+        self.cut_off += other.cut_off
 
 
 def open_units(client: Client, units: Units) -> None:
@@ -82,11 +89,14 @@ def _chunks(steps: Sequence[Step]) -> Iterator[Sequence[Step]]:
 def _send_chunk(client: Client, steps: Sequence[Step]) -> Sent:
     """A row is done when both services took all of it."""
     sent = Sent()
+    taken: Sequence[Step] = ()
     try:
         taken = _send_to(client, "portfolio", steps, sent)
         sent.done = _send_to(client, "finance", taken, sent)
     except CommandFailed as failure:
         sent.lost = str(failure)
+        sent.done = [step for step in taken if not step.finance]
+        sent.cut_off = [step for step in taken if step.portfolio and step.finance]
     return sent
 
 
@@ -100,6 +110,7 @@ def _send_to(client: Client, service: str, steps: Sequence[Step], sent: Sent) ->
             row = step.entry.row
             refused.setdefault(row, RowRefused(row, "", _detail(answer["body"])))
         else:
+            sent.taken += 1
             sent.seen = sent.seen.merged(Token.decode(answer["headers"]["consistency-token"]))
     sent.refused += refused.values()
     return [step for step in steps if step.entry.row not in refused]
