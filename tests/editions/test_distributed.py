@@ -1,12 +1,15 @@
 """The same register in both editions: services as processes over Kafka answer as one process does."""
 
 import json
+import signal
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.editions.running import RunningEdition, running_edition, without_instants
+from steerco.edition.directory import Content, DataDirectory
+from tests.editions.running import RunningEdition, free_port, running_edition, steerco, without_instants
 
 ROOT = Path(__file__).parents[2]
 REGISTER = [
@@ -37,3 +40,23 @@ def test_the_same_import_gives_the_same_answers_in_both_editions() -> None:
             assert shown(distributed, scope) == shown(embedded, scope)
         again = distributed.steerco(*REGISTER)
         assert "0 changes" in again
+        distributed.stop(signal.SIGTERM)
+        assert distributed.process.returncode == 0
+        assert distributed.said.rstrip().endswith("stopped; the data stays")
+        assert not (distributed.data_dir / "run.json").exists()
+
+
+@pytest.mark.parametrize("content", ["example", "seeding"])
+def test_an_example_is_not_served_by_processes(content: Content, tmp_path: Path) -> None:
+    directory = DataDirectory(tmp_path)
+    directory.mark(content)
+    done = subprocess.run(
+        steerco("run-distributed", "--data-dir", str(tmp_path), "--port", str(free_port())),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "holds the example" in done.stderr
+    assert directory.content() == content

@@ -72,13 +72,38 @@ def test_the_data_is_kept_however_it_ends(ending: signal.Signals, tmp_path: Path
         answer = httpx.post(f"{first.run['url']}/portfolio/units", json=opened, headers=bearer(first))
         assert answer.status_code == 201
         first.stop(ending)
+        if ending != signal.SIGKILL:
+            assert first.process.returncode == 0
+            assert first.said.rstrip().endswith("stopped; the data stays")
+            assert not (home / "data" / "run.json").exists()
         second = start(home / "data", "--empty")
         units = httpx.get(f"{second.run['url']}/portfolio/units", headers=bearer(second)).json()
         assert [unit["code"] for unit in units] == ["COM"]
         second.stop()
-        assert not (home / "data" / "run.json").exists()
     finally:
         remove(home)
+
+
+def test_it_stops_as_well_where_ctrl_c_is_ignored(tmp_path: Path) -> None:
+    """As for a job in the background of a shell that is not interactive."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        edition = start(tmp_path / "data", "--empty")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    try:
+        edition.stop(signal.SIGTERM)
+        assert edition.process.returncode == 0
+        assert not (tmp_path / "data" / "run.json").exists()
+    finally:
+        remove(tmp_path)
+
+
+def test_a_directory_that_cannot_be_used_is_one_clear_line() -> None:
+    for command in ("up", "run-distributed"):
+        said = failed(command, "--data-dir", "/sys", "--port", str(free_port()))
+        assert said.count("\n") == 0
+        assert "/sys can't be used" in said
 
 
 def bearer(edition: RunningEdition) -> dict[str, str]:

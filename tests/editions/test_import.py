@@ -71,14 +71,14 @@ def test_refused_rows_are_named_and_the_others_loaded(edition: RunningEdition, r
 def test_a_project_that_moved_counts_where_it_is_and_before_where_it_was(edition: RunningEdition) -> None:
     (before,) = [shown(edition, "WATER-ict")]
     at = before["as_of"]
-    assert "WATER-ict → ROADS-ict" in edition.steerco("move", "GMPP-2", "--to", "ROADS-ict")
+    assert "WATER-ict → ROADS-ict" in edition.steerco("move", "GMPP-2", "--to", "ROADS-ict", "--reason", "A trial")
     after = shown(edition, "WATER-ict")
     assert after["totals"]["projects"] == before["totals"]["projects"] - 1
     name = ("cost", "budget", "whole_life", "GBP")
     assert amounts(before["totals"])[name][0] - amounts(after["totals"])[name][0] == Decimal("64000000.00")
     past = shown(edition, "WATER-ict", "--as-of", at)
     assert without_instants(past["totals"]) == without_instants(before["totals"])
-    assert "GMPP-2 Meters" in edition.steerco("move", "GMPP-2", "--to", "WATER-ict")
+    assert "GMPP-2 Meters" in edition.steerco("move", "GMPP-2", "--to", "WATER-ict", "--reason", "The trial is over")
 
 
 def test_a_rebuilt_view_has_the_same_rows_and_the_old_one_answers_meanwhile(edition: RunningEdition) -> None:

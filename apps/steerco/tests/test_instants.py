@@ -31,3 +31,9 @@ def test_an_instant_a_day_and_a_duration_are_understood(text: str, meant: dateti
 def test_the_future_and_what_is_no_instant_are_refused_by_name(text: str) -> None:
     with pytest.raises(CommandFailed, match="--as-of"):
         instant_of(text, NOW)
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_an_instant_that_has_no_utc_is_refused_by_name(text: str) -> None:
+    with pytest.raises(CommandFailed, match="is no instant"):
+        instant_of(text, NOW)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -17,6 +18,7 @@ from steerco_service.headers import CONSISTENCY_TOKEN
 NOTHING_SEEN = Token()
 TIMEOUT_SECONDS = 120.0
 PATIENCE_SECONDS = 60.0
+LAST_PORT = 65535
 
 
 class CommandFailed(Exception):
@@ -54,18 +56,47 @@ def address() -> Address:
         token = os.environ.get("STEERCO_TOKEN")
         if not token:
             raise CommandFailed("STEERCO_URL is set but STEERCO_TOKEN is not")
+        if fault := _fault_of(url, token):
+            raise CommandFailed(fault)
         host = httpx.URL(url)
         return Address(url.rstrip("/"), token, data_directory() / "clients" / f"{host.host}-{host.port or host.scheme}")
     directory = Path(os.environ.get("STEERCO_DATA_DIR") or data_directory())
     try:
         run = json.loads((directory / "run.json").read_text())
-        return Address(run["url"], run["token"], directory)
+        url, token = str(run["url"]), str(run["token"])
     except FileNotFoundError:
         raise CommandFailed(
             f"no edition runs in {directory}; start one with `steerco up`, or set STEERCO_URL and STEERCO_TOKEN"
         ) from None
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError) as error:
         raise CommandFailed(f"{directory / 'run.json'} can't be read: {error}") from error
+    except (KeyError, TypeError) as error:
+        raise CommandFailed(f"{directory / 'run.json'} does not say where an edition runs") from error
+    if fault := _fault_of(url, token):
+        raise CommandFailed(f"{directory / 'run.json'}: {fault}")
+    return Address(url, token, directory)
+
+
+def _fault_of(url: str, token: str) -> str | None:
+    """Why nothing can be asked there with that token."""
+    try:
+        parsed = httpx.URL(url)
+        if parsed.scheme not in ("http", "https") or not parsed.host or not 0 < (parsed.port or 80) <= LAST_PORT:
+            return f"{url!r} is no address of an edition; one is http://127.0.0.1:8080"
+    except httpx.InvalidURL as error:
+        return f"{url!r} is no address of an edition: {error}"
+    if not (token.isascii() and token.isprintable()):
+        return "the token holds characters that no token has"
+    return None
+
+
+def segment(name: str) -> str:
+    """A name as one part of a path, whatever is in it: `A/../B` as `A%2F%2E%2E%2FB`."""
+    return quote(name, safe="", errors="surrogateescape").replace(".", "%2E")
+
+
+class NotThere(CommandFailed):
+    """What was asked for is not there."""
 
 
 class Client:
@@ -105,6 +136,10 @@ class Client:
             answer = self._http.request(method, path, **more)
         except httpx.TransportError as error:
             raise CommandFailed(unreachable(self.at, error)) from error
+        except (httpx.InvalidURL, UnicodeError) as error:
+            raise CommandFailed(f"{method} {path!a} can't be sent: {error}") from error
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            raise NotThere(problem_of(answer))
         if answer.is_error:
             raise CommandFailed(problem_of(answer))
         return answer
@@ -128,8 +163,9 @@ def problem_of(answer: httpx.Response) -> str:
     """A problem in one line: what, why, and each field that is to blame."""
     try:
         problem = answer.json()
-        fields = [f"{each['pointer']}: {each['detail']}" for each in problem.get("errors", []) if each.get("pointer")]
         said = problem["detail"]
+        blamed = [each for each in problem.get("errors", []) if each.get("pointer") and each["detail"] != said]
+        fields = [f"{each['pointer']}: {each['detail']}" for each in blamed]
         return "; ".join([said, *(field for field in fields if field not in said)])
     except (ValueError, KeyError, TypeError, AttributeError):
         return f"{answer.request.method} {answer.request.url.path} was answered with {answer.status_code}"

@@ -27,13 +27,13 @@ def _parsed(text: str, now: datetime) -> datetime:
         if re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII):
             return datetime.combine(date.fromisoformat(text), time.max, UTC)
         at = datetime.fromisoformat(text)
+        if at.tzinfo is not None:
+            return at.astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise CommandFailed(
             f"--as-of {text!r} is no instant; write 2026-03-31, 2026-03-31T12:00:00Z or -90d"
         ) from error
-    if at.tzinfo is None:
-        raise CommandFailed(f"--as-of {text} has no zone; write {text}Z for UTC")
-    return at.astimezone(UTC)
+    raise CommandFailed(f"--as-of {text} has no zone; write {text}Z for UTC")
 
 
 def shown(text: str) -> str:

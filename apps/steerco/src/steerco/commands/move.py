@@ -5,14 +5,14 @@ from uuid import UUID
 
 import typer
 
-from steerco.client import Client, CommandFailed, connected, seen_by
+from steerco.client import Client, CommandFailed, NotThere, connected, seen_by
 from steerco.commands.said import console, told
 
 
 def move(
     project: Annotated[str, typer.Argument(help="The project's code or id.")],
     to: Annotated[str, typer.Option("--to", help="The code of the unit that gets it.")],
-    reason: Annotated[str, typer.Option("--reason", help="Why; kept with the event.")] = "moved by command",
+    reason: Annotated[str, typer.Option("--reason", help="Why; kept with the event.")],
 ) -> None:
     """Move a project to another unit, with all its facts; what was known before stays as it was."""
     with told(), connected() as client:
@@ -32,7 +32,7 @@ def project_named(client: Client, name: str) -> Any:
     """The project of a code or an id. Raises `CommandFailed`."""
     try:
         return client.get(f"/portfolio/projects/{UUID(name)}")
-    except ValueError:
+    except (ValueError, NotThere):
         found = client.get("/portfolio/projects", {"code": name})
     if not found:
         raise CommandFailed(f"no project has the code {name!r}")

@@ -35,7 +35,8 @@ def rebuild(view: Annotated[str, typer.Argument(help=f"One of {', '.join(VIEWS)}
             while _live(state := client.get(path))["build"] < begun["build"]:
                 progress.update(task, completed=_position(_building(state, begun["build"])))
                 time.sleep(POLL_SECONDS)
-        console.print(f"{view}: build {begun['build']} is live, made of {_position(_live(client.get(path)))} positions")
+        live = _live(client.get(path))
+        console.print(f"{view}: build {live['build']} is live, made of {_position(live):,} positions", highlight=False)
 
 
 def _live(state: Any) -> Any:

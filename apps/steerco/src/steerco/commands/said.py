@@ -1,5 +1,7 @@
 """How commands talk: results on stdout, one clear line on stderr when they fail."""
 
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -8,7 +10,10 @@ from rich.console import Console
 
 from steerco.client import CommandFailed
 
-console = Console()
+PIPE_WIDTH = 140
+"""Columns for a reader that has no width of its own: no word of a table is broken."""
+
+console = Console(width=None if sys.stdout.isatty() or os.environ.get("COLUMNS") else PIPE_WIDTH)
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from steerco.client import connected
+from steerco.client import connected, segment
 from steerco.commands.instants import instant_of, shown
 from steerco.commands.said import console, told, words
 from steerco.commands.show import Format
@@ -21,7 +21,7 @@ def story(
     """Tell a project's story: from its pitch or import to today, each line an event, who did it and why."""
     with told(), connected() as client:
         at = instant_of(as_of, SystemClock().now()).isoformat() if as_of else None
-        answer = client.get(f"/reporting/stories/{project}", {"as_of": at})
+        answer = client.get(f"/reporting/stories/{segment(project)}", {"as_of": at})
         if as_json:
             console.print_json(data=answer)
             return

@@ -10,11 +10,27 @@ import typer
 
 from steerco.client import data_directory
 
-type DataDir = Annotated[
+
+def _directory(text: str) -> Path:
+    if not text:
+        raise typer.BadParameter("it is empty; name a directory")
+    return Path(text)
+
+
+DataDir = Annotated[
     Path | None,
-    typer.Option("--data-dir", help="Where the data is kept.", envvar="STEERCO_DATA_DIR"),
+    typer.Option(
+        "--data-dir",
+        help="Where the data is kept.",
+        envvar="STEERCO_DATA_DIR",
+        parser=_directory,
+        metavar="DIRECTORY",
+    ),
 ]
-type Port = Annotated[int, typer.Option("--port", min=1, max=65535, envvar="PORT")]
+Port = Annotated[
+    int, typer.Option("--port", help="Where it answers, on this machine only.", min=1, max=65535, envvar="PORT")
+]
+"""Plain assignments: Typer does not look into a `type` statement."""
 
 
 def up(

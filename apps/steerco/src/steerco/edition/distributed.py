@@ -10,12 +10,11 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import httpx
-import uvicorn
 from rich.console import Console
 
-from steerco.edition.directory import DataDirectory
-from steerco.edition.embedded import GRACE_SECONDS, OPERATOR, TOKEN_LASTS, bind, kept_issuer, open_directory
-from steerco.edition.proxy import proxy_app
+from steerco.edition.directory import DataDirectory, EditionFailed
+from steerco.edition.embedded import OPERATOR, TOKEN_LASTS, bind, kept_issuer, open_directory, serve
+from steerco.edition.proxy import proxy_app, proxy_client
 from steerco.edition.services import SERVICES
 from steerco_events.clock import SystemClock
 from steerco_events.kafka.topics import create_topics
@@ -73,6 +72,8 @@ async def run_distributed(path: Path, port: int, console: Console) -> None:
     """Start everything, serve behind one port until a signal ends it, stop everything."""
     listening = bind(port)
     directory = open_directory(path)
+    if directory.content() not in (None, "empty"):
+        raise EditionFailed(f"{path} holds the example of `steerco up`; choose another: --data-dir DIR")
     (directory.path / "logs").mkdir(exist_ok=True)
     async with AsyncExitStack() as stack:
 
@@ -103,14 +104,9 @@ async def run_distributed(path: Path, port: int, console: Console) -> None:
         stack.callback(directory.withdraw)
         console.print(f"ready at {url}; STEERCO_DATA_DIR={directory.path} points the client here")
         console.print("stop with Ctrl-C; the data stays")
-        config = uvicorn.Config(
-            proxy_app(processes.addresses),
-            log_level="warning",
-            lifespan="off",
-            timeout_graceful_shutdown=GRACE_SECONDS,
-        )
-        await uvicorn.Server(config).serve(sockets=[listening])
-    console.print("stopped; the data stays")
+        titles = {service.name: service.title for service in SERVICES}
+        client = await stack.enter_async_context(proxy_client())
+        await serve(proxy_app(processes.addresses, titles, client), listening)
 
 
 async def _migrate(processes: ServiceProcesses, names: Sequence[str], step: object) -> None:

@@ -1,11 +1,13 @@
 """The embedded edition: every service in one process on one port, over a PostgreSQL that the process starts."""
 
+import asyncio
 import errno
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Literal
 
 import uvicorn
@@ -130,16 +132,22 @@ async def _fill(
     directory.mark("example")
 
 
-async def serve(started: Edition, listening: socket.socket) -> None:
+async def serve(app: FastAPI, listening: socket.socket) -> None:
     """Serve until a signal ends it."""
-    config = uvicorn.Config(started.app, log_level="warning", lifespan="off", timeout_graceful_shutdown=GRACE_SECONDS)
+    config = uvicorn.Config(app, log_level="warning", lifespan="off", timeout_graceful_shutdown=GRACE_SECONDS)
     await uvicorn.Server(config).serve(sockets=[listening])
+    # uvicorn raises the signal again, which cancels this task: here, and not in what is cleared up after it.
+    await asyncio.sleep(0)
 
 
 def open_directory(path: Path) -> DataDirectory:
-    """The data directory, made if it is not there. Raises `EditionFailed`."""
+    """The data directory, made if it is not there. Raises `EditionFailed` where nothing can be written."""
     try:
         path.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise EditionFailed(f"the data directory {path} can't be made: {error.strerror}") from error
+    try:
+        TemporaryFile(dir=path).close()
+    except OSError as error:
+        raise EditionFailed(f"the data directory {path} can't be used: {error.strerror}") from error
     return DataDirectory(path)

@@ -5,35 +5,58 @@ from collections.abc import AsyncIterator, Mapping
 import httpx
 from fastapi import FastAPI, Request
 from starlette.background import BackgroundTask
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.exceptions import HTTPException
+from starlette.responses import StreamingResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-_HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "upgrade", "host"})
+from steerco.edition.mounting import front_app
+from steerco_service.problems import Problem
+
+_HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "upgrade"})
 
 
-def proxy_app(addresses: Mapping[str, str]) -> FastAPI:
+def proxy_client() -> httpx.AsyncClient:
+    """What asks the services; close it at the end."""
+    return httpx.AsyncClient(timeout=60, limits=httpx.Limits(max_connections=200))
+
+
+def proxy_app(addresses: Mapping[str, str], titles: Mapping[str, str], client: httpx.AsyncClient) -> FastAPI:
     """`/intake/…` goes to the service `intake` at its address; a service that is down is a 503 problem."""
-    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
-    client = httpx.AsyncClient(timeout=60, limits=httpx.Limits(max_connections=200))
+    app = front_app(titles)
+    for service, address in addresses.items():
+        app.mount(f"/{service}", _forwarding(service, httpx.URL(address), client))
+    return app
 
-    @app.api_route("/{service}/{path:path}", methods=["GET", "POST", "PUT", "DELETE"])
-    async def forward(service: str, path: str, request: Request) -> Response:
-        if service not in addresses:
-            return _problem(404, "not-found", f"there is no service {service!r}")
-        url = httpx.URL(f"{addresses[service]}/{path}", query=request.url.query.encode())
+
+def _forwarding(service: str, address: httpx.URL, client: httpx.AsyncClient) -> ASGIApp:
+    async def forward(scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        url = address.copy_with(raw_path=_target(scope))
         headers = [(name, value) for name, value in request.headers.items() if name not in _HOP_BY_HOP]
         outgoing = client.build_request(request.method, url, headers=headers, content=await request.body())
         try:
             answer = await client.send(outgoing, stream=True)
         except httpx.TransportError as error:
-            return _problem(503, "service-unavailable", f"{service} does not answer: {error}")
-        return StreamingResponse(
+            detail = f"{service} does not answer: {error}"
+            raise Problem(503, "service-unavailable", detail, headers={"Retry-After": "1"}) from error
+        response = StreamingResponse(
             _raw(answer),
             answer.status_code,
             _kept(answer.headers),
             background=BackgroundTask(answer.aclose),
         )
+        await response(scope, receive, send)
 
-    return app
+    return forward
+
+
+def _target(scope: Scope) -> bytes:
+    """Path and query as they were sent, without the service's name: an escaped `/` or `?` stays escaped."""
+    _, _, *rest = scope["raw_path"].split(b"/", 2)
+    if not rest:
+        raise HTTPException(404)
+    query: bytes = scope["query_string"]
+    return b"/" + bytes(rest[0]) + (b"?" + query if query else b"")
 
 
 async def _raw(answer: httpx.Response) -> AsyncIterator[bytes]:
@@ -43,9 +66,3 @@ async def _raw(answer: httpx.Response) -> AsyncIterator[bytes]:
 
 def _kept(headers: httpx.Headers) -> dict[str, str]:
     return {name: value for name, value in headers.items() if name not in _HOP_BY_HOP}
-
-
-def _problem(status: int, code: str, detail: str) -> JSONResponse:
-    body = {"type": f"urn:steerco:problem:{code}", "title": code, "status": status, "detail": detail}
-    headers = {"Retry-After": "1"} if status == 503 else None
-    return JSONResponse(body, status, headers, media_type="application/problem+json")

@@ -1,17 +1,19 @@
 """Starting an edition, a service, or every service: what the commands do."""
 
 import asyncio
-import sys
-from collections.abc import Sequence
+import signal
+from collections.abc import Coroutine, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import httpx
 import typer
 from pydantic import ValidationError
-from rich.console import Console
+from pydantic_core import ErrorDetails
 
 from steerco.client import data_directory
+from steerco.commands.said import console
 from steerco.edition.directory import EditionFailed
 from steerco.edition.distributed import run_distributed as run_all
 from steerco.edition.embedded import Edition, bind, edition, open_directory, serve
@@ -27,11 +29,15 @@ from steerco.edition.welcome import (
     worth_reading,
 )
 from steerco_events.contracts.catalog import CATALOG
+from steerco_events.postgres.faults import DATABASE_FAULTS, is_unavailable
 from steerco_servers.child import ServerFailed, ServerMissing
 from steerco_service.process import Process, migrate_service
 from steerco_service.settings import ServiceSettings
 
-console = Console()
+type Role = Literal["api", "worker", "migrate"]
+
+NEEDED: Mapping[Role, Sequence[str]] = {"migrate": ["owner_url"], "worker": ["kafka"]}
+"""The settings that a role does not start without, beside those of all."""
 
 
 def fail(error: Exception) -> typer.Exit:
@@ -40,14 +46,36 @@ def fail(error: Exception) -> typer.Exit:
     return typer.Exit(1)
 
 
-def run_embedded(content: Literal["empty", "example"], data_dir: Path, port: int) -> None:
-    """Run the one-process edition until a signal ends it."""
+def until_stopped(work: Coroutine[Any, Any, None]) -> None:
+    """Run it to its end, or until Ctrl-C or SIGTERM, which cancel it: what it opened is closed."""
+
+    async def stoppable() -> None:
+        task, loop = asyncio.current_task(), asyncio.get_running_loop()
+        assert task
+
+        def stop(*_: object) -> None:
+            if not (task.done() or task.cancelling()):
+                task.cancel()
+                loop.call_soon_threadsafe(lambda: None)
+
+        signal.signal(signal.SIGTERM, stop)
+        await work
+
+    with suppress(asyncio.CancelledError, KeyboardInterrupt):
+        asyncio.run(stoppable())
+
+
+def _run_edition(work: Coroutine[Any, Any, None]) -> None:
     try:
-        asyncio.run(_run_embedded(content, data_dir, port))
+        until_stopped(work)
     except (EditionFailed, ServerFailed, ServerMissing) as error:
         raise fail(error) from error
-    except KeyboardInterrupt:
-        raise typer.Exit(0) from None
+    console.print("stopped; the data stays")
+
+
+def run_embedded(content: Literal["empty", "example"], data_dir: Path, port: int) -> None:
+    """Run the one-process edition until a signal ends it."""
+    _run_edition(_run_embedded(content, data_dir, port))
 
 
 async def _run_embedded(content: Literal["empty", "example"], data_dir: Path, port: int) -> None:
@@ -67,10 +95,9 @@ async def _run_embedded(content: Literal["empty", "example"], data_dir: Path, po
             say_ready(console, url, None if data_dir == data_directory() else data_dir.absolute(), commands)
             directory.announce(url, started.token)
             try:
-                await serve(started, listening)
+                await serve(started.app, listening)
             finally:
                 directory.withdraw()
-    console.print("stopped; the data stays")
 
 
 async def _welcome(started: Edition, url: str, is_example: bool) -> Sequence[str]:
@@ -90,32 +117,47 @@ async def _welcome(started: Edition, url: str, is_example: bool) -> Sequence[str
         return await worth_reading(client, scopes, proof.months)
 
 
-def serve_one(name: str, role: Literal["api", "worker", "migrate"]) -> None:
+def serve_one(name: str, role: Role) -> None:
     """Run one service in one role, told by its environment."""
     if name not in BY_NAME:
         raise fail(EditionFailed(f"no service {name!r}; there is {', '.join(BY_NAME)}"))
-    try:
-        settings = ServiceSettings()
-    except ValidationError as error:
-        missing = ", ".join(f"STEERCO_{str(each['loc'][0]).upper()}" for each in error.errors())
-        raise fail(EditionFailed(f"serve {name} is told by its environment; missing or wrong: {missing}")) from error
+    service, settings = BY_NAME[name], _settings(name, role)
     match role:
         case "migrate":
-            asyncio.run(migrate_service(BY_NAME[name], settings))
-        case "api":
-            asyncio.run(Process(BY_NAME[name], settings, CATALOG).serve_api())
-        case "worker":
             try:
-                asyncio.run(Process(BY_NAME[name], settings, CATALOG).serve_worker())
-            except KeyboardInterrupt:
-                sys.exit(0)
+                asyncio.run(migrate_service(service, settings))
+            except DATABASE_FAULTS as error:
+                if not is_unavailable(error):
+                    raise
+                raise fail(EditionFailed(f"the database of {name} can't be reached: {_first_line(error)}")) from error
+        case "api":
+            until_stopped(Process(service, settings, CATALOG).serve_api())
+        case "worker":
+            until_stopped(Process(service, settings, CATALOG).serve_worker())
+
+
+def _settings(name: str, role: Role) -> ServiceSettings:
+    """What the environment says; leaves with one line that names what the role misses."""
+    try:
+        settings = ServiceSettings()
+        faults = [f"STEERCO_{each.upper()}" for each in NEEDED.get(role, ()) if not getattr(settings, each)]
+    except ValidationError as error:
+        faults = [_fault(each) for each in error.errors()]
+    if faults:
+        told = f"serve {name} is told by its environment; missing or wrong: {', '.join(faults)}"
+        raise fail(EditionFailed(told))
+    return settings
+
+
+def _fault(error: ErrorDetails) -> str:
+    why = "" if error["type"] == "missing" else f" ({error['msg'].removeprefix('Value error, ')})"
+    return f"STEERCO_{str(error['loc'][0]).upper()}{why}"
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def run_every_service(data_dir: Path, port: int) -> None:
     """Run the distributed edition until a signal ends it."""
-    try:
-        asyncio.run(run_all(data_dir, port, console))
-    except (EditionFailed, ServerFailed, ServerMissing) as error:
-        raise fail(error) from error
-    except KeyboardInterrupt:
-        raise typer.Exit(0) from None
+    _run_edition(run_all(data_dir, port, console))
