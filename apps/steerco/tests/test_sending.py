@@ -1,7 +1,6 @@
 """What becomes of steps whose services answer, or do not."""
 
 import json
-from pathlib import Path
 
 import httpx
 import pytest
@@ -11,7 +10,7 @@ from steerco.register_import.sending import Sent, send
 from steerco.testkit.registers import found, loaded, planned
 
 
-def sent(*changed: dict[str, str], silent: str, tmp_path: Path, before: int = 0) -> Sent:
+def sent(*changed: dict[str, str], silent: str, before: int = 0) -> Sent:
     """Rows that are sent to services one of which does not answer; some rows are there, but for their titles."""
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -23,31 +22,31 @@ def sent(*changed: dict[str, str], silent: str, tmp_path: Path, before: int = 0)
     there = loaded(found(*[{"name": "Before"}] * before))
     steps = planned(found(*changed), there).steps
     with httpx.Client(base_url="http://edition", transport=httpx.MockTransport(answer)) as http:
-        return send(Client(Address("http://edition", "", tmp_path), http), steps, lambda _: None)
+        return send(Client(Address("http://edition", ""), http), steps, lambda _: None)
 
 
-def test_every_command_that_was_taken_is_counted(tmp_path: Path) -> None:
-    whole = sent({}, {}, silent="", tmp_path=tmp_path)
+def test_every_command_that_was_taken_is_counted() -> None:
+    whole = sent({}, {}, silent="")
     assert (len(whole.done), whole.taken, whole.lost) == (2, 8, None)
     assert not whole.cut_off
 
 
-def test_rows_that_only_portfolio_took_are_remembered_and_those_without_figures_are_done(tmp_path: Path) -> None:
+def test_rows_that_only_portfolio_took_are_remembered_and_those_without_figures_are_done() -> None:
     plain = {"budget": "", "benefit": ""}
-    half = sent({}, plain, silent="finance", tmp_path=tmp_path)
+    half = sent({}, plain, silent="finance")
     assert half.lost
     assert [step.entry.row for step in half.cut_off] == [1]
     assert [step.entry.row for step in half.done] == [2]
     assert half.taken == 4
 
 
-def test_a_row_of_which_portfolio_has_nothing_to_take_is_not_between_the_services(tmp_path: Path) -> None:
-    half = sent({"name": "Before", "budget": "13"}, {}, silent="finance", tmp_path=tmp_path, before=1)
+def test_a_row_of_which_portfolio_has_nothing_to_take_is_not_between_the_services() -> None:
+    half = sent({"name": "Before", "budget": "13"}, {}, silent="finance", before=1)
     assert [step.entry.row for step in half.cut_off] == [2]
 
 
 @pytest.mark.parametrize("rows", [1, 250])
-def test_nothing_is_begun_when_portfolio_does_not_answer(rows: int, tmp_path: Path) -> None:
-    none = sent(*[{}] * rows, silent="portfolio", tmp_path=tmp_path)
+def test_nothing_is_begun_when_portfolio_does_not_answer(rows: int) -> None:
+    none = sent(*[{}] * rows, silent="portfolio")
     assert none.lost
     assert (none.done, none.cut_off, none.taken) == ([], [], 0)

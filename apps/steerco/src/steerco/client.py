@@ -37,11 +37,10 @@ def data_directory(name: str = "steerco") -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where an edition is, who we are there, and where a client may keep notes about it."""
+    """Where an edition is, and who we are there."""
 
     url: str
     token: str
-    notes: Path
 
     @property
     def headers(self) -> dict[str, str]:
@@ -58,8 +57,7 @@ def address() -> Address:
             raise CommandFailed("STEERCO_URL is set but STEERCO_TOKEN is not")
         if fault := _fault_of(url, token):
             raise CommandFailed(fault)
-        host = httpx.URL(url)
-        return Address(url.rstrip("/"), token, data_directory() / "clients" / f"{host.host}-{host.port or host.scheme}")
+        return Address(url.rstrip("/"), token)
     directory = Path(os.environ.get("STEERCO_DATA_DIR") or data_directory())
     try:
         run = json.loads((directory / "run.json").read_text())
@@ -74,7 +72,7 @@ def address() -> Address:
         raise CommandFailed(f"{directory / 'run.json'} does not say where an edition runs") from error
     if fault := _fault_of(url, token):
         raise CommandFailed(f"{directory / 'run.json'}: {fault}")
-    return Address(url, token, directory)
+    return Address(url, token)
 
 
 def _fault_of(url: str, token: str) -> str | None:

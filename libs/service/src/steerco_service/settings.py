@@ -14,9 +14,9 @@ DRIVER = "postgresql+asyncpg"
 
 
 class ServiceSettings(BaseSettings):
-    """Environment variables `STEERCO_<NAME>`."""
+    """Environment variables `STEERCO_<NAME>`; one that is empty is as if it were not set."""
 
-    model_config = SettingsConfigDict(env_prefix="STEERCO_")
+    model_config = SettingsConfigDict(env_prefix="STEERCO_", env_ignore_empty=True, validate_default=False)
 
     database_url: str = Field(description="The app role's SQLAlchemy URL of the service's database.")
     owner_url: str = Field("", description="The owner role's URL: for `--role migrate` only.")
@@ -31,7 +31,7 @@ class ServiceSettings(BaseSettings):
     def _is_of_postgresql(cls, url: str) -> str:
         """The value is a secret: it is not in the error."""
         try:
-            usable = not url or make_url(url).drivername == DRIVER
+            usable = make_url(url).drivername == DRIVER
         except (ArgumentError, ValueError):
             usable = False
         if not usable:

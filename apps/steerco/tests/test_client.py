@@ -1,0 +1,76 @@
+"""Where a client finds an edition, and how it says what went wrong."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+
+from steerco.client import Address, Client, CommandFailed, address, problem_of, segment
+from steerco.commands.move import project_named
+
+HERE = Address("http://127.0.0.1:1", "token")
+
+
+@pytest.mark.parametrize(
+    ("url", "token", "expected"),
+    [
+        ("http://127.0.0.1:8080", "schlüssel", "the token"),
+        ("http://127.0.0.1:8080", "two\nlines", "the token"),
+        ("127.0.0.1:8080", "token", "no address"),
+        ("http://", "token", "no address"),
+        ("http://[::1", "token", "no address"),
+        ("http://127.0.0.1:99999", "token", "no address"),
+        ("ftp://127.0.0.1", "token", "no address"),
+    ],
+)
+def test_an_address_or_a_token_that_is_none_is_one_line(
+    url: str, token: str, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STEERCO_URL", url)
+    monkeypatch.setenv("STEERCO_TOKEN", token)
+    with pytest.raises(CommandFailed, match=expected):
+        address()
+
+
+@pytest.mark.parametrize("content", ["[]", "5", "null", "{", '{"url": "http://x"}', '{"url": 5, "token": "t"}'])
+def test_a_run_file_that_says_nothing_is_one_line(
+    content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "run.json").write_text(content)
+    monkeypatch.delenv("STEERCO_URL", raising=False)
+    monkeypatch.setenv("STEERCO_DATA_DIR", str(tmp_path))
+    with pytest.raises(CommandFailed, match=r"run\.json"):
+        address()
+
+
+@pytest.mark.parametrize("name", ["../portfolio", "INV-27?x=1", "A/../B", "..", "a#b", "50%", "\udcff"])
+def test_a_name_stays_one_part_of_the_path(name: str) -> None:
+    url = httpx.Client(base_url="http://edition/base")._merge_url(f"/stories/{segment(name)}")
+    assert url.raw_path.startswith(b"/base/stories/")
+    assert (url.raw_path.count(b"/"), url.query, url.fragment) == (3, b"", "")
+
+
+def said(problem: Mapping[str, Any]) -> str:
+    return problem_of(httpx.Response(409, json=problem, request=httpx.Request("POST", "http://edition/x")))
+
+
+def test_a_problem_says_each_thing_once() -> None:
+    closed = "the unit ZZZ was closed"
+    assert said({"detail": closed, "errors": [{"pointer": "/unit_id", "detail": closed}]}) == closed
+    both = [{"pointer": "/a", "detail": "is needed"}, {"pointer": "/b", "detail": "is needed"}]
+    assert said({"detail": "/a: is needed", "errors": both}) == "/a: is needed; /b: is needed"
+
+
+def test_a_code_that_looks_like_an_id_is_found() -> None:
+    code = str(UUID(int=7))
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.params.get("code") == code:
+            return httpx.Response(200, json=[{"code": code}])
+        return httpx.Response(404, json={"detail": "there is no such project"})
+
+    with httpx.Client(base_url=HERE.url, transport=httpx.MockTransport(answer)) as http:
+        assert project_named(Client(HERE, http), code) == {"code": code}

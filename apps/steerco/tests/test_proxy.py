@@ -1,0 +1,85 @@
+"""The proxy before the services: what it passes on, and what it answers itself."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+import uvicorn
+from fastapi import FastAPI, Request
+from starlette.responses import JSONResponse
+from starlette.types import Receive, Scope, Send
+
+from steerco.edition.embedded import bind
+from steerco.edition.mounting import parent_app
+from steerco.edition.proxy import proxy_app, proxy_client
+from steerco_servers.child import free_port
+
+TITLES = {"risk": "Risks", "gone": "Gone"}
+
+
+async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+    """What arrived."""
+    request = Request(scope, receive)
+    said = {
+        "method": request.method,
+        "path": scope["raw_path"].decode(),
+        "query": scope["query_string"].decode(),
+        "host": request.headers["host"],
+        "body": (await request.body()).decode(),
+    }
+    await JSONResponse(said, headers={"Said": json.dumps(said)})(scope, receive, send)
+
+
+@pytest.fixture
+async def proxy() -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a proxy before the service `risk`, which echoes, and `gone`, which is down."""
+    port = free_port()
+    server = uvicorn.Server(uvicorn.Config(echo, log_level="warning", lifespan="off"))
+    serving = asyncio.create_task(server._serve([bind(port)]))
+    addresses = {"risk": f"http://127.0.0.1:{port}", "gone": f"http://127.0.0.1:{free_port()}"}
+    async with proxy_client() as behind:
+        transport = httpx.ASGITransport(proxy_app(addresses, TITLES, behind))
+        async with httpx.AsyncClient(transport=transport, base_url="http://edition:8080") as client:
+            yield client
+    server.should_exit = True
+    await serving
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+async def test_every_method_is_passed_on_with_host_path_and_query_as_they_came(
+    method: str, proxy: httpx.AsyncClient
+) -> None:
+    answer = await proxy.request(method, "/risk/stories/A%2F%2E%2E%2FB%3Fx/?q=%2F+1", content=b"body")
+    assert json.loads(answer.headers["Said"]) == {
+        "method": method,
+        "path": "/stories/A%2F%2E%2E%2FB%3Fx/",
+        "query": "q=%2F+1",
+        "host": "edition:8080",
+        "body": "body",
+    }
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/nothing/here", 404, "not-found"),
+        ("GET", "/risk", 404, "not-found"),
+        ("GET", "/risk%2Frisks", 404, "not-found"),
+        ("POST", "/", 405, "method-not-allowed"),
+        ("GET", "/gone/risks", 503, "service-unavailable"),
+    ],
+)
+async def test_what_it_answers_itself_are_problem_details(
+    method: str, path: str, status: int, code: str, proxy: httpx.AsyncClient
+) -> None:
+    answer = await proxy.request(method, path)
+    assert (answer.status_code, answer.json()["type"]) == (status, f"urn:steerco:problem:{code}")
+    assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+async def test_it_lists_the_services_as_the_embedded_edition_does(proxy: httpx.AsyncClient) -> None:
+    embedded = parent_app({name: FastAPI(title=title) for name, title in TITLES.items()})
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(embedded), base_url="http://edition") as client:
+        assert (await proxy.get("/")).json() == (await client.get("/")).json()

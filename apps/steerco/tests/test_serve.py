@@ -1,0 +1,55 @@
+"""A service process that is told something wrong by its environment says so in one line."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from steerco.cli import app
+from steerco_service.identity import Issuer
+
+NOWHERE = "postgresql+asyncpg://owner:secret@127.0.0.1:1/risk"
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> dict[str, str]:
+    """An environment with all that every role needs."""
+    key = tmp_path / "issuer.json"
+    key.write_text(json.dumps(Issuer.generate().public()))
+    return {"STEERCO_DATABASE_URL": NOWHERE, "STEERCO_ISSUER_KEY": str(key)}
+
+
+def refused(role: str, environment: dict[str, str], service: str = "risk") -> str:
+    done = CliRunner().invoke(app, ["serve", service, "--role", role], env=environment)
+    assert done.exit_code == 1, done.output
+    assert done.output.count("\n") == 1, done.output
+    assert "secret" not in done.output
+    return done.output
+
+
+@pytest.mark.parametrize("role", ["api", "worker", "migrate"])
+@pytest.mark.parametrize("url", ["nonsense", "postgresql://app:secret@db/risk", "postgresql+asyncpg://h:secret/risk"])
+def test_a_database_url_that_is_none_is_named(role: str, url: str, good: dict[str, str]) -> None:
+    assert "wrong: STEERCO_DATABASE_URL (no URL such as" in refused(role, good | {"STEERCO_DATABASE_URL": url})
+
+
+def test_a_key_file_that_is_not_there_or_holds_no_key_is_named(tmp_path: Path, good: dict[str, str]) -> None:
+    key = tmp_path / "key"
+    assert f"STEERCO_ISSUER_KEY ({key} can't be read" in refused("api", good | {"STEERCO_ISSUER_KEY": str(key)})
+    for content in ("no JSON", "[]", "{}", '{"kty": "RSA"}'):
+        key.write_text(content)
+        assert "holds no Ed25519 key" in refused("api", good | {"STEERCO_ISSUER_KEY": str(key)})
+
+
+def test_a_role_names_the_setting_that_it_misses(good: dict[str, str]) -> None:
+    assert (
+        refused("api", good | {"STEERCO_DATABASE_URL": ""}).rstrip().endswith("missing or wrong: STEERCO_DATABASE_URL")
+    )
+    assert refused("migrate", good).rstrip().endswith("missing or wrong: STEERCO_OWNER_URL")
+    for service in ("risk", "reporting"):
+        assert refused("worker", good, service).rstrip().endswith("missing or wrong: STEERCO_KAFKA")
+
+
+def test_a_database_that_is_down_is_not_migrated(good: dict[str, str]) -> None:
+    assert "the database of risk can't be reached" in refused("migrate", good | {"STEERCO_OWNER_URL": NOWHERE})
