@@ -55,6 +55,7 @@ async def told(process: Process) -> list[str]:
     return (await asyncio.wait_for(process.stdout.readline(), 120)).decode().split()
 
 
+@pytest.mark.kafka
 @pytest.mark.usefixtures("own_kafka")
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, None])
 async def test_nothing_is_left_after_an_interrupt_a_termination_or_a_failure(
