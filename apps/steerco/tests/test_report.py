@@ -60,7 +60,7 @@ def test_an_import_that_was_cut_off_tells_what_is_between_the_services_from_what
     lines = cut(said, made, made.steps[:1], made.steps[1:2], 6)
     assert lines[0] == "5 rows: 1 new, 1 refused; 6 changes made"
     assert lines[-3:] == [
-        "cut off between the services: row 2 (portfolio took them, finance perhaps not all)",
+        "unfinished, cut off between the services: row 2 (portfolio took them, finance perhaps not all)",
         "not begun: 2 rows, as far as the services answered",
         "no answer; run the same import again to finish it",
     ]

@@ -99,7 +99,7 @@ def _unfinished(report: Report) -> Iterator[str]:
     if rows:
         more = f" and {len(rows) - AT_MOST:,} more" if len(rows) > AT_MOST else ""
         named = f"{_rows(rows[:AT_MOST])}{more}"
-        yield f"cut off between the services: {named} (portfolio took them, finance perhaps not all)"
+        yield f"unfinished, cut off between the services: {named} (portfolio took them, finance perhaps not all)"
     known = {step.entry.row for step in report.done} | {each.row for each in report.refused} | set(rows)
     others = sum(step.entry.row not in known for step in report.plan.steps)
     if others:
