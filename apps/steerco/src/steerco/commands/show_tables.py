@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
+from itertools import groupby
+from operator import itemgetter
 
 from rich.console import RenderableType
 from rich.markup import escape
@@ -33,11 +35,14 @@ def _heading(answer: Json, is_past: bool) -> str:
     )
 
 
-def _table(title: str, *columns: str, right: int = 0) -> Table:
-    """A table whose last `right` columns are numbers."""
+_NUMBERS = frozenset({"projects", "budget", "forecast", "variance", "over"})
+
+
+def _table(title: str, *columns: str) -> Table:
+    """A table; its numbers are never broken."""
     table = Table(title=title, title_justify="left", title_style="bold")
-    for n, column in enumerate(columns):
-        is_number = n >= len(columns) - right
+    for column in columns:
+        is_number = column in _NUMBERS
         table.add_column(column, justify="right" if is_number else "left", no_wrap=is_number, overflow="fold")
     return table
 
@@ -49,10 +54,9 @@ def _totals(totals: Json) -> Table:
         table.add_row(f"Rated by {escape(assessor)}", "", counts(ratings))
     for what, amounts, coverage in figure_rows(totals):
         table.add_row(what[0].upper() + what[1:], amounts, coverage)
-    for cost in totals["actual_costs"]:
-        table.add_row(
-            f"Actual cost, {words(cost['period'])}", f"{amount(Decimal(cost['amount']))} {cost['currency']}", ""
-        )
+    for period, costs in groupby(totals["actual_costs"], key=itemgetter("period")):
+        amounts = "\n".join(f"{amount(Decimal(each['amount']))} {each['currency']}" for each in costs)
+        table.add_row(f"Actual cost, {words(period)}", amounts, "")
     table.add_row("Open risks", str(sum(totals["risks"].values())), counts(totals["risks"]))
     table.add_row("Training obligations", str(sum(totals["obligations"].values())), counts(totals["obligations"]))
     table.add_row("Pitches", str(sum(totals["pitches"].values())), counts(totals["pitches"]))
@@ -69,7 +73,7 @@ _LINE = ("cost", "budget", "forecast", "variance", "over")
 
 
 def _units(answer: Json) -> Table:
-    table = _table("By unit", "unit", "", "projects", *_LINE, right=4)
+    table = _table("By unit", "unit", "", "projects", *_LINE)
     for unit in answer["units"]:
         code = f"{unit['unit']['code']} itself" if unit.get("direct") else unit["unit"]["code"]
         first = (code, escape(unit["unit"]["name"]), str(unit["projects"]))
@@ -82,7 +86,7 @@ def _units(answer: Json) -> Table:
 
 
 def _months(answer: Json) -> Table:
-    table = _table("By month", "end", "projects", *_LINE, "units over budget", right=0)
+    table = _table("By month", "end", "projects", *_LINE, "units over budget")
     for month in answer["months"]:
         lines: Sequence[Line | None] = [line for line in lines_of(month) if line.compared] or [None]
         for n, line in enumerate(lines):
@@ -106,7 +110,7 @@ def _units_over(month: Json, line: Line) -> str:
 def _overspends(answer: Json) -> RenderableType:
     if not answer["over"]:
         return "No project's forecast exceeds its budget."
-    table = _table("Projects over budget", "project", "", "unit", "since", *_LINE[:4], right=3)
+    table = _table("Projects over budget", "project", "", "unit", "since", *_LINE[:4])
     for found in answer["over"]:
         table.add_row(
             found["code"],

@@ -109,7 +109,7 @@ async def _welcome(started: Edition, url: str, is_example: bool) -> Sequence[str
             console.print("an empty edition: open units, or import a register")
             return TO_BEGIN
         if is_example:
-            console.print("the example: a made-up commission, and a year of it that ended yesterday")
+            console.print("the example: a made-up commission, and a year of it, up to the day before the first start")
         scopes = await three_scopes(client)
         console.print(side_by_side(scopes))
         proof = await prove(client, started.host)

@@ -70,6 +70,9 @@ def evolve_unit(row: UnitRow | None, event: Recorded) -> UnitRow | None:
             return row
 
 
+MOST = 12
+"""So many codes are named to somebody who asked for one that is not there."""
+
 units = Projection("units", UnitRow, unit_key, evolve_unit)
 
 
@@ -91,7 +94,10 @@ class Organization:
         for unit in self.units.values():
             if unit.parent_id is None if wanted == "enterprise" else unit.code.casefold() == wanted:
                 return unit
-        raise UnknownScope(f"no unit has the code {name!r}" if self.units else "no unit was opened yet")
+        if not self.units:
+            raise UnknownScope("no unit was opened yet")
+        known = sorted(unit.code for unit in self.units.values() if unit.kind != "department")
+        raise UnknownScope(f"no unit has the code {name!r}; above the departments there are {', '.join(known[:MOST])}")
 
     def children(self, unit_id: UUID) -> Sequence[UnitRow]:
         """The units right below, in the order of their codes."""
