@@ -93,7 +93,7 @@ async def run_distributed(path: Path, port: int, console: Console) -> None:
         public = directory.path / "issuer.public.json"
         public.write_text(json.dumps(issuer.public()))
         processes = ServiceProcesses(directory, databases, kafka, public)
-        await _migrate(processes, names, step)
+        await _migrate(processes, names)
         children = [processes.start(name, role) for name in names for role in ("worker", "api")]
         stack.push_async_callback(_stop, children)
         step(f"starting {len(children)} processes")
@@ -109,7 +109,7 @@ async def run_distributed(path: Path, port: int, console: Console) -> None:
         await serve(proxy_app(processes.addresses, titles, client), listening)
 
 
-async def _migrate(processes: ServiceProcesses, names: Sequence[str], step: object) -> None:
+async def _migrate(processes: ServiceProcesses, names: Sequence[str]) -> None:
     for name in names:
         child = processes.start(name, "migrate")
         if not await child.finished(START_SECONDS) or child.exit_code != 0:

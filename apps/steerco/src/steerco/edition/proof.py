@@ -63,13 +63,9 @@ async def portfolio(client: httpx.AsyncClient, scope: str, **more: str) -> Json:
 
 async def units_of(client: httpx.AsyncClient) -> list[Json]:
     """Every unit of the organization."""
-    found: list[Json] = []
-    url = "/portfolio/units?limit=500"
-    while url:
-        response = await client.get(url)
-        response.raise_for_status()
-        found += response.json()
-        url = response.links.get("next", {}).get("url", "")
+    response = await client.get("/portfolio/units")
+    response.raise_for_status()
+    found: list[Json] = response.json()
     return found
 
 

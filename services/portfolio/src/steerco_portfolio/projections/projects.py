@@ -12,6 +12,7 @@ from steerco_events.contracts.values import StatedDate
 from steerco_events.envelope import Recorded
 from steerco_events.projections.model import Projection
 from steerco_service.reading import Page, Reading
+from steerco_service.reference.projects import project_key, state_after
 
 _NOT_STATED = StatedDate.not_stated()
 
@@ -35,7 +36,7 @@ class ProjectRow:
     title: str
     unit_id: UUID
     currency: str
-    state: str
+    state: portfolio.ProjectState
     source: str | None
     reference: str | None
     pitch_id: UUID | None
@@ -46,23 +47,6 @@ class ProjectRow:
     manager_title: str | None = None
     manager_from_on: date | None = None
     assessments: dict[str, Assessed] = field(default_factory=dict)
-
-
-_STATES: dict[type[object], str] = {
-    portfolio.ProjectPlanningStarted: "planning",
-    portfolio.ProjectExecutionStarted: "executing",
-    portfolio.ProjectClosingStarted: "closing",
-    portfolio.ProjectClosed: "closed",
-    portfolio.ProjectPutOnHold: "on_hold",
-    portfolio.ProjectTerminated: "terminated",
-}
-
-
-def project_key(event: Recorded) -> str | None:
-    """The project that an event is about."""
-    if event.stream.startswith("project-") and not event.stream.startswith("project-code-"):
-        return event.stream.removeprefix("project-")
-    return None
 
 
 def evolve_project(row: ProjectRow | None, event: Recorded) -> ProjectRow | None:
@@ -91,10 +75,8 @@ def _changed(row: ProjectRow, event: Recorded) -> ProjectRow:
             return replace(row, manager_id=person_id, manager_title=title, manager_from_on=day)
         case portfolio.ProjectMoved(to_unit_id=unit_id):
             return replace(row, unit_id=unit_id)
-        case portfolio.ProjectResumed(state=state):
-            return replace(row, state=state)
         case payload:
-            return replace(row, state=_STATES.get(type(payload), row.state))
+            return replace(row, state=state_after(payload, row.state))
 
 
 projects = Projection(
