@@ -4,6 +4,8 @@ import asyncio
 import random
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
+from datetime import datetime
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
@@ -91,12 +93,18 @@ async def sealed_completely(log: Log) -> None:
 
 
 def assert_is_the_log(events: list[Recorded], committed: Counter[str]) -> None:
-    """Nothing missed, nothing twice, positions and instants in order, each stream's versions one after another."""
+    """Nothing missed, nothing twice, positions and instants in order, each stream's versions one after another.
+
+    And what was appended together has one instant.
+    """
     streams = defaultdict(list)
+    instants: defaultdict[UUID, set[datetime]] = defaultdict(set)
     for event in events:
         assert event.payload == Counted(by=event.stream_version)
         streams[event.stream].append(event.stream_version)
+        instants[event.correlation_id].add(event.sealed_at)
     assert streams == {stream: list(range(1, count + 1)) for stream, count in committed.items()}
+    assert all(len(each) == 1 for each in instants.values())
     positions = [event.position for event in events]
     assert positions == sorted(set(positions))
     sealed = [event.sealed_at for event in events]

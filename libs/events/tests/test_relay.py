@@ -292,7 +292,7 @@ async def test_a_reader_that_meets_another_generation_has_a_cursor_for_what_it_g
         batch = await feed.read(Cursor(), 10)
         assert ids(batch.events) == ids(events[:2])
         assert (batch.cursor.generation, max(batch.cursor.positions)) == (1, 2)
-        await published.publish_head(replace(head, generation=2, from_position=2))
+        await published.publish_head(replace(head, began=(0, 2)))
         rest, cursor = await read_on(feed, batch.cursor, 1)
     finally:
         await feed.close()

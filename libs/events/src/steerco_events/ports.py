@@ -85,3 +85,13 @@ class Publisher(Protocol):
 
 class LogRewound(Exception):
     """The log was restored to a point before what this consumer has already applied."""
+
+
+def check_not_rewound(service: str, head: Head, after: Cursor) -> None:
+    """Raise `LogRewound` if a later generation began before where the cursor stands."""
+    kept = head.kept_of(after.generation) if after.generation else None
+    if kept is not None and max(after.positions) > kept:
+        raise LogRewound(
+            f"{service}: the log was restored and goes on after position {kept} in generation {head.generation},"
+            f" this consumer is at {max(after.positions)} of generation {after.generation}"
+        )

@@ -8,7 +8,7 @@ import base64
 import binascii
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Self
 
 import msgspec
@@ -40,17 +40,58 @@ def reached(positions: Positions, target: Positions) -> bool:
     return all(have >= want for have, want in zip(positions, target, strict=True))
 
 
+class SignedHead(msgspec.Struct, frozen=True):
+    """What the holder of a log's signing key stood up for: the hash of everything up to a position.
+
+    `signature` is Ed25519's, over `signed_bytes()`; `key_id` is the thumbprint of the public key.
+    """
+
+    service: str
+    generation: int
+    position: int
+    hash: bytes
+    watermark: datetime
+    key_id: str
+    signature: bytes
+
+    def signed_bytes(self) -> bytes:
+        """What the signature is over."""
+        return signed_bytes(self.service, self.generation, self.position, self.hash, self.watermark)
+
+
+def signed_bytes(service: str, generation: int, position: int, hash: bytes, watermark: datetime) -> bytes:
+    """One line of text that says all that a signature over a head stands for."""
+    at = watermark.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return f"steerco log {service} generation {generation} position {position} at {at} hash {hash.hex()}".encode()
+
+
 @dataclass(frozen=True, slots=True)
 class Head:
     """The sealed end of a log.
 
-    No event will ever be sealed at or before `watermark`. `from_position` is where `generation` began.
+    No event will ever be sealed at or before `watermark`. `began` says after which position each generation began
+    (the first after 0); `hash` is that of the last seal, `signed` the newest head that was signed, if one was.
     """
 
-    generation: int
-    from_position: int
+    began: tuple[int, ...]
     positions: Positions
     watermark: datetime
+    hash: bytes = b""
+    signed: SignedHead | None = None
+
+    @property
+    def generation(self) -> int:
+        """The present generation, from 1."""
+        return len(self.began)
+
+    def kept_of(self, generation: int) -> int | None:
+        """Up to where a later generation kept the positions of `generation`; `None` if there is no later one."""
+        return min(self.began[generation:], default=None)
+
+    def has(self, generation: int, position: int) -> bool:
+        """Whether what was sealed there in that generation is still in the log, as far as generations tell."""
+        kept = self.kept_of(generation)
+        return kept is None or position <= kept
 
 
 class TokenMalformed(ValueError):

@@ -44,8 +44,8 @@ def run_environment() -> None:
         context.run_migrations()
 
 
-def create_log() -> None:
-    """The first revision of every service: the log, granted to the roles named after the database."""
+def upgrade_log(revision: int) -> None:
+    """Bring the log to a revision of its own, granted to the roles named after the database."""
     database = op.get_bind().execute(text("SELECT current_database()")).scalar_one()
-    for statement in log_statements(f"{database}_app", f"{database}_feed"):
-        op.execute(statement)
+    for statement in log_statements(f"{database}_app", f"{database}_feed", revision):
+        op.get_bind().exec_driver_sql(statement)

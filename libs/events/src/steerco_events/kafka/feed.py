@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from steerco_events.envelope import Recorded
 from steerco_events.kafka.headers import event_of
 from steerco_events.kafka.topics import events_topic, head_topic
-from steerco_events.ports import Batch, Cursor, LogRewound, Offsets
+from steerco_events.ports import Batch, Cursor, Offsets, check_not_rewound
 from steerco_events.positions import PARTITIONS, Head, Positions, reached
 from steerco_events.registry import Registry
 
@@ -53,7 +53,8 @@ class KafkaFeed:
             return Batch((), after)
         if not self._fetched or self._head is None:
             await self._fetch(0)
-        self._check_generation(after)
+        if self._head:
+            check_not_rewound(self._service, self._head, after)
         events: list[Recorded] = []
         positions, offsets = list(after.positions), list(after.offsets)
         head = self._head
@@ -67,7 +68,7 @@ class KafkaFeed:
             else:
                 self._fetched.popleft()
                 offsets[record.partition] = record.offset + 1
-                if event.position > positions[record.partition]:
+                if event.position > positions[record.partition] and self._head.has(event.generation, event.position):
                     positions[record.partition] = event.position
                     events.append(event)
         self._next = offsets
@@ -78,14 +79,6 @@ class KafkaFeed:
             return after
         complete = not self._fetched and reached(positions, head.positions)
         return Cursor(head.generation, positions, offsets, head.watermark if complete else None)
-
-    def _check_generation(self, after: Cursor) -> None:
-        head = self._head
-        if head and after.generation not in (0, head.generation) and max(after.positions) > head.from_position:
-            raise LogRewound(
-                f"{self._service}: generation {head.generation} begins at {head.from_position},"
-                f" this consumer is at {max(after.positions)} of generation {after.generation}"
-            )
 
     def _is_another_topic(self, event: Recorded, after: Cursor) -> bool:
         """Whether the record before the cursor is one that the cursor does not have: then the topic was made anew."""

@@ -10,6 +10,12 @@ it draws until it ends. One scan, in this order and in three statements of READ 
 3. the rows above the last seal and at or below `min(high-water mark, first seen of every present holder)`.
 
 Whoever drew at or below that is no longer a holder, so it has ended, and what it committed is visible.
+
+What one transaction appended is sealed together: an instant never sees half of a command. So the seal ends before
+the first append that reaches beyond that bound (its end was committed between two statements of the scan).
+
+A seal keeps the hash of each of its events and that of the seal before, so that nothing in the log can be altered
+without altering every seal after it; and every few seconds the newest of them is signed.
 """
 
 from collections.abc import Sequence
@@ -31,18 +37,25 @@ _HOLDERS = text(
     f" AND classid = {LOG_LOCK} AND objid = 0 AND objsubid = 2"
 )
 _UNSEALED = text(
-    "SELECT partition, max(position) AS position, count(*) AS events, min(position) AS first"
-    " FROM log.events WHERE position > :sealed AND position <= :safe GROUP BY partition"
+    "SELECT xmin::text::bigint AS append, partition, min(position) AS first, max(position) AS last, count(*) AS events"
+    " FROM log.events WHERE position > :sealed GROUP BY xmin::text::bigint, partition"
 )
 _HEAD = text(
-    "SELECT h.position, h.positions, h.watermark,"
+    "SELECT h.position, h.positions, h.watermark, h.hash,"
+    " (SELECT max(generation) FROM log.generations) AS generation,"
     " CASE WHEN s.is_called THEN s.last_value ELSE 0 END AS high_water FROM log.head h, log.positions s"
 )
 _MOVE_HEAD = text(
-    "UPDATE log.head SET position = :position, positions = :positions, watermark = :watermark"
+    "UPDATE log.head SET position = :position, positions = :positions, watermark = :watermark, hash = :hash"
     " WHERE position = :seen AND watermark = :seen_watermark"
 )
-_SEAL = text("INSERT INTO log.seals (last, first, sealed_at, epoch) VALUES (:last, :first, :sealed_at, :epoch)")
+_SEAL = text(
+    "INSERT INTO log.seals (last, first, sealed_at, epoch, generation, hashes, previous, hash)"
+    " SELECT :last, :first, :sealed_at, :epoch, :generation, hashes, :previous,"
+    " log.seal_hash(:previous, :generation, :first, :last, :sealed_at, hashes)"
+    " FROM (SELECT string_agg(log.event_hash(e), ''::bytea ORDER BY position) AS hashes"
+    " FROM log.events e WHERE position BETWEEN :first AND :last) sealed RETURNING hash"
+)
 _SERVER = text("SELECT s.system_identifier, c.timeline_id FROM pg_control_system() s, pg_control_checkpoint() c")
 _GENERATION = text(
     "SELECT generation, system_identifier, timeline_id FROM log.generations ORDER BY generation DESC LIMIT 1"
@@ -53,6 +66,8 @@ _OPEN_GENERATION = text(
 )
 
 TICK = timedelta(microseconds=1)
+MOST_AT_ONCE = 20_000
+"""Events of one seal, unless one append has more."""
 
 
 class Superseded(Exception):
@@ -65,6 +80,28 @@ class Sealed:
 
     events: int
     pending: bool
+
+
+def whole_appends(appends: Sequence[tuple[int, int, int, int]], sealed: int, safe: int) -> int:
+    """The position up to which to seal: at most `safe`, and in the midst of no append.
+
+    `appends`: what is not sealed, as (append, first position, last position, number of events), an append once per
+    partition. The result is `sealed` when nothing whole lies below `safe`; it is cut short after `MOST_AT_ONCE`.
+    """
+    spans: dict[int, tuple[int, int, int]] = {}
+    for append, first, last, events in appends:
+        before = spans.get(append, (first, last, 0))
+        spans[append] = min(first, before[0]), max(last, before[1]), before[2] + events
+    end, reach, count = sealed, sealed, 0
+    for first, last, events in sorted(spans.values()):
+        if first > reach and reach <= safe:
+            end = reach
+            if count >= MOST_AT_ONCE:
+                return end
+        if first > safe:
+            break
+        reach, count = max(reach, last), count + events
+    return safe if reach <= safe else end
 
 
 class Sealer:
@@ -129,21 +166,28 @@ class Sealer:
                 return Sealed(0, pending=False)
             holders = (await tx.execute(_HOLDERS)).scalars().all()
             safe = self._settled(high_water, holders)
-            rows = (await tx.execute(_UNSEALED, {"sealed": head.position, "safe": safe})).all()
-            if safe > head.position:
+            rows = (await tx.execute(_UNSEALED, {"sealed": head.position})).all()
+            last = whole_appends([(row.append, row.first, row.last, row.events) for row in rows], head.position, safe)
+            inside = [row for row in rows if row.last <= last]
+            if last > head.position:
                 await self._lease.hold(tx)
                 sealed_at = max(now, head.watermark + TICK)
-                positions = advanced(tuple(head.positions), [(r.partition, r.position) for r in rows])
-                await self._move(tx, head, safe, positions, sealed_at)
-                if rows:
-                    values = {
-                        "first": head.position + 1,
-                        "last": safe,
-                        "sealed_at": sealed_at,
-                        "epoch": self._lease.epoch,
-                    }
-                    await tx.execute(_SEAL, values)
-        return Sealed(sum(row.events for row in rows), pending=safe < high_water)
+                digest = await self._seal(tx, head, last, sealed_at) if inside else head.hash
+                positions = advanced(tuple(head.positions), [(row.partition, row.last) for row in inside])
+                await self._move(tx, head, last, positions, sealed_at, digest)
+        return Sealed(sum(row.events for row in inside), pending=last < high_water)
+
+    async def _seal(self, tx: AsyncConnection, head: Row[Any], last: int, sealed_at: datetime) -> bytes:
+        values = {
+            "first": head.position + 1,
+            "last": last,
+            "sealed_at": sealed_at,
+            "epoch": self._lease.epoch,
+            "generation": head.generation,
+            "previous": head.hash,
+        }
+        digest: bytes = (await tx.execute(_SEAL, values)).scalar_one()
+        return digest
 
     def _settled(self, high_water: int, holders: Sequence[str]) -> int:
         self._first_seen = {holder: self._first_seen.get(holder, self._high_water) for holder in holders}
@@ -157,7 +201,7 @@ class Sealer:
             head = (await tx.execute(_HEAD)).one()
             if head.high_water == head.position and now > head.watermark:
                 await self._lease.hold(tx)
-                await self._move(tx, head, head.position, tuple(head.positions), now)
+                await self._move(tx, head, head.position, tuple(head.positions), now, head.hash)
 
     async def _move(
         self,
@@ -166,11 +210,13 @@ class Sealer:
         position: int,
         positions: tuple[int, ...],
         watermark: datetime,
+        digest: bytes,
     ) -> None:
         values = {
             "position": position,
             "positions": list(positions),
             "watermark": watermark,
+            "hash": digest,
             "seen": head.position,
             "seen_watermark": head.watermark,
         }

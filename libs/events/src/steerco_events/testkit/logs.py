@@ -19,7 +19,7 @@ from steerco_events.ports import Cursor, EventFeed
 from steerco_events.positions import Token
 from steerco_events.postgres.feed import StoreFeed
 from steerco_events.postgres.lease import Lease
-from steerco_events.postgres.schema import log_statements
+from steerco_events.postgres.schema import REVISIONS, log_statements
 from steerco_events.postgres.sealer import Sealer
 from steerco_events.postgres.store import EventStore, Write
 from steerco_events.registry import Payload, Registry
@@ -149,8 +149,9 @@ async def fresh_log(
 async def _create(urls: Urls) -> None:
     owner = create_async_engine(urls.owner_url, poolclass=NullPool)
     async with owner.begin() as tx:
-        for statement in log_statements(f"{urls.name}_app", f"{urls.name}_feed"):
-            await tx.execute(text(statement))
+        for revision in REVISIONS:
+            for statement in log_statements(f"{urls.name}_app", f"{urls.name}_feed", revision):
+                await tx.exec_driver_sql(statement)
     await owner.dispose()
 
 

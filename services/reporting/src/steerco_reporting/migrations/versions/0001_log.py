@@ -1,6 +1,6 @@
 """The checkpoints and builds of reporting, which stand beside a log that stays empty."""
 
-from steerco_service.migrations import create_log
+from steerco_service.migrations import upgrade_log
 
 revision = "0001"
 down_revision = None
@@ -8,4 +8,4 @@ down_revision = None
 
 def upgrade() -> None:
     """Make the schemas and their grants."""
-    create_log()
+    upgrade_log(1)

@@ -1,6 +1,6 @@
 """A log without a service."""
 
-from steerco_service.migrations import create_log
+from steerco_service.migrations import upgrade_log
 
 revision = "0001"
 down_revision = None
@@ -8,4 +8,4 @@ down_revision = None
 
 def upgrade() -> None:
     """Make the log and its grants."""
-    create_log()
+    upgrade_log(1)
