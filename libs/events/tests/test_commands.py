@@ -1,6 +1,7 @@
 """A repeated command gets the first answer, whichever of the twins comes first."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -12,7 +13,8 @@ from steerco_events.postgres.commands import (
     KEPT,
     CommandKey,
     IdempotencyKeyReused,
-    claim,
+    TwinAccepted,
+    find,
     forget_old,
     keep_forgetting,
     remember,
@@ -26,11 +28,14 @@ def command() -> CommandKey:
 
 async def accept(log: Log, key: CommandKey, answer: bytes) -> bytes:
     """Do what a service does with a keyed request."""
-    async with log.engine.begin() as tx:
-        remembered = await claim(tx, key, log.clock.now())
-        if remembered is None:
-            await remember(tx, key, answer)
-        return remembered or answer
+    while True:
+        with suppress(TwinAccepted):
+            async with log.engine.begin() as tx:
+                found = await find(tx, [key])
+                if key.identity in found:
+                    return found[key.identity].answer_to(key)
+                await remember(tx, [(key, answer)], log.clock.now())
+                return answer
 
 
 async def somebody_waits(log: Log) -> bool:
@@ -61,21 +66,30 @@ async def test_a_key_is_the_callers_own_and_of_one_operation(shared_log: Log) ->
 async def test_a_twin_waits_for_the_first_and_gets_its_answer(shared_log: Log) -> None:
     key = command()
     async with shared_log.engine.begin() as tx:
-        assert await claim(tx, key, shared_log.clock.now()) is None
+        await remember(tx, [(key, b"first")], shared_log.clock.now())
         twin = asyncio.create_task(accept(shared_log, key, b"second"))
         await until(lambda: somebody_waits(shared_log), "the twin waits")
-        await remember(tx, key, b"first")
     assert await twin == b"first"
 
 
-async def test_a_refused_command_leaves_its_key_to_the_twin(shared_log: Log) -> None:
+async def test_a_command_that_was_rolled_back_leaves_its_key_to_the_twin(shared_log: Log) -> None:
     key = command()
     async with shared_log.engine.connect() as tx:
-        assert await claim(tx, key, shared_log.clock.now()) is None
+        await remember(tx, [(key, b"first")], shared_log.clock.now())
         twin = asyncio.create_task(accept(shared_log, key, b"second"))
         await until(lambda: somebody_waits(shared_log), "the twin waits")
         await tx.rollback()
     assert await twin == b"second"
+
+
+async def test_many_answers_are_kept_and_found_together(shared_log: Log) -> None:
+    keys = [command() for _ in range(5)]
+    async with shared_log.engine.begin() as tx:
+        await remember(tx, [(key, f"{n}".encode()) for n, key in enumerate(keys)], shared_log.clock.now())
+        found = await find(tx, [*reversed(keys), command()])
+    assert {identity: each.answer for identity, each in found.items()} == {
+        key.identity: f"{n}".encode() for n, key in enumerate(keys)
+    }
 
 
 async def test_an_answer_is_kept_for_thirty_days(shared_log: Log) -> None:
@@ -91,8 +105,7 @@ async def test_what_is_too_old_is_forgotten_by_itself(shared_log: Log) -> None:
     old, new = command(), command()
     async with shared_log.engine.begin() as tx:
         for key, age in ((old, KEPT + timedelta(minutes=1)), (new, KEPT - timedelta(minutes=1))):
-            await claim(tx, key, shared_log.clock.now() - age)
-            await remember(tx, key, b"first")
+            await remember(tx, [(key, b"first")], shared_log.clock.now() - age)
     async with running(partial(keep_forgetting, shared_log.engine, shared_log.clock)):
         await until(lambda: is_forgotten(shared_log, old), "the old answer is forgotten")
     assert not await is_forgotten(shared_log, new)
@@ -100,4 +113,4 @@ async def test_what_is_too_old_is_forgotten_by_itself(shared_log: Log) -> None:
 
 async def is_forgotten(log: Log, key: CommandKey) -> bool:
     async with log.engine.connect() as tx:
-        return await claim(tx, key, log.clock.now()) is None
+        return key.identity not in await find(tx, [key])

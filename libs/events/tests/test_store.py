@@ -82,14 +82,41 @@ async def test_appends_that_name_the_same_streams_in_opposite_orders_do_not_dead
         assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Token", "VersionConflict"]
 
 
-async def test_a_stream_is_read_from_after_a_version(shared_log: Log) -> None:
-    tally = stream()
-    await append(shared_log, Write(tally, 0, [ONE, TWO, THREE]))
+async def test_streams_are_read_together_and_one_that_is_not_there_has_version_0(shared_log: Log) -> None:
+    first, second, none = stream(), stream(), stream()
+    await append(shared_log, Write(first, 0, [ONE, TWO]), Write(second, 0, [THREE]))
     async with shared_log.engine.connect() as connection:
-        rest = await shared_log.store.read_stream(connection, tally, after=1)
-        beyond = await shared_log.store.read_stream(connection, tally, after=3)
-    assert (rest.version, rest.payloads) == (3, [TWO, THREE])
-    assert (beyond.version, beyond.payloads) == (3, [])
+        slices = await shared_log.store.read_streams(connection, [second, none, first])
+    assert {name: (each.version, each.payloads) for name, each in slices.items()} == {
+        first: (2, [ONE, TWO]),
+        second: (1, [THREE]),
+        none: (0, []),
+    }
+
+
+async def test_a_write_to_a_stream_that_is_not_there_at_the_version_that_it_expects_is_a_conflict(
+    shared_log: Log,
+) -> None:
+    tally = stream()
+    with pytest.raises(VersionConflict):
+        await append(shared_log, Write(tally, 3, [ONE]))
+    assert await shared_log.payloads(tally) == []
+
+
+async def test_appends_that_go_on_from_each_other_are_written_together(shared_log: Log) -> None:
+    tally, other = stream(), stream()
+    store = shared_log.store
+    series = [
+        [Write(tally, 0, [ONE, TWO])],
+        [Write(other, 0, [ONE]), Write(tally, 2, [THREE])],
+        [Write(tally, 3, [ONE])],
+    ]
+    async with shared_log.engine.begin() as tx:
+        tokens = await store.append_all(tx, [store.prepare(writes, shared_log.context()) for writes in series])
+    assert await shared_log.payloads(tally) == [ONE, TWO, THREE, ONE]
+    assert await shared_log.payloads(other) == [ONE]
+    reached = [token.target(shared_log.service)[1][partition_of(tally)] for token in tokens]
+    assert reached == sorted(set(reached))
 
 
 async def test_an_event_keeps_all_that_its_command_said(shared_log: Log) -> None:
@@ -134,8 +161,8 @@ async def test_the_token_of_an_append_covers_the_last_event_of_each_stream(share
     first, second = stream(), stream()
     token = await append(shared_log, Write(first, 0, [ONE, TWO]), Write(second, 0, [THREE]))
     async with shared_log.engine.connect() as connection:
-        of_each = [await shared_log.store.token_of(connection, each) for each in (first, second)]
-        of_none = await shared_log.store.token_of(connection, stream())
+        of_each = [(await shared_log.store.read_stream(connection, each)).token for each in (first, second)]
+        of_none = (await shared_log.store.read_stream(connection, stream())).token
     assert token == of_each[0].merged(of_each[1])
     assert of_none == Token()
 

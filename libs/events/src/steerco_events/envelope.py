@@ -1,12 +1,13 @@
 """What surrounds an event's data: who did it, why, from what cause, where it stands in the log."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from uuid import UUID
 
 from steerco_events.ids import derived_id
+from steerco_events.positions import Token
 from steerco_events.registry import Payload, Registry, schema_urn
 
 
@@ -85,9 +86,10 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class StreamSlice:
-    """A stream's payloads in order, and the version (0: there is no such stream) and the stamp of the last one."""
+    """A stream's payloads in order; the version (0: it is not there), the stamp and the token of the last."""
 
     stream: str
     version: int
     payloads: Sequence[Payload]
     org_units: tuple[UUID, ...] = ()
+    token: Token = field(default_factory=Token)

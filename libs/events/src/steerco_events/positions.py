@@ -104,6 +104,15 @@ class Token:
 
     seen: Mapping[str, tuple[int, Mapping[int, int]]] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, service: str, generation: int, positions: Mapping[str, int]) -> Self:
+        """The token that covers these positions of one service's streams."""
+        seen: dict[int, int] = {}
+        for stream, position in positions.items():
+            partition = partition_of(stream)
+            seen[partition] = max(position, seen.get(partition, 0))
+        return cls({service: (generation, seen)})
+
     def merged(self, other: "Token") -> "Token":
         """What either has seen; of two generations of one log, the newer counts."""
         seen = dict(self.seen)

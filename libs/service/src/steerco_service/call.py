@@ -12,13 +12,12 @@ from uuid import UUID
 import msgspec
 from fastapi import Depends, Header, Request, Response
 from opentelemetry import trace
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from steerco_events.decider import Decider
 from steerco_events.envelope import Context
-from steerco_events.handling import Handled, StaleVersion, handle, in_transaction
+from steerco_events.handling import Handled, Handling
 from steerco_events.ids import new_id
-from steerco_events.postgres.commands import CommandKey, claim, remember
+from steerco_events.postgres.commands import CommandKey
 from steerco_service.asking import Asker, runtime_of
 from steerco_service.bodies import one_line
 from steerco_service.consistency import live_build, token_of_header, wait_until
@@ -42,6 +41,9 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     body: Mapping[str, str] | None
+
+
+_ANSWER = msgspec.json.Decoder(Answer)
 
 
 def _expected_version(if_match: str | None) -> int | None:
@@ -107,7 +109,7 @@ class Call:
         """Decide, append and answer: 201 with `Location` when something was created, else 204.
 
         `reason`, if the body has one, goes before the header's.
-        Raises what `handle()` raises; nothing half-done stays.
+        Raises what `Batcher.submit` raises; nothing half-done stays.
         """
         command_id = new_id()
         context = Context(
@@ -122,20 +124,12 @@ class Call:
             org_units=tuple(self._concerned),
         )
 
-        async def work(tx: AsyncConnection) -> Answer:
-            if self._key and (answer := await claim(tx, self._key, self.now)):
-                return msgspec.json.decode(answer, type=Answer)
-            handled = await handle(tx, self.runtime.store, decider, stream, command, context, self._expected)
-            if self._must_be_there and handled.version == len(handled.events):
-                raise StaleVersion(f"{stream} is not there yet")
-            given = self._answer(handled, created)
-            if self._key:
-                await remember(tx, self._key, msgspec.json.encode(given))
-            return given
-
+        handling = Handling(decider, stream, command, context, self._expected, self._must_be_there)
         with trace.get_tracer("steerco.commands").start_as_current_span(f"handle {type(command).__name__}"):
-            given = await in_transaction(self.runtime.engine, work)
-        self.runtime.signals.appended.notify()
+            answer = await self.runtime.batcher.submit(
+                handling, self._key, lambda handled: msgspec.json.encode(self._answer(handled, created))
+            )
+        given = _ANSWER.decode(answer)
         content = msgspec.json.encode(given.body) if given.body else None
         media_type = "application/json" if given.body else None
         return Response(content, given.status, dict(given.headers), media_type)

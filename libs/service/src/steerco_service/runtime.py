@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from fastapi import APIRouter
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from steerco_events.batching import Batcher
 from steerco_events.clock import Clock
 from steerco_events.ports import EventFeed
 from steerco_events.postgres.store import EventStore
@@ -52,6 +53,10 @@ class Runtime:
     authenticator: Authenticator
     signals: Signals
     open_feed: Callable[[str], EventFeed]
+    batcher: Batcher = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "batcher", Batcher(self.engine, self.store, self.signals.appended))
 
     @property
     def store(self) -> EventStore:

@@ -1,8 +1,10 @@
 """Accepted commands, remembered so that a repetition gets the first answer (rule: only accepted ones)."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
@@ -14,19 +16,22 @@ from steerco_events.decider import Refusal
 KEPT = timedelta(days=30)
 FORGET_EVERY_SECONDS = 3600.0
 
-_CLAIM = text(
-    "INSERT INTO log.commands (actor, operation, key, body_hash, accepted_at)"
-    " VALUES (:actor, :operation, :key, :body_hash, :at)"
-    " ON CONFLICT (actor, operation, key) DO NOTHING RETURNING key"
+_FIND = text(
+    "SELECT c.actor, c.operation, c.key, c.body_hash, c.answer FROM log.commands c"
+    " JOIN unnest(CAST(:actors AS uuid[]), CAST(:operations AS text[]), CAST(:keys AS text[]))"
+    " AS k (actor, operation, key) USING (actor, operation, key)"
 )
-_REMEMBERED = text(
-    "SELECT body_hash, answer, accepted_at FROM log.commands"
-    " WHERE actor = :actor AND operation = :operation AND key = :key"
-)
-_ANSWER = text(
-    "UPDATE log.commands SET answer = :answer WHERE actor = :actor AND operation = :operation AND key = :key"
+_REMEMBER = text(
+    "INSERT INTO log.commands (actor, operation, key, body_hash, answer, accepted_at)"
+    " SELECT * FROM unnest(CAST(:actors AS uuid[]), CAST(:operations AS text[]), CAST(:keys AS text[]),"
+    " CAST(:hashes AS bytea[]), CAST(:answers AS bytea[]), CAST(:at AS timestamptz[]))"
+    " ON CONFLICT (actor, operation, key) DO NOTHING"
 )
 _FORGET = text("DELETE FROM log.commands WHERE accepted_at < :before")
+
+
+class TwinAccepted(Exception):
+    """The same command was accepted meanwhile, through another process: its answer can be found now."""
 
 
 class IdempotencyKeyReused(Refusal):
@@ -44,28 +49,58 @@ class CommandKey:
     key: str
     body_hash: bytes
 
-    def _values(self) -> dict[str, object]:
-        return {"actor": self.actor, "operation": self.operation, "key": self.key}
+    @property
+    def identity(self) -> tuple[UUID, str, str]:
+        """What one answer is remembered under."""
+        return self.actor, self.operation, self.key
 
 
-async def claim(tx: AsyncConnection, key: CommandKey, at: datetime) -> bytes | None:
-    """The remembered answer, or `None`: then it is ours to do, and a twin waits until we end.
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """An accepted command: what its body was, and the answer."""
 
-    Raises `IdempotencyKeyReused` if the key came with another body. A refusal rolls the claim back.
+    body_hash: bytes
+    answer: bytes
+
+    def answer_to(self, key: CommandKey) -> bytes:
+        """The answer to a repetition. Raises `IdempotencyKeyReused` if that has another body."""
+        if key.body_hash != self.body_hash:
+            raise IdempotencyKeyReused(f"the Idempotency-Key {key.key!r} was already used for another request body")
+        return self.answer
+
+
+async def find(tx: AsyncConnection, keys: Sequence[CommandKey]) -> Mapping[tuple[UUID, str, str], Remembered]:
+    """Those of the commands that were accepted, by their identities."""
+    if not keys:
+        return {}
+    rows = await tx.execute(_FIND, _columns(keys))
+    return {(row.actor, row.operation, row.key): Remembered(row.body_hash, row.answer) for row in rows}
+
+
+async def remember(tx: AsyncConnection, accepted: Sequence[tuple[CommandKey, bytes]], at: datetime) -> None:
+    """Keep the answers; a twin of one waits until we end.
+
+    Raises `TwinAccepted` when one was faster: the caller rolls back, and finds its answer.
     """
-    values = key._values() | {"body_hash": key.body_hash, "at": at}
-    if (await tx.execute(_CLAIM, values)).first() is not None:
-        return None
-    row = (await tx.execute(_REMEMBERED, key._values())).one()
-    if row.body_hash != key.body_hash:
-        raise IdempotencyKeyReused(f"the Idempotency-Key {key.key!r} was already used for another request body")
-    answer: bytes = row.answer
-    return answer
+    if not accepted:
+        return
+    accepted = sorted(accepted, key=lambda each: each[0].identity)
+    keys = [key for key, _ in accepted]
+    values = _columns(keys) | {
+        "hashes": [key.body_hash for key in keys],
+        "answers": [answer for _, answer in accepted],
+        "at": [at] * len(keys),
+    }
+    if (await tx.execute(_REMEMBER, values)).rowcount != len(keys):
+        raise TwinAccepted
 
 
-async def remember(tx: AsyncConnection, key: CommandKey, answer: bytes) -> None:
-    """Keep the answer with the claim."""
-    await tx.execute(_ANSWER, key._values() | {"answer": answer})
+def _columns(keys: Sequence[CommandKey]) -> dict[str, Any]:
+    return {
+        "actors": [key.actor for key in keys],
+        "operations": [key.operation for key in keys],
+        "keys": [key.key for key in keys],
+    }
 
 
 async def forget_old(tx: AsyncConnection, now: datetime) -> None:

@@ -1,6 +1,6 @@
 """The event store on PostgreSQL: appends, all or nothing over several streams, and stream reads."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from steerco_events.envelope import Context, Recorded, StreamSlice
 from steerco_events.positions import Token, partition_of
 from steerco_events.postgres.rows import recorded
-from steerco_events.registry import Payload, Registry
+from steerco_events.registry import EventType, Payload, Registry
 
 MAX_EVENT_BYTES = 256 * 1024
 
@@ -37,39 +37,52 @@ class Write:
     events: Sequence[Payload]
 
 
-_OPEN_STREAM = text(
-    "INSERT INTO log.streams (stream, version) VALUES (:stream, :version)"
-    " ON CONFLICT (stream) DO NOTHING RETURNING version"
-)
-_ADVANCE_STREAM = text(
-    "UPDATE log.streams SET version = :version WHERE stream = :stream AND version = :expected RETURNING version"
+@dataclass(frozen=True, slots=True)
+class Append:
+    """Writes to several streams that are one, with what surrounds them, encoded and found small enough."""
+
+    writes: Sequence[Write]
+    context: Context
+    encoded: Sequence[tuple[EventType, bytes]]
+
+
+_LOCK_STREAMS = text(
+    "INSERT INTO log.streams AS s (stream, version)"
+    " SELECT stream, version FROM unnest(CAST(:streams AS text[]), CAST(:versions AS integer[])) AS w (stream, version)"
+    " ON CONFLICT (stream) DO UPDATE SET version = excluded.version"
+    " WHERE s.version = (CAST(:expected AS integer[]))[array_position(CAST(:streams AS text[]), s.stream)]"
+    " RETURNING stream, xmax = 0 AS is_new"
 )
 _INSERT_EVENTS = text(
     "INSERT INTO log.events (id, stream, stream_version, partition, type, schema_version,"
     " recorded_at, valid_at, actor, actor_title, client, reason, correlation_id, causation_id,"
     " traceparent, org_units, data)"
-    " SELECT id, CAST(:stream AS text), version, CAST(:partition AS smallint), type, schema_version,"
-    " CAST(:recorded_at AS timestamptz), CAST(:valid_at AS timestamptz), CAST(:actor AS uuid),"
-    " CAST(:actor_title AS text), CAST(:client AS text), CAST(:reason AS text),"
-    " CAST(:correlation_id AS uuid), CAST(:causation_id AS uuid), CAST(:traceparent AS text),"
-    " CAST(:org_units AS uuid[]), data"
-    " FROM unnest(CAST(:ids AS uuid[]), CAST(:versions AS integer[]), CAST(:types AS text[]),"
-    " CAST(:schema_versions AS smallint[]), CAST(:data AS bytea[]))"
-    " WITH ORDINALITY AS e(id, version, type, schema_version, data, n) ORDER BY n"
+    " SELECT id, stream, version, partition, type, schema_version,"
+    " recorded_at, valid_at, actor, actor_title, client, reason, correlation_id, causation_id,"
+    " traceparent, CAST(string_to_array(org_units, ',') AS uuid[]), data"
+    " FROM unnest(CAST(:ids AS uuid[]), CAST(:streams AS text[]), CAST(:versions AS integer[]),"
+    " CAST(:partitions AS smallint[]), CAST(:types AS text[]), CAST(:schema_versions AS smallint[]),"
+    " CAST(:recorded AS timestamptz[]), CAST(:valid AS timestamptz[]), CAST(:actors AS uuid[]),"
+    " CAST(:titles AS text[]), CAST(:clients AS text[]), CAST(:reasons AS text[]),"
+    " CAST(:correlations AS uuid[]), CAST(:causations AS uuid[]), CAST(:traces AS text[]),"
+    " CAST(:units AS text[]), CAST(:data AS bytea[]))"
+    " WITH ORDINALITY AS e (id, stream, version, partition, type, schema_version, recorded_at, valid_at, actor,"
+    " actor_title, client, reason, correlation_id, causation_id, traceparent, org_units, data, n) ORDER BY n"
     " RETURNING position, (SELECT max(generation) FROM log.generations) AS generation"
 )
-_READ_STREAM = text(
-    "SELECT stream_version, type, schema_version, org_units, data FROM log.events"
-    " WHERE stream = :stream AND stream_version > :after ORDER BY stream_version"
+_READ_STREAMS = text(
+    "SELECT stream, stream_version, type, schema_version, org_units, data, position,"
+    " (SELECT max(generation) FROM log.generations) AS generation"
+    " FROM log.events WHERE stream = ANY(:streams) ORDER BY stream, stream_version"
 )
-
+_TAKEN = text("SELECT stream FROM log.streams WHERE stream = ANY(:streams)")
 _STREAM_EVENTS = text(
     "SELECT *, recorded_at AS sealed_at, (SELECT max(generation) FROM log.generations) AS generation"
     " FROM log.events WHERE stream = :stream ORDER BY stream_version"
 )
-_LAST_OF_STREAM = text(
-    "SELECT max(position) AS position, (SELECT max(generation) FROM log.generations) AS generation"
-    " FROM log.events WHERE stream = :stream"
+_COLUMNS = (
+    *("ids", "streams", "versions", "partitions", "types", "schema_versions", "recorded", "valid", "actors"),
+    *("titles", "clients", "reasons", "correlations", "causations", "traces", "units", "data"),
 )
 
 
@@ -80,78 +93,117 @@ class EventStore:
         self.service = service
         self.registry = registry
 
+    def prepare(self, writes: Sequence[Write], context: Context) -> Append:
+        """Encode what is to be appended. Raises `EventTooLarge`."""
+        encoded = []
+        for event in (event for write in writes for event in write.events):
+            event_type, data = self.registry.type_of(event), self.registry.encode(event)
+            if len(data) > MAX_EVENT_BYTES:
+                raise EventTooLarge(f"{event_type.name} has {len(data)} bytes; the limit is {MAX_EVENT_BYTES}")
+            encoded.append((event_type, data))
+        return Append(writes, context, encoded)
+
     async def append(self, tx: AsyncConnection, writes: Sequence[Write], context: Context) -> Token:
-        """Append to all the streams, or raise `VersionConflict` or `EventTooLarge` (the caller rolls back).
+        """Append to all the streams, or raise `VersionConflict` or `EventTooLarge` (the caller rolls back)."""
+        (token,) = await self.append_all(tx, [self.prepare(writes, context)])
+        return token
+
+    async def append_all(self, tx: AsyncConnection, appends: Sequence[Append]) -> Sequence[Token]:
+        """Append them all, in their order, or raise `VersionConflict` (the caller rolls back).
 
         Rows are locked in the order of the stream ids, so that two appends never wait for each other in a ring.
-        The token covers the new events.
+        A stream may come in several appends, each at the version that the one before leaves. Each token covers
+        the events of its append.
         """
-        seen: dict[int, int] = {}
-        n = 0
-        numbered = []
+        await self._lock(tx, [write for append in appends for write in append.writes])
+        rows = (await tx.execute(_INSERT_EVENTS, self._columns(appends))).all()
+        tokens, n = [], 0
+        for append in appends:
+            seen: dict[str, int] = {}
+            for write in append.writes:
+                n += len(write.events)
+                seen[write.stream] = rows[n - 1].position
+            tokens.append(Token.of(self.service, rows[0].generation, seen))
+        return tokens
+
+    @staticmethod
+    async def _lock(tx: AsyncConnection, writes: Sequence[Write]) -> None:
+        expected: dict[str, int] = {}
+        version: dict[str, int] = {}
         for write in writes:
-            numbered.append((write, n))
-            n += len(write.events)
-        for write, _ in sorted(numbered, key=lambda pair: pair[0].stream):
-            await self._lock(tx, write)
-        generation = 1
-        for write, first in numbered:
-            rows = await tx.execute(_INSERT_EVENTS, self._parameters(write, first, context))
-            for row in rows:
-                seen[partition_of(write.stream)], generation = row.position, row.generation
-        return Token({self.service: (generation, seen)})
-
-    async def _lock(self, tx: AsyncConnection, write: Write) -> None:
-        version = write.expected + len(write.events)
-        statement = _ADVANCE_STREAM if write.expected else _OPEN_STREAM
-        values = {"stream": write.stream, "version": version}
-        if write.expected:
-            values["expected"] = write.expected
-        if (await tx.execute(statement, values)).first() is None:
-            raise VersionConflict(write.stream, write.expected)
-
-    def _parameters(self, write: Write, first: int, context: Context) -> dict[str, Any]:
-        types = [self.registry.type_of(event) for event in write.events]
-        data = [self.registry.encode(event) for event in write.events]
-        for event_type, encoded in zip(types, data, strict=True):
-            if len(encoded) > MAX_EVENT_BYTES:
-                raise EventTooLarge(f"{event_type.name} has {len(encoded)} bytes; the limit is {MAX_EVENT_BYTES}")
-        return {
-            "stream": write.stream,
-            "partition": partition_of(write.stream),
-            "recorded_at": context.recorded_at,
-            "valid_at": context.valid_at,
-            "actor": context.actor.id,
-            "actor_title": context.actor.job_title,
-            "client": context.client,
-            "reason": context.reason,
-            "correlation_id": context.correlation_id,
-            "causation_id": context.causation_id,
-            "traceparent": context.traceparent,
-            "org_units": list(context.org_units),
-            "ids": [context.event_id(first + n) for n in range(len(data))],
-            "versions": [write.expected + 1 + n for n in range(len(data))],
-            "types": [event_type.name for event_type in types],
-            "schema_versions": [event_type.version for event_type in types],
-            "data": data,
+            if version.setdefault(write.stream, write.expected) != write.expected:
+                raise VersionConflict(write.stream, write.expected)
+            expected.setdefault(write.stream, write.expected)
+            version[write.stream] += len(write.events)
+        streams = sorted(expected, key=str.encode)
+        values = {
+            "streams": streams,
+            "versions": [version[stream] for stream in streams],
+            "expected": [expected[stream] for stream in streams],
         }
+        locked = {row.stream: row.is_new for row in await tx.execute(_LOCK_STREAMS, values)}
+        for stream in streams:
+            if locked.get(stream) is not (expected[stream] == 0):
+                raise VersionConflict(stream, expected[stream])
 
-    async def read_stream(self, tx: AsyncConnection, stream: str, after: int = 0) -> StreamSlice:
-        """The stream's payloads after a version, also those not sealed yet."""
-        rows = (await tx.execute(_READ_STREAM, {"stream": stream, "after": after})).all()
-        payloads = [self.registry.decode(row.type, row.schema_version, row.data) for row in rows]
+    @staticmethod
+    def _columns(appends: Sequence[Append]) -> dict[str, Any]:
+        rows: list[tuple[Any, ...]] = []
+        for append in appends:
+            about, units = append.context, ",".join(map(str, append.context.org_units))
+            encoded = iter(append.encoded)
+            first = len(rows)
+            for write in append.writes:
+                partition = partition_of(write.stream)
+                for version, _ in enumerate(write.events, write.expected + 1):
+                    event_type, data = next(encoded)
+                    rows.append(
+                        (
+                            about.event_id(len(rows) - first),
+                            write.stream,
+                            version,
+                            partition,
+                            event_type.name,
+                            event_type.version,
+                            about.recorded_at,
+                            about.valid_at,
+                            about.actor.id,
+                            about.actor.job_title,
+                            about.client,
+                            about.reason,
+                            about.correlation_id,
+                            about.causation_id,
+                            about.traceparent,
+                            units,
+                            data,
+                        )
+                    )
+        return dict(zip(_COLUMNS, map(list, zip(*rows, strict=True)), strict=True))
+
+    async def read_streams(self, tx: AsyncConnection, streams: Collection[str]) -> dict[str, StreamSlice]:
+        """The payloads of streams, also those not sealed yet; a stream that is not there has version 0."""
+        rows: dict[str, list[Any]] = {stream: [] for stream in streams}
+        for row in await tx.execute(_READ_STREAMS, {"streams": list(streams)}):
+            rows[row.stream].append(row)
+        return {stream: self._slice(stream, found) for stream, found in rows.items()}
+
+    def _slice(self, stream: str, rows: Sequence[Any]) -> StreamSlice:
         if not rows:
-            return StreamSlice(stream, after, [])
-        return StreamSlice(stream, rows[-1].stream_version, payloads, tuple(rows[-1].org_units))
+            return StreamSlice(stream, 0, [])
+        payloads = [self.registry.decode(row.type, row.schema_version, row.data) for row in rows]
+        last = rows[-1]
+        token = Token.of(self.service, last.generation, {stream: last.position})
+        return StreamSlice(stream, last.stream_version, payloads, tuple(last.org_units), token)
+
+    async def taken(self, tx: AsyncConnection, streams: Collection[str]) -> set[str]:
+        """Which of these streams are there."""
+        return set((await tx.execute(_TAKEN, {"streams": list(streams)})).scalars())
+
+    async def read_stream(self, tx: AsyncConnection, stream: str) -> StreamSlice:
+        """One stream's payloads, as `read_streams` has them."""
+        return (await self.read_streams(tx, [stream]))[stream]
 
     async def read_events(self, tx: AsyncConnection, stream: str) -> Sequence[Recorded]:
         """The stream's events with their envelopes, also those not sealed yet (`sealed_at` is then `recorded_at`)."""
         rows = await tx.execute(_STREAM_EVENTS, {"stream": stream})
         return [recorded(row, self.service, self.registry) for row in rows]
-
-    async def token_of(self, tx: AsyncConnection, stream: str) -> Token:
-        """The token that covers the stream's last event: what a repeated or empty command answers with."""
-        row = (await tx.execute(_LAST_OF_STREAM, {"stream": stream})).one()
-        if row.position is None:
-            return Token()
-        return Token({self.service: (row.generation, {partition_of(stream): row.position})})
