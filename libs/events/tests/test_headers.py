@@ -1,15 +1,17 @@
-"""An event survives its way through Kafka's headers, and the headers are those of CloudEvents."""
+"""An event survives its way through Kafka's headers, and these and its JSON form are those of CloudEvents."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from steerco_events.cloudevents import batch_of, instant, json_of
 from steerco_events.envelope import Actor, Recorded
 from steerco_events.ids import derived_id
-from steerco_events.kafka.headers import event_of, headers_of, instant, position_of
+from steerco_events.kafka.headers import event_of, headers_of, position_of
 from steerco_events.positions import partition_of
 from steerco_events.testkit.recorded import BEGIN, log_of
 from steerco_events.testkit.tally import TALLY, Counted, Labeled
@@ -100,6 +102,22 @@ def test_the_headers_are_those_of_cloudevents_in_binary_mode() -> None:
         "ce_reason": "Überprüft".encode(),
         "ce_validat": b"2026-01-31T23:30:00.000000Z",
     }
+
+
+@given(events())
+def test_the_json_form_has_the_headers_as_attributes_and_the_data_byte_for_byte(event: Recorded) -> None:
+    attributes = {
+        name.removeprefix("ce_").replace("content-type", "datacontenttype"): value.decode()
+        for name, value in headers_of(event)
+    }
+    assert msgspec.json.decode(json_of(event)) == attributes | {"data": msgspec.json.decode(event.data)}
+    assert json_of(event).endswith(b',"data":' + event.data + b"}")
+
+
+@given(st.lists(events(), max_size=3))
+def test_a_batch_is_an_array_and_each_event_of_it_one_line(batch: list[Recorded]) -> None:
+    assert msgspec.json.decode(batch_of(batch)) == [msgspec.json.decode(json_of(event)) for event in batch]
+    assert not set(b"\r\n") & set(batch_of(batch))
 
 
 def test_what_an_event_does_not_have_is_no_header() -> None:

@@ -14,9 +14,10 @@ from steerco_events.kafka.feed import KafkaFeed
 from steerco_events.kafka.publisher import KafkaPublisher
 from steerco_events.kafka.topics import create_topics
 from steerco_events.ports import Cursor
-from steerco_events.positions import Head
+from steerco_events.positions import PARTITIONS, Head
 from steerco_events.postgres.checkpoints import CheckpointMoved, Checkpoints
 from steerco_events.postgres.lease import LeaseLost
+from steerco_events.postgres.sealer import open_generation
 from steerco_events.relay import CONSUMER, Relay
 from steerco_events.retrying import failing_now, retrying
 from steerco_events.testkit.feeds import count_up, ids, of_streams
@@ -39,6 +40,11 @@ class Wire:
         self.events: list[Recorded] = []
         self.heads: list[Head] = []
         self.breaks: list[int] = []
+        self.is_new = False
+
+    async def prepare(self) -> bool:
+        was_new, self.is_new = self.is_new, False
+        return was_new
 
     async def publish(self, events: Sequence[Recorded]) -> None:
         if self.breaks:
@@ -240,6 +246,66 @@ async def test_a_relay_that_stood_still_past_its_lease_publishes_nothing_when_it
     assert [event.position for event in zombie.events] == [1]
     assert [event.position for event in successor.events] == list(range(2, 12))
     assert len(zombie.heads) == 1
+
+
+async def test_a_relay_whose_readers_have_nothing_any_more_publishes_the_whole_log_again(log: Log) -> None:
+    await count_up(log, streams=2, times=2)
+    await log.seal()
+    async with running(relay(log, Wire()).run):
+        await until(lambda: has_relayed(log, 4), "the first relay leads")
+    wire = Wire()
+    wire.is_new = True
+    async with running(relay(log, wire).run):
+        await until(lambda: published_up_to(wire, 4), "all is published again")
+    assert [event.position for event in wire.events] == [1, 2, 3, 4]
+
+
+async def test_a_checkpoint_that_is_forgotten_while_the_relay_leads_makes_it_publish_the_whole_log_again(
+    log: Log,
+) -> None:
+    await count_up(log, streams=2, times=2)
+    await log.seal()
+    wire = Wire()
+    async with running(relay(log, wire, timedelta(seconds=0.3)).run):
+        await until(lambda: has_relayed(log, 4), "the relay leads")
+        async with log.engine.begin() as tx:
+            await Checkpoints(CONSUMER).forget(tx)
+        await until(lambda: has_relayed(log, 4), "the relay is there again")
+    assert [event.position for event in wire.events] == [1, 2, 3, 4] * 2
+
+
+async def test_after_a_restore_the_relay_goes_on_where_the_new_generation_began(log: Log) -> None:
+    await count_up(log, streams=2, times=2)
+    await log.seal()
+    lost = Cursor(1, (9,) * PARTITIONS)
+    async with log.engine.begin() as tx:
+        await Checkpoints(CONSUMER).advance(tx, log.service, Cursor(), lost)
+        server = (await tx.execute(text("SELECT * FROM log.generations"))).one()
+        await open_generation(tx, 2, 4, server)
+    await log.append("tally-0", Counted(by=3))
+    await log.seal()
+    wire = Wire()
+    async with running(relay(log, wire).run):
+        await until(lambda: published_up_to(wire, 5), "the relay goes on")
+    assert [(event.generation, event.position) for event in wire.events] == [(2, 5)]
+
+
+async def published_up_to(wire: Wire, position: int) -> bool:
+    return max((event.position for event in wire.events), default=0) >= position
+
+
+@pytest.mark.kafka
+async def test_a_relay_makes_the_topics_that_are_missing_and_fills_them(log: Log, kafka: TemporaryKafka) -> None:
+    await count_up(log, streams=2, times=2)
+    await log.seal()
+    async with log.engine.begin() as tx:
+        await Checkpoints(CONSUMER).advance(tx, log.service, Cursor(), Cursor(1, (4,) * PARTITIONS))
+    publisher = KafkaPublisher(log.service, kafka.bootstrap, replication=1)
+    feed = KafkaFeed(log.service, kafka.bootstrap, log.registry)
+    async with running(Relay(log.engine, log.feed(), publisher).run):
+        events, _ = await read_on(feed, Cursor(), 4)
+    await feed.close()
+    assert of_streams(events) == {"tally-0": [1, 2], "tally-1": [1, 2]}
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The relay: carries a log's sealed events to its readers, in order, from one process at a time."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -20,8 +21,9 @@ class Relay:
     """Publishes one log. The holder of the lease `relay` runs it; a standby tries as often as the holder renews.
 
     The checkpoint moves after the readers have the batch and only while the lease is held, so a batch may be
-    published twice and never left out; readers pass over what they have. After an error `run` raises: start it
-    again, it goes on from the checkpoint.
+    published twice and never left out; readers pass over what they have. Where it was made anew, or somebody
+    forgot the checkpoint, all of the log is published again. After an error `run` raises: start it again, it goes
+    on from the checkpoint.
     """
 
     def __init__(
@@ -42,7 +44,7 @@ class Relay:
     async def run(self) -> None:
         """Run until cancelled; leaves the lease to a successor.
 
-        Raises what the publisher raises, `LeaseLost`, `CheckpointMoved`.
+        Raises what the publisher raises, `LeaseLost`, `CheckpointMoved`, `LogRewound`.
         """
         try:
             while True:
@@ -56,11 +58,13 @@ class Relay:
         while not await self._renew():
             await asyncio.sleep(self._renew_seconds)
         renewed = loop.time()
-        cursor = await self._checkpoint()
+        if await self._publisher.prepare():
+            await self._begin_anew()
+        cursor = await self._go_on()
         self._told = None
         while True:
             if loop.time() - renewed > self._renew_seconds:
-                if not await self._renew():
+                if not await self._renew() or (await self._checkpoint()).place != cursor.place:
                     return
                 renewed = loop.time()
             before = cursor
@@ -76,6 +80,26 @@ class Relay:
         async with self._engine.connect() as connection:
             return await self._checkpoints.load(connection, self._feed.service)
 
+    async def _begin_anew(self) -> None:
+        async with self._engine.begin() as tx:
+            await self._lease.hold(tx)
+            await self._checkpoints.forget(tx)
+
+    async def _go_on(self) -> Cursor:
+        """The checkpoint, or where the present generation began, if the checkpoint is of one that was longer."""
+        cursor = await self._checkpoint()
+        kept = (await self._feed.head()).kept_of(cursor.generation) if cursor.generation else None
+        if kept is None or max(cursor.positions) <= kept:
+            return cursor
+        back = replace(cursor, positions=tuple(min(position, kept) for position in cursor.positions))
+        await self._move(cursor, back)
+        return back
+
+    async def _move(self, seen: Cursor, cursor: Cursor) -> None:
+        async with self._engine.begin() as tx:
+            await self._lease.hold(tx)
+            await self._checkpoints.advance(tx, self._feed.service, seen, cursor)
+
     async def step(self, cursor: Cursor) -> Cursor:
         """Publish one batch after the cursor, and the head once all of it is out; the cursor after it."""
         head = await self._feed.head()
@@ -84,9 +108,7 @@ class Relay:
         if batch.events:
             await self._publisher.publish(batch.events)
         if after != cursor:
-            async with self._engine.begin() as tx:
-                await self._lease.hold(tx)
-                await self._checkpoints.advance(tx, self._feed.service, cursor, after)
+            await self._move(cursor, after)
         if head != self._told and min(after.positions) >= max(head.positions):
             await self._publisher.publish_head(head)
             self._told = head

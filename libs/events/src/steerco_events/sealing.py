@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from steerco_events.postgres.sealer import Sealer
 from steerco_events.signals import Signal
+from steerco_events.signing import HeadSigner
 
 POLL_SECONDS = 1.0
 GATHER_SECONDS = 0.005
@@ -15,12 +16,18 @@ class Sealing:
     """Runs a `Sealer` in one process; a standby tries for the lease as often as the holder renews it."""
 
     def __init__(
-        self, sealer: Sealer, appended: Signal, sealed: Signal, lasts: timedelta = timedelta(seconds=10)
+        self,
+        sealer: Sealer,
+        appended: Signal,
+        sealed: Signal,
+        lasts: timedelta = timedelta(seconds=10),
+        signer: HeadSigner | None = None,
     ) -> None:
         self._sealer = sealer
         self._appended = appended.subscribe()
         self._sealed = sealed
         self._renew_seconds = lasts.total_seconds() / 3
+        self._signer = signer
 
     async def run(self) -> None:
         """Run until cancelled; leaves the lease to a successor."""
@@ -43,6 +50,8 @@ class Sealing:
             scan = await self._sealer.scan()
             if scan.events:
                 self._sealed.notify()
+            if self._signer and self._signer.is_due():
+                await self._signer.sign()
             if scan.pending or scan.events:
                 await asyncio.sleep(GATHER_SECONDS)
             elif not await self._appended.wait(POLL_SECONDS) and (loop.time() - beaten > BEAT_SECONDS):

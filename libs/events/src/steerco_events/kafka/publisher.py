@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaError
 
 from steerco_events.envelope import Recorded
 from steerco_events.kafka.headers import headers_of
-from steerco_events.kafka.topics import events_topic, head_topic
+from steerco_events.kafka.topics import create_topics, events_topic, head_topic
 from steerco_events.positions import Head
 
 MAX_BATCH_BYTES = 262_144
@@ -20,10 +20,17 @@ STOP_SECONDS = 3.0
 class KafkaPublisher:
     """A `Publisher` to the topics of one service. After any error it begins again with a new producer."""
 
-    def __init__(self, service: str, bootstrap: str) -> None:
+    def __init__(self, service: str, bootstrap: str, replication: int = 3) -> None:
+        """`replication` is that of topics which have to be made."""
         self._service = service
         self._bootstrap = bootstrap
+        self._replication = replication
         self._producer: AIOKafkaProducer | None = None
+
+    async def prepare(self) -> bool:
+        """Make the topics that are missing; whether that of the events was. Raises aiokafka's `KafkaError`."""
+        made = await create_topics(self._bootstrap, [self._service], self._replication)
+        return events_topic(self._service) in made
 
     async def publish(self, events: Sequence[Recorded]) -> None:
         """Return when every event is acknowledged by all replicas in sync. Raises aiokafka's `KafkaError`."""

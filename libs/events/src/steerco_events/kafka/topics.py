@@ -28,8 +28,8 @@ def _topics(service: str, replication: int) -> list[NewTopic]:
     ]
 
 
-async def create_topics(bootstrap: str, services: Iterable[str], replication: int = 3) -> None:
-    """Make the topics of these services that are not there yet. Raises aiokafka's `KafkaError`."""
+async def create_topics(bootstrap: str, services: Iterable[str], replication: int = 3) -> set[str]:
+    """Make the topics of these services that are not there yet; their names. Raises aiokafka's `KafkaError`."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
@@ -37,11 +37,12 @@ async def create_topics(bootstrap: str, services: Iterable[str], replication: in
         wanted = [topic for service in services for topic in _topics(service, replication)]
         missing = [topic for topic in wanted if topic.name not in there]
         if not missing:
-            return
+            return set()
         answer = await admin.create_topics(missing)
         for name, code, *_ in answer.topic_errors:
             error = for_code(code)
             if code and error is not TopicAlreadyExistsError:
                 raise error(f"topic {name}")
+        return {topic.name for topic in missing}
     finally:
         await admin.close()

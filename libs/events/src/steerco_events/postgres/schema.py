@@ -21,6 +21,7 @@ def log_statements(app: str, feed: str, revision: int) -> list[str]:
     """The statements that bring the log to a revision from the one before, one each (asyncpg takes one at a time)."""
     text = (files("steerco_events.postgres") / "revisions" / f"{revision:04}.sql").read_text(encoding="utf-8")
     text = text.replace("{app}", app).replace("{feed}", feed).replace("{lock}", str(LOG_LOCK))
+    text = "\n".join(line for line in text.splitlines() if not line.startswith("--"))
     statements: list[str] = []
     inside_function = False
     for part in text.split(";"):

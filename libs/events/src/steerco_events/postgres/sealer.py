@@ -18,7 +18,7 @@ A seal keeps the hash of each of its events and that of the seal before, so that
 without altering every seal after it; and every few seconds the newest of them is signed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -27,7 +27,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from steerco_events.clock import Clock
-from steerco_events.positions import advanced
+from steerco_events.positions import SignedHead, advanced
 from steerco_events.postgres.lease import Lease, let_go
 from steerco_events.postgres.schema import LOG_LOCK
 
@@ -65,9 +65,32 @@ _OPEN_GENERATION = text(
     " VALUES (:generation, :from_position, :system_identifier, :timeline_id)"
 )
 
+_SEALED_AT = text("SELECT hash FROM log.seals WHERE last <= :position ORDER BY last DESC LIMIT 1")
+
 TICK = timedelta(microseconds=1)
 MOST_AT_ONCE = 20_000
 """Events of one seal, unless one append has more."""
+
+
+async def open_generation(tx: AsyncConnection, generation: int, from_position: int, server: Row[Any]) -> None:
+    """From now on, what is drawn after `from_position` is of this generation."""
+    await tx.execute(
+        _OPEN_GENERATION,
+        {
+            "generation": generation,
+            "from_position": from_position,
+            "system_identifier": server.system_identifier,
+            "timeline_id": server.timeline_id,
+        },
+    )
+
+
+async def _has(tx: AsyncConnection, head: Row[Any], witness: SignedHead) -> bool:
+    """Whether the log still is the one whose head was signed."""
+    if witness.generation != head.generation:
+        return bool(witness.generation < head.generation)
+    sealed = (await tx.execute(_SEALED_AT, {"position": witness.position})).scalar()
+    return bool(witness.position <= head.position and sealed == witness.hash)
 
 
 class Superseded(Exception):
@@ -107,24 +130,29 @@ def whole_appends(appends: Sequence[tuple[int, int, int, int]], sealed: int, saf
 class Sealer:
     """Seals one log. Only the holder of the lease `sealer` may run it; a zombie's seal fails on the head row."""
 
-    def __init__(self, engine: AsyncEngine, clock: Clock, lease: Lease) -> None:
+    def __init__(
+        self, engine: AsyncEngine, clock: Clock, lease: Lease, witness: Callable[[], SignedHead | None] = lambda: None
+    ) -> None:
+        """`witness` knows the newest head that was signed and kept outside of the database."""
         self._engine = engine
         self._clock = clock
         self._lease = lease
+        self._witness = witness
         self._high_water = 0
         self._first_seen: dict[str, int] = {}
 
     async def start(self) -> bool:
         """Take or keep the lease and begin anew; false if another holds it. To be called again after any error.
 
-        A server that was restored or failed over begins a new generation, also under a lease that goes on. And
-        what earlier scans saw is forgotten: a server that crashed may draw positions again that they saw drawn.
+        A server that was restored or failed over begins a new generation, also under a lease that goes on: it is
+        another server or on another timeline, or it has not what the witness saw. And what earlier scans saw is
+        forgotten: a server that crashed may draw positions again that they saw drawn.
         """
         async with self._engine.begin() as tx:
             held = await self._lease.acquire(tx)
             if held:
                 head = (await tx.execute(_HEAD)).one()
-                await self._open_generation_if_restored(tx, head.position)
+                await self._open_generation_if_restored(tx, head)
                 self._high_water, self._first_seen = head.position, {}
         return held
 
@@ -138,22 +166,16 @@ class Sealer:
         """Let a successor begin at once, if the database can be told."""
         await let_go(self._engine, self._lease)
 
-    async def _open_generation_if_restored(self, tx: AsyncConnection, position: int) -> None:
+    async def _open_generation_if_restored(self, tx: AsyncConnection, head: Row[Any]) -> None:
         server = (await tx.execute(_SERVER)).one()
         last = (await tx.execute(_GENERATION)).one()
-        if (server.system_identifier, server.timeline_id) != (
-            last.system_identifier,
-            last.timeline_id,
-        ):
-            await tx.execute(
-                _OPEN_GENERATION,
-                {
-                    "generation": last.generation + 1,
-                    "from_position": position,
-                    "system_identifier": server.system_identifier,
-                    "timeline_id": server.timeline_id,
-                },
-            )
+        witness = self._witness()
+        is_same = (server.system_identifier, server.timeline_id) == (last.system_identifier, last.timeline_id)
+        if is_same and (witness is None or await _has(tx, head, witness)):
+            return
+        newest = max(last.generation, witness.generation if witness else 0) + 1
+        for generation in range(last.generation + 1, newest + 1):
+            await open_generation(tx, generation, head.position, server)
 
     async def scan(self) -> Sealed:
         """One scan; at most one seal. Raises `LeaseLost` or `Superseded`, and then has changed nothing."""

@@ -107,7 +107,8 @@ END $$;
 
 ALTER TABLE log.checkpoints
     ADD COLUMN shard smallint NOT NULL DEFAULT 0,
-    ADD COLUMN shards smallint NOT NULL DEFAULT 1;
+    ADD COLUMN shards smallint NOT NULL DEFAULT 1,
+    ADD COLUMN began bigint[] NOT NULL DEFAULT '{}';
 ALTER TABLE log.checkpoints DROP CONSTRAINT checkpoints_pkey;
 ALTER TABLE log.checkpoints ADD PRIMARY KEY (consumer, service, shard);
 
@@ -125,6 +126,7 @@ CREATE TABLE log.parked (
     asked text COLLATE "C" CHECK (asked IN ('retry', 'skip')),
     asked_by uuid,
     asked_reason text,
+    asked_position bigint,
     PRIMARY KEY (consumer, service, stream)
 );
 CREATE TABLE log.parked_events (
@@ -158,22 +160,47 @@ CREATE TABLE log.skipped_events (
 CREATE TABLE log.timers (
     stream text COLLATE "C" NOT NULL,
     name text COLLATE "C" NOT NULL,
-    id uuid NOT NULL UNIQUE,
-    due_at timestamptz NOT NULL,
+    id uuid NOT NULL,
     set_by uuid NOT NULL,
+    due_at timestamptz NOT NULL,
+    fire_at timestamptz NOT NULL,
+    attempts integer NOT NULL DEFAULT 0,
+    error text,
     PRIMARY KEY (stream, name)
 );
-CREATE INDEX ON log.timers (due_at);
+CREATE INDEX ON log.timers (fire_at, stream, name);
+CREATE INDEX ON log.timers (due_at, stream, name) WHERE attempts > 0;
+
+CREATE TABLE log.timetable (
+    one boolean PRIMARY KEY DEFAULT true CHECK (one),
+    rules text NOT NULL
+);
 
 -- How far a build has come, for whoever waits for it.
 
 ALTER TABLE log.builds
     ADD COLUMN applied bigint NOT NULL DEFAULT 0,
     ADD COLUMN goal bigint,
+    ADD COLUMN rate real,
     ADD COLUMN began_at timestamptz,
-    ADD COLUMN progressed_at timestamptz;
+    ADD COLUMN progressed_at timestamptz,
+    ADD COLUMN waits_for text,
+    ADD COLUMN accepts_parked boolean NOT NULL DEFAULT false;
+
+-- A build that is read no more is kept for a while. What is left of one that was dropped is its number.
+
+ALTER TABLE log.builds
+    ADD COLUMN retired_at timestamptz,
+    ADD COLUMN tables text[] NOT NULL DEFAULT '{}',
+    DROP CONSTRAINT builds_state_check;
+ALTER TABLE log.builds ADD CHECK (state IN ('building', 'live', 'retired', 'dropped'));
+UPDATE log.builds b SET
+    retired_at = CASE WHEN state = 'retired' THEN now() END,
+    tables = coalesce((SELECT array_agg(tablename::text) FROM pg_tables WHERE schemaname = 'views'
+        AND starts_with(tablename, b.view || '_')
+        AND right(tablename, length('_v' || b.version || '_b' || b.build)) = '_v' || b.version || '_b' || b.build), '{}');
 
 GRANT SELECT ON ALL TABLES IN SCHEMA log TO "{app}";
 GRANT INSERT ON log.signed_heads TO "{app}";
-GRANT INSERT, UPDATE, DELETE ON log.parked, log.parked_events, log.skipped_events, log.timers TO "{app}";
+GRANT INSERT, UPDATE, DELETE ON log.parked, log.parked_events, log.skipped_events, log.timers, log.timetable TO "{app}";
 GRANT SELECT ON log.sealed_head TO "{feed}"

@@ -1,0 +1,145 @@
+"""`steerco log`: how far the logs are, their topics, and moving them to another edition."""
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from steerco.archives.exporting import export_logs
+from steerco.archives.files import LOGS
+from steerco.client import Client, CommandFailed, connected, data_directory
+from steerco.commands.said import console, told
+from steerco.edition.commands import DataDir
+
+log = typer.Typer(no_args_is_help=True, help="The logs: how far they are, their topics, moving them elsewhere.")
+
+POLL_SECONDS = 0.2
+
+Services = Annotated[
+    list[str] | None, typer.Option("--service", help=f"One of {', '.join(LOGS)}; may be repeated. Else all.")
+]
+Service = Annotated[str, typer.Argument(help=f"One of {', '.join(LOGS)}.")]
+
+
+def chosen(services: list[str] | None) -> list[str]:
+    """The services that were named, or all that have a log. Raises `CommandFailed` for one that has none."""
+    for service in services or ():
+        if service not in LOGS:
+            raise CommandFailed(f"{service!r} has no log; {', '.join(LOGS)} have one")
+    return services or list(LOGS)
+
+
+@log.command("status")
+def log_status(format: Annotated[Literal["table", "json"], typer.Option("--format")] = "table") -> None:
+    """How far each log is sealed, signed and published."""
+    with told(), connected() as client:
+        states = [client.get(f"/{service}/log") for service in LOGS]
+        if format == "json":
+            console.print_json(data=states)
+            return
+        table = Table("log", "position", "unsealed", "generation", "sealed up to", "signed up to", "published up to")
+        for state in states:
+            table.add_row(*_row(state))
+        console.print(table)
+
+
+def _row(state: Any) -> list[str]:
+    signed, relay = state["signed"], state["relay"]
+    return [
+        state["service"],
+        f"{state['position']:,}",
+        f"{state['unsealed']:,}",
+        str(len(state["generations"])),
+        state["watermark"][:19].replace("T", " "),
+        f"{signed['position']:,}" if signed else "not signed",
+        f"{relay['position']:,}" if relay else "no topic",
+    ]
+
+
+@log.command("republish")
+def log_republish(service: Service) -> None:
+    """Publish a whole log to its topic again, after the topic was lost or emptied. Readers miss and double nothing."""
+    with told(), connected() as client:
+        chosen([service])
+        total = client.command("POST", f"/{service}/log/republish", {}).json()["position"]
+        columns = (TextColumn("publishing"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+            task = progress.add_task("", total=max(1, total))
+            while (published := _published(client, service)) < total:
+                progress.update(task, completed=published)
+                time.sleep(POLL_SECONDS)
+        console.print(f"{service}: published again up to position {total:,}", highlight=False)
+
+
+def _published(client: Client, service: str) -> int:
+    return int(client.get(f"/{service}/log")["relay"]["position"])
+
+
+@log.command("restored")
+def log_restored(service: Service) -> None:
+    """Say that a service's database was put back from a copy of its files: a new generation of positions begins."""
+    with told(), connected() as client:
+        chosen([service])
+        state = client.command("POST", f"/{service}/log/restored", {}).json()
+        generation = state["generations"][-1]
+        console.print(
+            f"{service}: generation {generation['generation']} begins after position {generation['from_position']:,};"
+            " who read further stops and says so",
+            highlight=False,
+        )
+
+
+@log.command("export")
+def log_export(
+    folder: Annotated[Path, typer.Argument(help="Where the archives are written, a file per service.")],
+    services: Services = None,
+    after: Annotated[int, typer.Option("--after", min=0, help="Begin after this position.")] = 0,
+    until: Annotated[int | None, typer.Option("--until", min=1, help="End at this position.")] = None,
+    subjects: Annotated[
+        list[str] | None, typer.Option("--subject", help="Only events of this stream; may be repeated.")
+    ] = None,
+) -> None:
+    """Write archives of the logs, to verify them offline or to go on from them in another edition."""
+    part = {"after": after, "subject": subjects or []} | ({"until": until} if until else {})
+    with told(), connected() as client:
+        names = chosen(services)
+        columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+            tasks: dict[str, TaskID] = {}
+
+            def tell(service: str, position: int, total: int) -> None:
+                if service not in tasks:
+                    tasks[service] = progress.add_task(service, total=max(1, total))
+                if position:
+                    progress.update(tasks[service], completed=position)
+
+            written = export_logs(client, folder, names, part, tell)
+        for service, events in written.items():
+            console.print(f"{service}: {events:,} events", highlight=False)
+
+
+@log.command("import")
+def log_import(
+    folder: Annotated[Path, typer.Argument(help="A folder that `steerco log export` wrote.")],
+    data_dir: DataDir = None,
+) -> None:
+    """Take over the logs of another edition into a new data directory; start it with `steerco up` afterwards."""
+    from steerco.archives.importing import import_logs
+    from steerco.edition.directory import EditionFailed
+    from steerco_servers.child import ServerFailed, ServerMissing
+
+    target = data_dir or data_directory()
+    with told(), console.status("beginning") as status:
+        try:
+            taken = asyncio.run(import_logs(folder, target, status.update))
+        except (EditionFailed, ServerFailed, ServerMissing) as error:
+            raise CommandFailed(str(error)) from error
+    for each in taken:
+        console.print(f"{each.service}: {each.events:,} events, verified", highlight=False)
+    console.print(
+        f"taken over into {target}; start it: steerco up --data-dir {target}", highlight=False, soft_wrap=True
+    )

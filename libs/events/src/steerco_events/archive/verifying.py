@@ -1,0 +1,187 @@
+"""Verifying an archive: with nothing but it, the public key, and signed heads that were kept elsewhere.
+
+What is checked: each event is the one that was sealed, none is missing and none was put in; each seal follows
+from the one before; each signed head is what the log was when it was signed, by the key that is given; the log
+is not shorter than a head that was signed.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from steerco_events.archive.hashing import SIZE, START, event_hash
+from steerco_events.archive.lines import Beginning, End, Line, Seal, Signed
+from steerco_events.envelope import Recorded
+from steerco_events.positions import SignedHead
+
+
+class VerifyingKey(Protocol):
+    """The public half of the key that signs heads."""
+
+    @property
+    def key_id(self) -> str:
+        """Its thumbprint."""
+        ...
+
+    def has_signed(self, data: bytes, signature: bytes) -> bool:
+        """Whether the signature over the bytes is this key's."""
+        ...
+
+
+class Altered(Exception):
+    """The log is not what it was; the text names the first place that shows it.
+
+    `event` is the event, if it is known which one; `position` where to look.
+    """
+
+    def __init__(self, detail: str, *, position: int, event: Recorded | None = None) -> None:
+        super().__init__(detail)
+        self.position = position
+        self.event = event
+
+
+@dataclass(slots=True)
+class Verified:
+    """What was found to be as it was sealed. `signed_up_to`: the position that the last good signature covers."""
+
+    service: str = ""
+    events: int = 0
+    seals: int = 0
+    signatures: int = 0
+    of_unknown_keys: int = 0
+    position: int = 0
+    signed_up_to: int = 0
+
+
+class Verifier:
+    """Takes the lines of an archive in their order.
+
+    `keys`: those whose signatures count. `kept`: signed heads of this log from outside of it.
+    """
+
+    def __init__(self, keys: Iterable[VerifyingKey] = (), kept: Sequence[SignedHead] = ()) -> None:
+        self.verified = Verified()
+        self._keys = {key.key_id: key for key in keys}
+        self._heads = list(kept)
+        self._beginning = Beginning(0, "", (), 0, None, True)
+        self._seal: Seal | None = None
+        self._hash = START
+        self._left: list[bytes] = []
+        self._last = 0
+        self._is_over = False
+
+    def take(self, line: Line) -> None:
+        """Check one line more. Raises `Altered`."""
+        match line:
+            case Beginning():
+                self._begin(line)
+            case Signed(head):
+                self._heads += [head] if self._concerns(head) else []
+            case Seal():
+                self._take_seal(line)
+            case Recorded():
+                self._take_event(line)
+            case End():
+                self._end(line)
+
+    def finish(self) -> Verified:
+        """What was verified, after the last line. Raises `Altered` if the archive was cut off."""
+        if not self._is_over:
+            raise Altered("the archive is cut off: it has no end", position=self.verified.position)
+        return self.verified
+
+    def _begin(self, beginning: Beginning) -> None:
+        self._beginning = beginning
+        self.verified.service = beginning.service
+        self.verified.position = self._last = beginning.after
+        self._heads = [head for head in self._heads if self._concerns(head)]
+
+    def _concerns(self, head: SignedHead) -> bool:
+        """Whether what the head stands for is to be found here: not before the archive, not lost by a restore."""
+        kept = min(self._beginning.began[head.generation :], default=head.position)
+        return head.service == self._beginning.service and self._beginning.after <= head.position <= kept
+
+    def _take_seal(self, seal: Seal) -> None:
+        self._close_seal()
+        if self._seal is None and self._beginning.after:
+            self._hash = seal.previous
+        self._check_heads(seal.last - 1)
+        place = f"the seal of positions {seal.first} to {seal.last}"
+        if seal.previous != self._hash:
+            raise Altered(f"{place} does not follow from the seal before it", position=seal.first)
+        if seal.computed() != seal.hash:
+            raise Altered(f"{place} is not what it was: its hash does not fit it", position=seal.first)
+        if seal.first <= self.verified.position:
+            raise Altered(f"{place} overlaps what was sealed up to {self.verified.position}", position=seal.first)
+        self._seal, self._hash, self._last = seal, seal.hash, seal.first - 1
+        self._left = [seal.hashes[n : n + SIZE] for n in range(0, len(seal.hashes), SIZE)]
+        self.verified.seals += 1
+        self.verified.position = seal.last
+
+    def _take_event(self, event: Recorded) -> None:
+        seal = self._seal
+        what = (
+            f"the event at position {event.position} ({event.type}, version {event.stream_version} of {event.stream},"
+            f" id {event.id})"
+        )
+        if seal is None or not self._last < event.position <= seal.last:
+            raise Altered(f"{what} is where nothing was sealed", position=event.position, event=event)
+        if (event.sealed_at, event.generation) != (seal.sealed_at, seal.generation):
+            raise Altered(f"{what} says that it was sealed otherwise", position=event.position, event=event)
+        digest = event_hash(event)
+        if self._beginning.whole and digest in self._left[1:]:
+            missing = self._left.index(digest)
+            detail = f"{missing} event(s) that were sealed after position {self._last} and before {what} are missing"
+            raise Altered(detail, position=self._last + 1)
+        if digest not in (self._left[:1] if self._beginning.whole else self._left):
+            raise Altered(f"{what} is not what was sealed at {seal.sealed_at}", position=event.position, event=event)
+        del self._left[: self._left.index(digest) + 1]
+        self._last = event.position
+        self.verified.events += 1
+
+    def _close_seal(self) -> None:
+        if self._beginning.whole and self._left and self._seal:
+            detail = f"of what was sealed up to {self._seal.last}, {len(self._left)} event(s) are missing at the end"
+            raise Altered(detail, position=self._last + 1)
+
+    def _check_heads(self, up_to: int) -> None:
+        """Check the signed heads from the last seal on and up to a position: there the log had this hash."""
+        due = [head for head in self._heads if head.position <= up_to]
+        self._heads = [head for head in self._heads if head.position > up_to]
+        for head in sorted(due, key=lambda each: each.position):
+            if head.hash != self._hash:
+                since = self.verified.signed_up_to
+                detail = (
+                    f"the log up to {head.position} is not the one whose head was signed at {head.watermark}:"
+                    f" something after position {since} was altered, and sealed anew"
+                )
+                raise Altered(detail, position=since + 1)
+            self._check_signature(head)
+
+    def _check_signature(self, head: SignedHead) -> None:
+        key = self._keys.get(head.key_id)
+        if key is None:
+            self.verified.of_unknown_keys += 1
+            return
+        if not key.has_signed(head.signed_bytes(), head.signature):
+            raise Altered(f"the signature over the head at {head.position} is not the key's", position=head.position)
+        self.verified.signatures += 1
+        self.verified.signed_up_to = max(self.verified.signed_up_to, head.position)
+
+    def _end(self, end: End) -> None:
+        self._close_seal()
+        self._check_heads(end.position)
+        if self._heads and self._beginning.until is None:
+            ahead = max(self._heads, key=lambda head: head.position)
+            detail = f"the log ends at {end.position}, but its head at {ahead.position} was signed at {ahead.watermark}"
+            raise Altered(f"{detail}: its end was cut off", position=end.position)
+        self.verified.position = max(self.verified.position, end.position)
+        self._is_over = True
+
+
+def verify(lines: Iterable[Line], keys: Iterable[VerifyingKey] = (), kept: Sequence[SignedHead] = ()) -> Verified:
+    """What an archive is found to be. Raises `Altered`."""
+    verifier = Verifier(keys, kept)
+    for line in lines:
+        verifier.take(line)
+    return verifier.finish()

@@ -1,0 +1,104 @@
+"""Signed heads: now and then somebody who holds a key stands up for the newest seal, inside the log and outside.
+
+A seal's hash covers every event up to it, so one signature covers the whole log so far. Whoever has the signed
+heads can tell a log that was altered, or cut short, from the one that was signed; so they are kept in the log,
+sent to its readers with its head, and appended to a file, which also witnesses that a log was restored.
+"""
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from steerco_events.positions import Head, SignedHead, signed_bytes
+from steerco_events.postgres.feed import head_of
+
+SIGN_EVERY_SECONDS = 10.0
+
+_HEAD = text("SELECT * FROM log.sealed_head")
+_KEEP = text(
+    "INSERT INTO log.signed_heads (position, generation, hash, watermark, key_id, signature)"
+    " VALUES (:position, :generation, :hash, :watermark, :key_id, :signature) ON CONFLICT DO NOTHING"
+)
+
+
+class SigningKey(Protocol):
+    """An Ed25519 key."""
+
+    @property
+    def key_id(self) -> str:
+        """The thumbprint of its public half (RFC 7638)."""
+        ...
+
+    def sign(self, data: bytes) -> bytes:
+        """The signature over the bytes, 64 bytes long."""
+        ...
+
+
+class HeadsFile:
+    """The signed heads of one log, a JSON object per line, oldest first. Only ever appended to."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def append(self, head: SignedHead) -> None:
+        """Add one, safely on the disk on return."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("ab") as file:
+            file.write(msgspec.json.encode(head) + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def heads(self) -> list[SignedHead]:
+        """All of them. A line that a crash cut off is left out; raises `ValueError` for one that is no head."""
+        try:
+            lines = self.path.read_bytes().split(b"\n")
+        except FileNotFoundError:
+            return []
+        return [msgspec.json.decode(line, type=SignedHead) for line in lines[:-1] if line]
+
+    def last(self) -> SignedHead | None:
+        """The newest."""
+        return next(reversed(self.heads()), None)
+
+
+class HeadSigner:
+    """Signs the head of one log, by the process that seals it."""
+
+    def __init__(self, engine: AsyncEngine, service: str, key: SigningKey, file: HeadsFile | None = None) -> None:
+        self._engine = engine
+        self._service = service
+        self._key = key
+        self._file = file
+        self._signed_at: float | None = None
+        self._signed: bytes | None = None
+
+    def is_due(self) -> bool:
+        """Whether it is long enough since the last signature."""
+        now = asyncio.get_running_loop().time()
+        return self._signed_at is None or now - self._signed_at >= SIGN_EVERY_SECONDS
+
+    async def sign(self) -> None:
+        """Sign the head, if it is not the one that was signed last."""
+        self._signed_at = asyncio.get_running_loop().time()
+        async with self._engine.begin() as tx:
+            row = (await tx.execute(_HEAD)).one()
+            head = head_of(row, self._service)
+            if head.hash == (self._signed or (head.signed and head.signed.hash)) or not max(head.positions):
+                return
+            signed = self._stand_up_for(head, row.position)
+            await tx.execute(_KEEP, {name: getattr(signed, name) for name in _COLUMNS})
+        if self._file:
+            await asyncio.to_thread(self._file.append, signed)
+        self._signed = head.hash
+
+    def _stand_up_for(self, head: Head, position: int) -> SignedHead:
+        about = (self._service, head.generation, position, head.hash, head.watermark)
+        return SignedHead(*about, self._key.key_id, self._key.sign(signed_bytes(*about)))
+
+
+_COLUMNS = ("position", "generation", "hash", "watermark", "key_id", "signature")

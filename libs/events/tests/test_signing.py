@@ -1,0 +1,151 @@
+"""Signed heads stand for the log up to a position, and witness that it was restored."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from steerco_events.positions import SignedHead
+from steerco_events.postgres.lease import Lease
+from steerco_events.postgres.sealer import Sealer
+from steerco_events.sealing import Sealing
+from steerco_events.signing import HeadsFile, HeadSigner
+from steerco_events.testkit.logs import Log, running, until
+from steerco_events.testkit.tally import Counted
+
+ONE = Counted(by=1)
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """A key whose signature anybody can read."""
+
+    key_id: str = "stamp"
+
+    def sign(self, data: bytes) -> bytes:
+        return b"stamped: " + data
+
+
+@pytest.fixture
+def heads(tmp_path: Path) -> HeadsFile:
+    return HeadsFile(tmp_path / "heads" / "tally.jsonl")
+
+
+async def sign(log: Log, heads: HeadsFile) -> None:
+    await HeadSigner(log.engine, log.service, Stamp(), heads).sign()
+
+
+async def hash_of(log: Log, position: int) -> bytes:
+    async with log.engine.connect() as connection:
+        query = text("SELECT hash FROM log.seals WHERE last = :position")
+        return bytes((await connection.execute(query, {"position": position})).scalar_one())
+
+
+async def test_the_newest_seal_is_signed_into_the_log_its_head_and_the_file(log: Log, heads: HeadsFile) -> None:
+    await log.append("tally-1", ONE, ONE)
+    await log.seal()
+    await sign(log, heads)
+    signed = (await log.feed().head()).signed
+    assert signed is not None
+    assert heads.heads() == [signed]
+    assert (signed.service, signed.generation, signed.position) == (log.service, 1, 2)
+    assert signed.hash == await hash_of(log, 2)
+    assert signed.signature == b"stamped: " + signed.signed_bytes()
+
+
+async def test_what_is_signed_is_not_signed_again(log: Log, heads: HeadsFile) -> None:
+    await sign(log, heads)
+    await log.append("tally-1", ONE)
+    await log.seal()
+    for _ in range(3):
+        await sign(log, heads)
+    assert [head.position for head in heads.heads()] == [1]
+
+
+async def test_signed_heads_are_never_changed(log: Log, heads: HeadsFile) -> None:
+    await log.append("tally-1", ONE)
+    await log.seal()
+    await sign(log, heads)
+    owner = create_async_engine(log.urls.owner_url, poolclass=NullPool)
+    with pytest.raises(Exception, match="never changed or deleted"):
+        async with owner.begin() as tx:
+            await tx.execute(text("DELETE FROM log.signed_heads"))
+
+
+async def test_the_sealer_signs_by_itself(log: Log, heads: HeadsFile) -> None:
+    await log.append("tally-1", ONE)
+    signer = HeadSigner(log.engine, log.service, Stamp(), heads)
+    sealing = Sealing(log.sealer, log.appended, log.sealed, signer=signer)
+
+    async def is_signed() -> bool:
+        return bool(heads.heads())
+
+    async with running(sealing.run):
+        await until(is_signed, "the head is signed")
+
+
+async def test_a_line_that_a_crash_cut_off_is_passed_over(heads: HeadsFile, log: Log) -> None:
+    await log.append("tally-1", ONE)
+    await log.seal()
+    await sign(log, heads)
+    whole = heads.last()
+    with heads.path.open("ab") as file:
+        file.write(b'{"service":"tal')
+    assert heads.last() == whole
+
+
+async def began(log: Log) -> tuple[int, ...]:
+    return (await log.feed().head()).began
+
+
+async def restart(log: Log, heads: HeadsFile) -> None:
+    sealer = Sealer(log.engine, log.clock, Lease("sealer"), heads.last)
+    assert await sealer.start()
+    await sealer.stop()
+
+
+async def stop_sealing(log: Log) -> None:
+    await log.sealer.stop()
+
+
+async def test_a_log_that_has_what_the_witness_saw_goes_on_in_its_generation(log: Log, heads: HeadsFile) -> None:
+    await log.append("tally-1", ONE)
+    await log.seal()
+    await sign(log, heads)
+    await log.append("tally-1", ONE)
+    await log.seal()
+    await stop_sealing(log)
+    await restart(log, heads)
+    assert await began(log) == (0,)
+
+
+async def test_a_gap_above_the_last_event_is_no_restore(log: Log, heads: HeadsFile) -> None:
+    await log.append("tally-1", ONE)
+    async with log.engine.connect() as tx:
+        await tx.execute(text("SELECT nextval('log.positions')"))
+        await tx.rollback()
+    await log.seal()
+    await sign(log, heads)
+    await stop_sealing(log)
+    await restart(log, heads)
+    assert await began(log) == (0,)
+
+
+@pytest.mark.parametrize(
+    ("generation", "position", "began_at"),
+    [(1, 9, (0, 1)), (1, 1, (0, 1)), (3, 1, (0, 1, 1, 1))],
+    ids=["the log is shorter", "the log is another", "the log knows nothing of the generation"],
+)
+async def test_a_log_that_has_not_what_the_witness_saw_opens_a_generation(
+    log: Log, heads: HeadsFile, generation: int, position: int, began_at: tuple[int, ...]
+) -> None:
+    await log.append("tally-1", ONE)
+    await log.seal()
+    watermark = (await log.feed().head()).watermark
+    heads.append(SignedHead(log.service, generation, position, b"x" * 32, watermark, "stamp", b""))
+    await stop_sealing(log)
+    await restart(log, heads)
+    assert await began(log) == began_at
