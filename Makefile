@@ -15,7 +15,7 @@ COMMA := ,
 export UV_PYTHON_DOWNLOADS ?= automatic
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run run-distributed test check docs fmt lint types architecture members lock clean
+.PHONY: help setup run run-distributed test check docs fmt lint types architecture contracts members lock clean
 
 ##@ Use
 help: ## Print this list
@@ -49,14 +49,17 @@ lock: $(UV) ## Write requirements.lock anew: every version pinned by hash, no ad
 		$(addprefix --no-emit-package ,$(NAMES)) --output-file requirements.lock
 
 docs: setup ## Write the pages and files that are made of the contracts anew
+	@$(BIN)/python -m steerco_events.testkit.schemas docs/reference/schemas
 	@$(BIN)/python -m steerco_events.testkit.golden libs/events/tests/golden
-	@$(BIN)/python -m steerco_events.testkit.event_page docs/reference/events.md
+	@$(BIN)/python -m tests.contracts.told_example docs/reference/samples.json
+	@$(BIN)/python -m steerco_events.testkit.asyncapi docs/reference
+	@$(BIN)/python -m steerco_events.testkit.event_page docs/reference
 
 clean: ## Remove what make made
 	@rm -rf $(VENV) .tools build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 ##@ Check
-check: lint types architecture members test ## All that CI runs
+check: lint types architecture contracts members test ## All that CI runs
 
 lint: setup ## Format and lint
 	@$(BIN)/ruff format --check . && $(BIN)/ruff check .
@@ -66,6 +69,9 @@ types: setup ## Types, strict, on sources and tests
 
 architecture: setup ## The layers, and that no service knows another
 	@$(BIN)/lint-imports
+
+contracts: setup ## The event contracts against those of the last release: nobody breaks
+	@$(BIN)/python -m steerco_events.testkit.releases docs/reference/schemas
 
 members: setup ## Each member by itself: what it imports but does not declare fails here
 	@tools/members.sh $(UV) $(MEMBERS)

@@ -5,9 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from steerco_events.testkit.asyncapi import document
 from steerco_events.testkit.event_page import event_page
+from steerco_events.testkit.samples import read
+from steerco_events.testkit.schemas import schemas, text_of
+from steerco_events.testkit.yaml_text import yaml_text
 
 ROOT = Path(__file__).parents[2]
+REFERENCE = ROOT / "docs" / "reference"
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
@@ -41,4 +46,16 @@ def test_every_page_is_reached_from_the_index(page: Path) -> None:
 
 def test_the_page_of_events_is_what_the_contracts_say() -> None:
     """After an intended change: `make docs`."""
-    assert (ROOT / "docs" / "reference" / "events.md").read_text() == event_page()
+    assert (REFERENCE / "events.md").read_text() == event_page(read(REFERENCE / "samples.json"))
+
+
+def test_the_asyncapi_document_is_what_the_contracts_say() -> None:
+    """After an intended change: `make docs`."""
+    told = document(samples=read(REFERENCE / "samples.json"))
+    assert (REFERENCE / "asyncapi.yaml").read_text() == yaml_text(told)
+
+
+def test_the_schemas_are_what_the_contracts_say() -> None:
+    """After an intended change: `make docs`."""
+    files = {path.name: path.read_text() for path in (REFERENCE / "schemas").iterdir()}
+    assert files == {name: text_of(schema) for name, schema in schemas().items()}

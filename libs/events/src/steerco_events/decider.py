@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from uuid import UUID
 
 from steerco_events.registry import Payload
+from steerco_events.timers import Timing
 
 
 class Refusal(Exception):
@@ -34,6 +35,11 @@ def nobody(_: object) -> Sequence[UUID]:
     return ()
 
 
+def as_it_is(payload: Payload) -> Payload:
+    """The payload is of the newest version known."""
+    return payload
+
+
 @dataclass(frozen=True, slots=True)
 class Reservation:
     """A value that only one subject may hold: a stream named by the value, written at version 0."""
@@ -48,7 +54,9 @@ class Decider[State, Command]:
     """One aggregate: where it starts, how an event changes it, what a command leads to.
 
     `evolve` never throws. `decide` returns the new events (none if it is already so) or raises a `Refusal`.
-    `concerns` names the org units that a situation concerns, for the stamp of its events.
+    `concerns` names the org units that a situation concerns, for the stamp of its events. `newest` is
+    `Registry.newest` while `decide` still gives a version that has a newer one: new events are then folded as
+    they will be when they are read back. `timing`, if there is one, says which events set and end timers.
     """
 
     initial: State
@@ -56,7 +64,9 @@ class Decider[State, Command]:
     decide: Callable[[Command, State], Sequence[Payload]]
     reserve: Callable[[Payload], Reservation | None] = nothing_reserved
     concerns: Callable[[State], Sequence[UUID]] = nobody
+    newest: Callable[[Payload], Payload] = as_it_is
+    timing: Timing[Command] | None = None
 
     def fold(self, payloads: Iterable[Payload], state: State | None = None) -> State:
         """The state after these events."""
-        return reduce(self.evolve, payloads, self.initial if state is None else state)
+        return reduce(self.evolve, map(self.newest, payloads), self.initial if state is None else state)

@@ -6,4 +6,8 @@ from steerco_events.contracts.portfolio import PORTFOLIO
 from steerco_events.contracts.risk import RISK
 from steerco_events.contracts.training import TRAINING
 
-CATALOG = INTAKE.including(PORTFOLIO, FINANCE, RISK, TRAINING)
+REGISTRIES = (INTAKE, PORTFOLIO, FINANCE, RISK, TRAINING)
+"""Those of each service."""
+
+CATALOG = REGISTRIES[0].including(*REGISTRIES[1:])
+CATALOG.check()

@@ -4,9 +4,10 @@ Streams: `budget-<project id>` (baselines and forecasts of one project), `postin
 """
 
 from datetime import date
+from typing import Annotated
 from uuid import UUID
 
-from steerco_events.contracts.values import Figure, Measure, Money
+from steerco_events.contracts.values import PERIOD, PROJECT_SEEN, Figure, Measure, Money
 from steerco_events.registry import Registry, event
 
 FINANCE = Registry("finance")
@@ -14,14 +15,15 @@ FINANCE = Registry("finance")
 
 @event(FINANCE, "budget-baselined")
 class BudgetBaselined:
-    """The figure that a project's measure is held against in a period; `baseline` counts them from 1."""
+    """The figure that a project's measure is held against in a period."""
 
     project_id: UUID
     measure: Measure
-    period: str
+    period: Annotated[str, PERIOD]
     figure: Figure
     baseline: int
-    project_version: int
+    """Counts the baselines of the measure in the period, from 1."""
+    project_version: Annotated[int, PROJECT_SEEN]
 
 
 @event(FINANCE, "forecast-made")
@@ -30,9 +32,9 @@ class ForecastMade:
 
     project_id: UUID
     measure: Measure
-    period: str
+    period: Annotated[str, PERIOD]
     figure: Figure
-    project_version: int
+    project_version: Annotated[int, PROJECT_SEEN]
 
 
 @event(FINANCE, "actual-cost-posted")
@@ -42,11 +44,13 @@ class ActualCostPosted:
     posting_id: UUID
     project_id: UUID
     source: str
+    """The system or ledger that the document is in."""
     reference: str
+    """The document's name there; one posting per source and reference."""
     cost: Money
     incurred_on: date
-    period: str
-    project_version: int
+    period: Annotated[str, PERIOD]
+    project_version: Annotated[int, PROJECT_SEEN]
 
 
 @event(FINANCE, "actual-cost-reversed")

@@ -1,9 +1,10 @@
 """Events of intake: pitches, from submission to decision. Stream: `pitch-<id>`."""
 
 from datetime import date
+from typing import Annotated
 from uuid import UUID
 
-from steerco_events.contracts.values import Money
+from steerco_events.contracts.values import CURRENCY, Money
 from steerco_events.registry import Registry, event
 
 INTAKE = Registry("intake")
@@ -17,12 +18,14 @@ class PitchSubmitted:
     title: str
     unit_id: UUID
     project_code: str
-    currency: str
+    currency: Annotated[str, CURRENCY]
     template: str
     template_version: int
     fields: dict[str, str]
+    """What was written into each field of the template, by the field's name."""
     estimated_cost: Money | None = None
     organization_version: int
+    """The version of the stream `organization` that the writer had seen."""
 
 
 @event(INTAKE, "pitch-screened")
@@ -41,7 +44,7 @@ class PitchApproved:
     title: str
     unit_id: UUID
     project_code: str
-    currency: str
+    currency: Annotated[str, CURRENCY]
 
 
 @event(INTAKE, "pitch-rejected")

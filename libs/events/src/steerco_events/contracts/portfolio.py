@@ -4,10 +4,10 @@ Streams: `organization` (one for the whole tree), `project-<id>`, `project-code-
 """
 
 from datetime import date
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
-from steerco_events.contracts.values import StatedDate
+from steerco_events.contracts.values import CURRENCY, StatedDate
 from steerco_events.registry import Registry, event
 
 PORTFOLIO = Registry("portfolio")
@@ -29,6 +29,7 @@ class UnitOpened:
     kind: UnitKind
     parent_id: UUID | None = None
     pmo_model: PmoModel | None = None
+    """How strong the unit's own office is; `null`: as that of the unit above."""
 
 
 @event(PORTFOLIO, "unit-renamed")
@@ -72,7 +73,7 @@ class ProjectChartered:
     code: str
     title: str
     unit_id: UUID
-    currency: str
+    currency: Annotated[str, CURRENCY]
     pitch_id: UUID
 
 
@@ -84,10 +85,12 @@ class ProjectRegistered:
     code: str
     title: str
     unit_id: UUID
-    currency: str
+    currency: Annotated[str, CURRENCY]
     state: ProjectState
     source: str
+    """The register that it was taken over from."""
     reference: str
+    """The project's name there."""
 
 
 @event(PORTFOLIO, "project-code-taken")
@@ -105,17 +108,20 @@ class ProjectCharterRefused:
     project_id: UUID
     pitch_id: UUID
     refusal: str
+    """The name of the rule that said no."""
     detail: str
+    """The refusal in words."""
 
 
 @event(PORTFOLIO, "register-row-kept")
 class RegisterRowKept:
-    """What a register said of a project when its row was last loaded whole: each fact's name, and its words as JSON."""
+    """What a register said of a project when its row was last loaded whole."""
 
     project_id: UUID
     source: str
     reference: str
     said: dict[str, str]
+    """Each fact by its name, its words as JSON text."""
 
 
 @event(PORTFOLIO, "project-renamed")
@@ -134,16 +140,18 @@ class ProjectDatesStated:
     start: StatedDate
     end: StatedDate
     contradictory: bool
+    """The end is before the start."""
 
 
 @event(PORTFOLIO, "delivery-confidence-assessed")
 class DeliveryConfidenceAssessed:
-    """An assessor rated how likely the project delivers, or `said` words in a rating's place."""
+    """An assessor rated how likely the project delivers, or said words in a rating's place."""
 
     project_id: UUID
     assessor: str
     rating: Rating
     said: str | None = None
+    """The words in a rating's place."""
     assessed_on: date | None = None
     evidence: str | None = None
 
@@ -209,6 +217,7 @@ class ProjectResumed:
 
     project_id: UUID
     state: ProjectState
+    """The state that it went on in."""
 
 
 @event(PORTFOLIO, "project-terminated")

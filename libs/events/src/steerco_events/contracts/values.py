@@ -4,8 +4,9 @@ import re
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Literal
+from typing import Annotated, Literal
 
+import msgspec
 from babel.core import get_global
 from babel.numbers import get_currency_precision
 
@@ -29,6 +30,15 @@ WHOLE_LIFE = "whole_life"
 type Measure = Literal["cost", "benefit"]
 """What a figure measures. A budget and a forecast of cost are compared; of cost and benefit never."""
 
+# What the schemas say of such fields, for those who read them; what is written is checked where it is made.
+AMOUNT = msgspec.Meta(extra_json_schema={"pattern": r"^-?[0-9]{1,15}(\.[0-9]+)?$"})
+CURRENCY = msgspec.Meta(description="ISO 4217 code.", extra_json_schema={"pattern": "^[A-Z]{3}$"})
+PERIOD = msgspec.Meta(
+    description="`whole_life`, or a fiscal year such as `fiscal_year 2023` or `fiscal_year 2022-23`.",
+    extra_json_schema={"pattern": f"^({_PERIOD.pattern})$"},
+)
+PROJECT_SEEN = msgspec.Meta(description="The version of the project's stream that the writer had seen.")
+
 
 class ValueRefused(ValueError):
     """A value breaks a rule of its type; the text names the rule and the value."""
@@ -38,8 +48,9 @@ class ValueRefused(ValueError):
 class Money:
     """An amount with its ISO 4217 currency, at the currency's own number of decimals."""
 
-    amount: Decimal
-    currency: str
+    amount: Annotated[Decimal, AMOUNT]
+    """Decimal text with the currency's own number of decimals, below 10^15 in either direction."""
+    currency: Annotated[str, CURRENCY]
 
     def __post_init__(self) -> None:
         if not self.amount.is_finite():
@@ -77,7 +88,9 @@ class Figure:
 
     kind: Literal["disclosed", "undisclosed", "not_stated"]
     money: Money | None = None
+    """The amount, if it is disclosed."""
     said: str | None = None
+    """The words in its place, if it is undisclosed."""
 
     @classmethod
     def disclosed(cls, money: Money) -> "Figure":
@@ -101,7 +114,9 @@ class StatedDate:
 
     kind: Literal["stated", "undisclosed", "not_stated"]
     on: date | None = None
+    """The day, if one is stated."""
     said: str | None = None
+    """The words in its place, if it is undisclosed."""
 
     @classmethod
     def stated(cls, on: date) -> "StatedDate":

@@ -1,7 +1,7 @@
-"""The golden file of each published event version: its JSON schema and examples of its data, approved in the diff.
+"""The golden file of each published event version: examples of its data, approved in the diff.
 
-`python -m steerco_events.testkit.golden <folder>` writes them anew. What a change of a contract does to the
-files is what it does to those who read the events: only additions are harmless.
+`python -m steerco_events.testkit.golden <folder>` writes them anew. An older version also tells what becomes of
+its example when it is read as the newest. The schemas are beside the reference: `testkit/schemas.py`.
 """
 
 import sys
@@ -18,7 +18,7 @@ import msgspec
 from steerco_events.contracts.catalog import CATALOG
 from steerco_events.contracts.values import Figure, Money, StatedDate
 from steerco_events.ids import derived_id
-from steerco_events.registry import EventType, Payload
+from steerco_events.registry import EventType, Payload, Registry
 
 _WORDS = {"currency": "GBP", "period": "fiscal_year 2025-26", "code": "NHS-0042", "project_code": "NHS-0042"}
 
@@ -52,23 +52,26 @@ def least(event_type: EventType) -> dict[str, Any]:
     return {name: whole[name] for name in needed}
 
 
-def golden(event_type: EventType) -> str:
+def golden(event_type: EventType, registry: Registry = CATALOG) -> str:
     """The text of an event version's golden file."""
+    told = example(event_type)
     content = {
         "type": event_type.name,
         "version": event_type.version,
         "dataschema": event_type.schema,
-        "schema": msgspec.json.schema(event_type.payload),
-        "example": example(event_type),
+        "example": told,
         "least": least(event_type),
     }
+    newest = registry.newest(told)
+    if newest is not told:
+        content["upcast"] = {"version": registry.type_of(newest).version, "data": newest}
     return msgspec.json.format(msgspec.json.encode(content), indent=2).decode() + "\n"
 
 
-def write(folder: Path) -> None:
+def write(folder: Path, registry: Registry = CATALOG) -> None:
     """Write every golden file anew, and remove those of events that are published no more."""
     folder.mkdir(parents=True, exist_ok=True)
-    files = {file_name(event_type): golden(event_type) for event_type in CATALOG}
+    files = {file_name(event_type): golden(event_type, registry) for event_type in registry}
     for left in folder.glob("*.json"):
         if left.name not in files:
             left.unlink()

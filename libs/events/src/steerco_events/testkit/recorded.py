@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from steerco_events.envelope import Actor, Recorded
 from steerco_events.ids import derived_id
 from steerco_events.positions import partition_of
-from steerco_events.registry import Payload, Registry
+from steerco_events.registry import Payload, Registry, data_of
 from steerco_events.testkit.tally import TALLY
 
 BEGIN = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -46,7 +46,7 @@ def log_of(seals: Iterable[Seal], service: str = "tally", registry: Registry = T
                     causation_id=cause,
                     traceparent=None,
                     org_units=(),
-                    data=registry.encode(payload),
+                    data=data_of(payload),
                     registry=registry,
                 )
             )
