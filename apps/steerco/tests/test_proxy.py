@@ -15,6 +15,8 @@ from steerco.edition.embedded import bind
 from steerco.edition.mounting import parent_app
 from steerco.edition.proxy import proxy_app, proxy_client
 from steerco_servers.child import free_port
+from steerco_service.http_server import GRACE_SECONDS
+from steerco_service.testkit.listening import listening
 
 TITLES = {"risk": "Risks", "gone": "Gone"}
 
@@ -77,6 +79,33 @@ async def test_what_it_answers_itself_are_problem_details(
     answer = await proxy.request(method, path)
     assert (answer.status_code, answer.json()["type"]) == (status, f"urn:steerco:problem:{code}")
     assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+async def endless(scope: Scope, receive: Receive, send: Send) -> None:
+    """An event stream that ends only when its reader goes away."""
+    headers = [(b"content-type", b"text/event-stream; charset=utf-8")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": b"id: 1\n\n", "more_body": True})
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def test_an_event_stream_is_passed_on_at_once_and_ends_cleanly_when_the_proxy_stops() -> None:
+    async with (
+        listening(endless) as service,
+        proxy_client() as behind,
+        listening(proxy_app({"risk": service.url}, TITLES, behind)) as front,
+        httpx.AsyncClient(base_url=front.url) as client,
+        client.stream("GET", "/risk/events") as answer,
+    ):
+        chunks = answer.aiter_bytes()
+        assert await anext(chunks) == b"id: 1\n\n"
+        began = asyncio.get_running_loop().time()
+        stopping = asyncio.create_task(front.stop())
+        assert await anext(chunks, None) is None
+        await stopping
+        assert asyncio.get_running_loop().time() - began < GRACE_SECONDS / 2
 
 
 async def test_it_lists_the_services_as_the_embedded_edition_does(proxy: httpx.AsyncClient) -> None:

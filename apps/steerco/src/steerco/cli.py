@@ -7,10 +7,15 @@ import typer
 
 from steerco.commands.env import env
 from steerco.commands.import_projects import import_projects
+from steerco.commands.log import log
+from steerco.commands.log_parked import parked
 from steerco.commands.move import move
 from steerco.commands.rebuild import rebuild
 from steerco.commands.show import show_portfolio
 from steerco.commands.story import story
+from steerco.commands.timers import timers
+from steerco.commands.verify import demo, verify_logs
+from steerco.commands.watch import watch
 from steerco.edition.commands import run_distributed, serve_service, up
 
 app = typer.Typer(
@@ -29,10 +34,16 @@ app.command("serve", rich_help_panel="Editions")(serve_service)
 app.add_typer(show, name="show", rich_help_panel="Portfolio")
 show.command("portfolio")(show_portfolio)
 app.command("story", rich_help_panel="Portfolio")(story)
+app.command("watch", rich_help_panel="Portfolio")(watch)
 app.command("move", rich_help_panel="Portfolio")(move)
 app.add_typer(imports, name="import", rich_help_panel="Portfolio")
 imports.command("projects")(import_projects)
 app.command("rebuild", rich_help_panel="Operations")(rebuild)
+app.add_typer(log, name="log", rich_help_panel="Operations")
+log.add_typer(timers, name="timers")
+log.add_typer(parked, name="parked")
+app.command("verify", rich_help_panel="Operations")(verify_logs)
+app.add_typer(demo, name="demo", rich_help_panel="Operations")
 app.command("env", rich_help_panel="Operations")(env)
 
 

@@ -35,6 +35,11 @@ def data_directory(name: str = "steerco") -> Path:
     return (Path(home) if home else Path.home() / ".local" / "share") / name
 
 
+def local_directory() -> Path:
+    """Where the local edition keeps its data: `STEERCO_DATA_DIR`, else the default."""
+    return Path(os.environ.get("STEERCO_DATA_DIR") or data_directory())
+
+
 @dataclass(frozen=True, slots=True)
 class Address:
     """Where an edition is, and who we are there."""
@@ -58,7 +63,7 @@ def address() -> Address:
         if fault := _fault_of(url, token):
             raise CommandFailed(fault)
         return Address(url.rstrip("/"), token)
-    directory = Path(os.environ.get("STEERCO_DATA_DIR") or data_directory())
+    directory = local_directory()
     try:
         run = json.loads((directory / "run.json").read_text())
         url, token = str(run["url"]), str(run["token"])
@@ -109,15 +114,16 @@ class Client:
         given = {name: value for name, value in (params or {}).items() if value is not None}
         return self._send("GET", path, params=given, headers=_seen(after)).json()
 
-    def pages(self, path: str, **params: str) -> Iterator[Any]:
-        """Every item of a list, page by page."""
+    def pages(self, path: str, **params: str | Sequence[str]) -> Iterator[Any]:
+        """Every item of a list, page by page; a page that leads to itself is the last."""
         answer = self._send("GET", path, params=params | {"limit": "500"})
+        asked = None
         while True:
             yield from answer.json()
             following = answer.links.get("next", {}).get("url")
-            if not following:
+            if not following or following == asked:
                 return
-            answer = self._send("GET", following)
+            answer, asked = self._send("GET", following), following
 
     def command(self, method: str, path: str, body: Mapping[str, Any]) -> httpx.Response:
         """Send a command."""
@@ -128,6 +134,22 @@ class Client:
         answer = self._send("POST", f"/{service}/batch", json={"commands": commands}, headers=_seen(after))
         answers: Sequence[Any] = answer.json()["answers"]
         return answers
+
+    def lines(self, path: str, params: Mapping[str, Any]) -> Iterator[bytes]:
+        """The lines of an answer, as they come. Raises `CommandFailed`, also when it breaks off."""
+        try:
+            with self._http.stream("GET", path, params=params) as answer:
+                if answer.is_error:
+                    answer.read()
+                    raise CommandFailed(problem_of(answer))
+                left = b""
+                for piece in answer.iter_bytes():
+                    *whole, left = (left + piece).split(b"\n")
+                    yield from whole
+                if left:
+                    yield left
+        except httpx.TransportError as error:
+            raise CommandFailed(unreachable(self.at, error)) from error
 
     def _send(self, method: str, path: str, **more: Any) -> httpx.Response:
         try:

@@ -17,16 +17,21 @@ KAFKA_VERSION = "4.1.1"
 
 _OLDEST_JAVA = 17
 _COPY = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"
-_POM = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
+_POM = """<project xmlns="http://maven.apache.org/POM/4.0.0">
  <modelVersion>4.0.0</modelVersion>
  <groupId>steerco</groupId><artifactId>kafka-jars</artifactId><version>1</version><packaging>pom</packaging>
- <dependencies>
-  <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId>
-   <version>{KAFKA_VERSION}</version></dependency>
-  <dependency><groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version></dependency>
+ <dependencies>{}
  </dependencies>
 </project>
 """
+_BROKER = f"""
+  <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId>
+   <version>{KAFKA_VERSION}</version></dependency>
+  <dependency><groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version></dependency>"""
+_TOOLS = f"""
+  <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka-tools</artifactId>
+   <version>{KAFKA_VERSION}</version>
+   <exclusions><exclusion><groupId>*</groupId><artifactId>*</artifactId></exclusion></exclusions></dependency>"""
 
 
 def cache_home() -> Path:
@@ -62,14 +67,22 @@ async def kafka_jars(progress: Callable[[str], None]) -> Path:
 
     Raises ServerMissing without Maven, ServerFailed when it doesn't get them.
     """
-    jars = _jars()
+    return await _fetched(_jars(), _BROKER, progress)
+
+
+async def kafka_tools(progress: Callable[[str], None]) -> Path:
+    """The folder of the jar (0.6 MB) of Kafka's own command line tools, which need the other jars too; as those."""
+    return await _fetched(cache_home() / "kafka-tools" / KAFKA_VERSION, _TOOLS, progress)
+
+
+async def _fetched(jars: Path, dependencies: str, progress: Callable[[str], None]) -> Path:
     if jars.is_dir():
         return jars
     lock = await DirectoryLock.take(jars.parent, patience=600)
     try:
         if not jars.is_dir():
             progress(f"fetching Apache Kafka {KAFKA_VERSION}")
-            await _fetch(jars.parent, jars)
+            await _fetch(jars.parent, jars, dependencies)
     finally:
         lock.release()
     return jars
@@ -86,14 +99,14 @@ def _find_maven() -> str:
     return maven
 
 
-async def _fetch(cache: Path, jars: Path) -> None:
+async def _fetch(cache: Path, jars: Path, dependencies: str) -> None:
     maven = _find_maven()
     java = find_java()
     for left in cache.glob("draft-*"):  # of a process that was killed: we hold the lock
         shutil.rmtree(left, ignore_errors=True)
     draft = Path(mkdtemp(prefix="draft-", dir=cache))
     try:
-        (draft / "pom.xml").write_text(_POM)
+        (draft / "pom.xml").write_text(_POM.format(dependencies))
         options = ["-B", "-ntp", "--strict-checksums", "-f", str(draft / "pom.xml")]
         child = start_child(
             "Maven",
@@ -109,7 +122,7 @@ async def _fetch(cache: Path, jars: Path) -> None:
                 raise child.failed(f"ended with code {child.exit_code}")
         finally:
             await child.stop([(signal.SIGTERM, 5)])
-        if not list((draft / "jars").glob("kafka_2.13-*.jar")):
+        if not list((draft / "jars").glob(f"kafka*-{KAFKA_VERSION}.jar")):
             raise child.failed("brought no Kafka")
         (draft / "jars").rename(jars)
     except OSError as error:

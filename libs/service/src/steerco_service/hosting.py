@@ -10,13 +10,16 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from steerco_events.clock import Clock
-from steerco_events.ports import EventFeed
+from steerco_events.consuming import PARKED_LIMIT
+from steerco_events.ports import WHOLE, EventFeed, Shard
 from steerco_events.positions import Positions, reached
 from steerco_events.postgres.checkpoints import Checkpoints
 from steerco_events.postgres.feed import StoreFeed
+from steerco_events.postgres.timers import are_due
 from steerco_events.registry import Registry
 from steerco_service.factory import create_app
 from steerco_service.identity import Authenticator
+from steerco_service.log_key import Signing
 from steerco_service.migrations import migrate
 from steerco_service.runtime import Runtime, Service, Signals
 from steerco_service.workers import run_workers, workers
@@ -47,6 +50,10 @@ class Host:
         registry: Registry,
         clock: Clock,
         authenticator: Authenticator,
+        signing: Signing | None = None,
+        *,
+        shards: int = 1,
+        parked_limit: int = PARKED_LIMIT,
     ) -> None:
         self._services = {service.name: service for service in services}
         self._databases = databases
@@ -64,13 +71,16 @@ class Host:
                 authenticator=authenticator,
                 signals=self._signals[service.name],
                 open_feed=self._open_feed,
+                signing=signing,
+                shards=shards,
+                parked_limit=parked_limit,
             )
             for service in services
         }
 
-    def _open_feed(self, service: str) -> EventFeed:
+    def _open_feed(self, service: str, shard: Shard = WHOLE) -> EventFeed:
         sealed = self._signals[service].sealed
-        return StoreFeed(service, self._feeds[service], self._registry, sealed)
+        return StoreFeed(service, self._feeds[service], self._registry, sealed, shard)
 
     async def migrate(self, progress: Callable[[str], None] = lambda _: None) -> None:
         """Bring every database to its newest schema."""
@@ -97,7 +107,10 @@ class Host:
                 await engine.dispose()
 
     async def settled(self) -> None:
-        """Return when everything appended is sealed, projected and reacted to. Raises `NotSettled`."""
+        """Return when what is due was done, and all that was appended is sealed, projected and reacted to.
+
+        Raises `NotSettled`.
+        """
         waiting = ""
         with suppress(TimeoutError):
             async with asyncio.timeout(SETTLE_SECONDS):
@@ -115,7 +128,11 @@ class Host:
         heads: dict[str, Positions] = {}
         for name, service in self._services.items():
             if service.owns_log:
-                async with self.runtimes[name].engine.connect() as connection:
+                runtime = self.runtimes[name]
+                async with runtime.engine.connect() as connection:
+                    if service.timed and await are_due(connection, runtime.clock.now()):
+                        runtime.signals.appended.notify()
+                        return heads, f"timers of {name} are due"
                     row = (await connection.execute(_HEAD)).one()
                 if row.position < row.high_water:
                     return heads, f"the log of {name} is sealed up to {row.position} of {row.high_water}"

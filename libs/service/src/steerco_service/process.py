@@ -5,28 +5,38 @@ import json
 import signal
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 from functools import partial
 
-import uvicorn
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from steerco_events.clock import Clock, SystemClock
 from steerco_events.kafka.feed import KafkaFeed
 from steerco_events.kafka.publisher import KafkaPublisher
-from steerco_events.ports import EventFeed
+from steerco_events.ports import WHOLE, EventFeed, Shard
 from steerco_events.postgres.feed import StoreFeed
-from steerco_events.postgres.wakeups import APPENDED, REBUILD_REQUESTED, announce, listen
+from steerco_events.postgres.wakeups import (
+    APPENDED,
+    COALESCE_SEALED_SECONDS,
+    PARKED_ASKED,
+    REBUILD_REQUESTED,
+    SEALED,
+    announce,
+    listen,
+)
+from steerco_events.projections.keeping import Keeping
 from steerco_events.registry import Registry
 from steerco_events.relay import Relay
 from steerco_service.factory import create_app
+from steerco_service.http_server import HttpServer
 from steerco_service.identity import Authenticator
+from steerco_service.log_key import LogKey, Signing
 from steerco_service.migrations import migrate
 from steerco_service.runtime import Runtime, Service, Signals
 from steerco_service.settings import ServiceSettings
 from steerco_service.traces import install_tracing
 from steerco_service.workers import Run, run_workers, workers
 
-GRACE_SECONDS = 5
 POOL = 3
 """Connections at rest, and as many more under load: twelve processes fit into PostgreSQL's default of 100."""
 
@@ -54,15 +64,19 @@ class Process:
             authenticator=Authenticator(json.loads(settings.issuer_key.read_text()), clock),
             signals=self._signals,
             open_feed=self._open_feed,
+            signing=_signing(settings),
+            shards=settings.shards,
+            parked_limit=settings.parked_limit,
+            keeping=Keeping(kept_for=timedelta(days=settings.keep_builds_days)),
         )
 
-    def _open_feed(self, service: str) -> EventFeed:
+    def _open_feed(self, service: str, shard: Shard = WHOLE) -> EventFeed:
         if service == self._service.name:
-            return self._own_feed()
-        return KafkaFeed(service, self._settings.kafka, self._registry)
+            return self._own_feed(shard)
+        return KafkaFeed(service, self._settings.kafka, self._registry, shard)
 
-    def _own_feed(self) -> StoreFeed:
-        return StoreFeed(self._service.name, self.runtime.engine, self._registry, self._signals.sealed)
+    def _own_feed(self, shard: Shard = WHOLE) -> StoreFeed:
+        return StoreFeed(self._service.name, self.runtime.engine, self._registry, self._signals.sealed, shard)
 
     async def serve_api(self) -> None:
         """Serve HTTP until a signal ends the process; wake the worker after each append."""
@@ -73,17 +87,18 @@ class Process:
                 "wake the builder",
                 partial(announce, self.runtime.engine, REBUILD_REQUESTED, signals.rebuild_requested),
             ),
+            ("wake who unparks", partial(announce, self.runtime.engine, PARKED_ASKED, signals.parked_asked)),
         ]
-        config = uvicorn.Config(
+        if self._service.owns_log:
+            found.append(("listen", partial(listen, self._settings.database_url, {SEALED: signals.sealed})))
+        server = HttpServer(
             create_app(self.runtime),
             host=self._settings.host,
             port=self._settings.port,
             root_path=self._settings.root_path,
-            log_level="warning",
-            timeout_graceful_shutdown=GRACE_SECONDS,
         )
         async with self._background(found):
-            await uvicorn.Server(config).serve()
+            await server.serve()
 
     async def serve_worker(self) -> None:
         """Seal, relay, project and react until cancelled or told to end by SIGTERM; the leases are left free."""
@@ -95,12 +110,18 @@ class Process:
     def _work(self) -> Sequence[tuple[str, Run]]:
         signals = self._signals
         found = list(workers(self.runtime))
-        wake = {APPENDED: signals.appended, REBUILD_REQUESTED: signals.rebuild_requested}
+        wake = {
+            APPENDED: signals.appended,
+            REBUILD_REQUESTED: signals.rebuild_requested,
+            PARKED_ASKED: signals.parked_asked,
+        }
         found.append(("listen", partial(listen, self._settings.database_url, wake)))
         if self._service.owns_log:
-            publisher = KafkaPublisher(self._service.name, self._settings.kafka)
+            publisher = KafkaPublisher(self._service.name, self._settings.kafka, self._settings.kafka_replication)
             relay = Relay(self.runtime.engine, self._own_feed(), publisher)
             found.append((f"{self._service.name} relay", relay.run))
+            wake_api = partial(announce, self.runtime.engine, SEALED, signals.sealed, COALESCE_SEALED_SECONDS)
+            found.append(("wake the API", wake_api))
         return found
 
     @asynccontextmanager
@@ -114,6 +135,12 @@ class Process:
             with suppress(asyncio.CancelledError):
                 await background
             await self.runtime.engine.dispose()
+
+
+def _signing(settings: ServiceSettings) -> Signing | None:
+    if settings.log_key is None:
+        return None
+    return Signing(LogKey.from_private(json.loads(settings.log_key.read_text())), settings.heads)
 
 
 async def migrate_service(service: Service, settings: ServiceSettings) -> None:

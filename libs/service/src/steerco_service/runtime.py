@@ -1,21 +1,28 @@
 """What a running service is made of, and what it needs from the process that hosts it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from fastapi import APIRouter
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from steerco_events.batching import Batcher
 from steerco_events.clock import Clock
-from steerco_events.ports import EventFeed
+from steerco_events.consuming import PARKED_LIMIT, Consumers
+from steerco_events.ports import WHOLE, EventFeed, Shard
+from steerco_events.postgres.lease_keeper import LeaseKeeper
 from steerco_events.postgres.store import EventStore
 from steerco_events.projections.builds import Builds
+from steerco_events.projections.keeping import KEEPING, Keeping
 from steerco_events.projections.model import View
 from steerco_events.reactions import Reaction
 from steerco_events.registry import Registry
 from steerco_events.signals import Signal
+from steerco_events.timetable import TimedDecider, Timetable
 from steerco_service.identity import Authenticator
+from steerco_service.log_key import Signing
+from steerco_service.lookups import Lookups
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +36,7 @@ class Service:
     routers: Sequence[APIRouter]
     view: View
     reactions: Sequence[Reaction] = ()
+    timed: Sequence[TimedDecider] = ()
     owns_log: bool = True
 
 
@@ -40,11 +48,22 @@ class Signals:
     sealed: Signal = field(default_factory=Signal)
     applied: Signal = field(default_factory=Signal)
     rebuild_requested: Signal = field(default_factory=Signal)
+    parked_asked: Signal = field(default_factory=Signal)
+
+
+class OpenLog(Protocol):
+    """Opens a new feed on a service's log, or on one shard of it."""
+
+    def __call__(self, service: str, shard: Shard = WHOLE) -> EventFeed: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """A service together with the resources of its process."""
+    """A service together with the resources of its process.
+
+    Each of its consumers works in `shards` parts, and has at most `parked_limit` streams parked. Builds of its view
+    that are read no more are kept as `keeping` says.
+    """
 
     service: Service
     engine: AsyncEngine
@@ -52,16 +71,34 @@ class Runtime:
     clock: Clock
     authenticator: Authenticator
     signals: Signals
-    open_feed: Callable[[str], EventFeed]
+    open_feed: OpenLog
+    signing: Signing | None = None
+    shards: int = 1
+    parked_limit: int = PARKED_LIMIT
+    keeping: Keeping = KEEPING
     batcher: Batcher = field(init=False)
+    lookups: Lookups = field(init=False)
+    leases: LeaseKeeper = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "batcher", Batcher(self.engine, self.store, self.signals.appended))
+        object.__setattr__(self, "lookups", Lookups(self.engine, self.builds))
+        object.__setattr__(self, "leases", LeaseKeeper(self.engine))
 
     @property
     def store(self) -> EventStore:
         """The service's event store."""
         return EventStore(self.service.name, self.registry)
+
+    @property
+    def timetable(self) -> Timetable:
+        """The deciders of the service that keep time."""
+        return Timetable(self.service.timed)
+
+    @property
+    def consumers(self) -> Consumers:
+        """What the service's consumers share."""
+        return Consumers(self.engine, self.leases, self.clock, self.signals.applied, self.shards, self.parked_limit)
 
     @property
     def builds(self) -> Builds:

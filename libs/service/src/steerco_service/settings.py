@@ -10,6 +10,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from steerco_events.consuming import PARKED_LIMIT
+from steerco_events.positions import PARTITIONS
+
 DRIVER = "postgresql+asyncpg"
 
 
@@ -21,6 +24,13 @@ class ServiceSettings(BaseSettings):
     database_url: str = Field(description="The app role's SQLAlchemy URL of the service's database.")
     owner_url: str = Field("", description="The owner role's URL: for `--role migrate` only.")
     kafka: str = Field("", description="Kafka's bootstrap servers: for `--role worker`.")
+    kafka_replication: int = Field(3, ge=1, description="Copies of a topic that the relay has to make.")
+    log_key: Path | None = Field(None, description="File with the private key (JWK) that signs the log's heads.")
+    heads: Path | None = Field(None, description="Folder, not in the database, that keeps the signed heads.")
+    lease_seconds: float = Field(10, ge=1, description="How long a lease lasts: so late a standby takes over.")
+    shards: int = Field(1, ge=1, le=PARTITIONS, description="Into how many parts each consumer's work is divided.")
+    parked_limit: int = Field(PARKED_LIMIT, ge=0, description="How many streams a consumer parks before it stops.")
+    keep_builds_days: int = Field(7, ge=0, description="How long a build of a view is kept after it was live.")
     issuer_key: Path = Field(description="File with the token issuer's public key (JWK).")
     root_path: str = Field("", description="The path under which a gateway shows the API, such as `/intake`.")
     host: str = Field("127.0.0.1", description="Where `--role api` listens.")
@@ -38,9 +48,11 @@ class ServiceSettings(BaseSettings):
             raise ValueError(f"no URL such as {DRIVER}://role:password@host/database")
         return url
 
-    @field_validator("issuer_key")
+    @field_validator("issuer_key", "log_key")
     @classmethod
-    def _holds_a_key(cls, file: Path) -> Path:
+    def _holds_a_key(cls, file: Path | None) -> Path | None:
+        if file is None:
+            return None
         try:
             OKPKey.import_key(json.loads(file.read_text()))
         except OSError as error:

@@ -1,16 +1,20 @@
-"""What runs in the background of a service: its sealer, its view, its reactions, its housekeeping."""
+"""What runs in the background of a service: its sealer, its view, its reactions, its timers, its housekeeping."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
+from steerco_events.consuming import Role, run_shards
 from steerco_events.postgres.commands import keep_forgetting
 from steerco_events.postgres.lease import Lease
 from steerco_events.postgres.sealer import Sealer
 from steerco_events.projections.runner import ViewRunner
-from steerco_events.reactions import ReactionRunner
+from steerco_events.reactions import reacting
 from steerco_events.retrying import retrying
 from steerco_events.sealing import Sealing
+from steerco_events.signing import HeadSigner
+from steerco_events.timer_runner import TimerRunner
+from steerco_events.unparking import Unparking
 from steerco_service.runtime import Runtime
 
 type Run = Callable[[], Awaitable[None]]
@@ -21,31 +25,45 @@ def workers(runtime: Runtime) -> Sequence[tuple[str, Run]]:
     service, signals = runtime.service, runtime.signals
     found: list[tuple[str, Run]] = []
     if service.owns_log:
-        sealer = Sealer(runtime.engine, runtime.clock, Lease("sealer"))
-        sealing = Sealing(sealer, signals.appended, signals.sealed)
-        found.append((f"{service.name} sealer", sealing.run))
+        found.append((f"{service.name} sealer", _sealing(runtime).run))
         found.append((f"{service.name} remembered commands", partial(keep_forgetting, runtime.engine, runtime.clock)))
+    found.append((f"{service.name} leases", runtime.leases.run))
     view = ViewRunner(
         service.view,
-        runtime.engine,
+        runtime.consumers,
         {source: partial(runtime.open_feed, source) for source in service.view.services},
-        runtime.clock,
-        signals.applied,
         signals.rebuild_requested,
+        runtime.keeping,
     )
     found.append((f"{service.name} view {service.view.name}", view.run))
+    reactions: list[Role] = []
     for reaction in service.reactions:
-        runner = ReactionRunner(
-            reaction,
-            runtime.engine,
-            runtime.store,
-            partial(runtime.open_feed, reaction.service),
-            runtime.clock,
-            signals.appended,
-            signals.applied,
-        )
-        found.append((f"{service.name} reaction {reaction.name}", runner.run))
+        role = reacting(reaction, runtime.store, runtime.clock, signals.appended)
+        open_feed = partial(runtime.open_feed, reaction.service)
+        run = partial(run_shards, runtime.consumers, role, reaction.service, open_feed)
+        found.append((f"{service.name} reaction {reaction.name}", run))
+        reactions.append(role)
+    unparking = Unparking(
+        runtime.consumers, runtime.registry, lambda: [*view.roles(), *reactions], signals.parked_asked
+    )
+    found.append((f"{service.name} parked streams", unparking.run))
+    if service.timed:
+        found.append((f"{service.name} timers", _timers(runtime).run))
     return found
+
+
+def _sealing(runtime: Runtime) -> Sealing:
+    signing, signals = runtime.signing, runtime.signals
+    file = signing.file(runtime.service.name) if signing else None
+    signer = HeadSigner(runtime.engine, runtime.service.name, signing.key, file) if signing else None
+    sealer = Sealer(runtime.engine, runtime.clock, Lease("sealer"), file.last if file else lambda: None)
+    return Sealing(sealer, signals.appended, signals.sealed, signer=signer)
+
+
+def _timers(runtime: Runtime) -> TimerRunner:
+    return TimerRunner(
+        runtime.timetable, runtime.engine, runtime.store, runtime.clock, runtime.signals.appended, Lease("timers")
+    )
 
 
 async def run_workers(found: Sequence[tuple[str, Run]]) -> None:

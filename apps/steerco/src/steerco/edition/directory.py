@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from steerco_servers.directory import read_private, write_private
+from steerco_service.log_key import LogKey, Signing
 
 type Content = Literal["empty", "example", "seeding"]
 
@@ -41,6 +42,16 @@ class DataDirectory:
         return self.path / "issuer.json"
 
     @property
+    def log_key(self) -> Path:
+        """The private key that signs the heads of the logs."""
+        return self.path / "log-key.json"
+
+    @property
+    def heads(self) -> Path:
+        """The signed heads of the logs, a file per service."""
+        return self.path / "heads"
+
+    @property
     def run_file(self) -> Path:
         """Where clients find the running edition."""
         return self.path / "run.json"
@@ -64,6 +75,14 @@ class DataDirectory:
     def keep_issuer_key(self, key: dict[str, Any]) -> None:
         """Keep the token issuer's private key (0600)."""
         write_private(self.issuer_key, key)
+
+    def signing(self) -> Signing:
+        """With what the heads of the logs are signed, with the key that is kept (0600), and where they are kept."""
+        kept = read_private(self.log_key)
+        key = LogKey.from_private(kept) if kept else LogKey.generate()
+        if not kept:
+            write_private(self.log_key, key.private())
+        return Signing(key, self.heads)
 
     def announce(self, url: str, token: str) -> None:
         """Tell clients where the edition runs (0600)."""

@@ -54,6 +54,9 @@ class ServiceProcesses:
             STEERCO_DATABASE_URL=database.app_url,
             STEERCO_OWNER_URL=database.owner_url,
             STEERCO_KAFKA=self._kafka,
+            STEERCO_KAFKA_REPLICATION="1",
+            STEERCO_LOG_KEY=str(self._directory.log_key),
+            STEERCO_HEADS=str(self._directory.heads),
             STEERCO_ISSUER_KEY=str(self._issuer_key),
             STEERCO_PORT=str(self.ports[service]),
             STEERCO_ROOT_PATH=f"/{service}",
@@ -90,6 +93,7 @@ async def run_distributed(path: Path, port: int, console: Console) -> None:
         databases = await provision(server.url(), names, passwords=directory.roles)
         await create_topics(kafka, [each.name for each in SERVICES if each.owns_log], replication=1)
         issuer = kept_issuer(directory)
+        directory.signing()
         public = directory.path / "issuer.public.json"
         public.write_text(json.dumps(issuer.public()))
         processes = ServiceProcesses(directory, databases, kafka, public)

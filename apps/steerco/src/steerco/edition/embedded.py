@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+from shutil import rmtree
 from tempfile import TemporaryFile
 from typing import Literal
 
-import uvicorn
 from fastapi import FastAPI
 
 from steerco.edition.directory import DataDirectory, EditionFailed
@@ -23,11 +23,11 @@ from steerco_events.envelope import Actor
 from steerco_events.ids import derived_id
 from steerco_servers.postgres import PostgresServer, provision, remove_cluster, start_postgres
 from steerco_service.hosting import DatabaseUrls, Host
+from steerco_service.http_server import HttpServer
 from steerco_service.identity import Authenticator, Issuer, Principal
 from steerco_service.traces import install_tracing
 
 TOKEN_LASTS = timedelta(days=365)
-GRACE_SECONDS = 5
 
 type Progress = Callable[[str], None]
 """Is told each step as it begins."""
@@ -71,6 +71,7 @@ async def edition(
     if kept == "seeding":
         progress("clearing an example that was cut off")
         await remove_cluster(directory.postgres)
+        rmtree(directory.heads, ignore_errors=True)
         kept = None
     if kept == "example" and content == "empty":
         raise EditionFailed(f"{directory.path} holds the example; for an empty edition choose another: --data-dir DIR")
@@ -110,7 +111,7 @@ async def _host(server: PostgresServer, directory: DataDirectory, clock: Switcha
     databases = await provision(server.url(), names, passwords=directory.roles)
     urls = {name: DatabaseUrls(each.owner_url, each.app_url, each.feed_url) for name, each in databases.items()}
     authenticator = Authenticator(issuer.public(), SystemClock())
-    return Host(SERVICES, urls, CATALOG, clock, authenticator)
+    return Host(SERVICES, urls, CATALOG, clock, authenticator, directory.signing())
 
 
 async def _fill(
@@ -134,8 +135,7 @@ async def _fill(
 
 async def serve(app: FastAPI, listening: socket.socket) -> None:
     """Serve until a signal ends it."""
-    config = uvicorn.Config(app, log_level="warning", lifespan="off", timeout_graceful_shutdown=GRACE_SECONDS)
-    await uvicorn.Server(config).serve(sockets=[listening])
+    await HttpServer(app, lifespan="off").serve(sockets=[listening])
     # uvicorn raises the signal again, which cancels this task: here, and not in what is cleared up after it.
     await asyncio.sleep(0)
 

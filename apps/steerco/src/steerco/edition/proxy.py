@@ -10,6 +10,7 @@ from starlette.responses import StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from steerco.edition.mounting import front_app
+from steerco_service.http_server import stopping_of, until_stopping
 from steerco_service.problems import Problem
 
 _HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "upgrade"})
@@ -39,8 +40,11 @@ def _forwarding(service: str, address: httpx.URL, client: httpx.AsyncClient) -> 
         except httpx.TransportError as error:
             detail = f"{service} does not answer: {error}"
             raise Problem(503, "service-unavailable", detail, headers={"Retry-After": "1"}) from error
+        body = _raw(answer)
+        if answer.headers.get("content-type", "").startswith("text/event-stream"):
+            body = until_stopping(body, stopping_of(scope))
         response = StreamingResponse(
-            _raw(answer),
+            body,
             answer.status_code,
             _kept(answer.headers),
             background=BackgroundTask(answer.aclose),

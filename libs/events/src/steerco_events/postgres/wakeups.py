@@ -14,9 +14,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from steerco_events.signals import Signal
 
 APPENDED = "steerco_appended"
+PARKED_ASKED = "steerco_parked_asked"
 REBUILD_REQUESTED = "steerco_rebuild_requested"
+SEALED = "steerco_sealed"
 
 COALESCE_SECONDS = 0.005
+COALESCE_SEALED_SECONDS = 0.05
+"""A log under load is sealed hundreds of times a second; those who read it over HTTP need not know each."""
+
 IDLE_SECONDS = 3600.0
 
 
@@ -27,14 +32,14 @@ def asyncpg_dsn(url: str) -> str:
     return target.set(query=query).render_as_string(hide_password=False)
 
 
-async def announce(engine: AsyncEngine, channel: str, signal: Signal) -> None:
-    """Until cancelled: whenever `signal` was raised in this process, notify the channel, at most every 5 ms."""
+async def announce(engine: AsyncEngine, channel: str, signal: Signal, coalesce: float = COALESCE_SECONDS) -> None:
+    """Until cancelled: whenever `signal` was raised in this process, notify the channel, then rest for `coalesce`."""
     subscription = signal.subscribe()
     while True:
         if await subscription.wait(IDLE_SECONDS):
             async with engine.begin() as connection:
                 await connection.execute(text(f"NOTIFY {channel}"))
-            await asyncio.sleep(COALESCE_SECONDS)
+            await asyncio.sleep(coalesce)
 
 
 async def listen(url: str, signals: Mapping[str, Signal]) -> None:

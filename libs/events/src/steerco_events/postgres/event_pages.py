@@ -1,0 +1,146 @@
+"""Pages of a service's own sealed log, from any place in it, filtered: what other systems are served from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from steerco_events.envelope import Recorded
+from steerco_events.ports import LogRewound
+from steerco_events.postgres.rows import recorded
+from steerco_events.registry import Registry
+
+SCANNED_AT_MOST = 5000
+"""Positions that one filtered page passes over; without this, one request could read the whole log."""
+
+_HEAD = text("SELECT position, began FROM log.sealed_head")
+_SEALED_BY = text("SELECT last FROM log.seals WHERE sealed_at <= :at ORDER BY sealed_at DESC LIMIT 1")
+_SOUGHT = "SELECT * FROM log.sealed_events WHERE position > :after AND position <= :until"
+_BY_TYPE = " AND type = ANY(CAST(:types AS text[]))"
+_BY_UNIT = " AND org_units && CAST(:units AS uuid[])"
+_BY_SUBJECT = " AND stream = ANY(CAST(:subjects AS text[]))"
+_ORDERED = " ORDER BY position LIMIT :limit"
+
+
+class GenerationUnknown(Exception):
+    """A place of a generation that the log does not have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A place in a log: after everything up to `position`, as it was in `generation`. As text `1.2500`."""
+
+    generation: int
+    position: int
+
+    def __str__(self) -> str:
+        return f"{self.generation}.{self.position}"
+
+
+@dataclass(frozen=True, slots=True)
+class SealedEnd:
+    """How far a log is sealed, and after which position each of its generations began (the first after 0)."""
+
+    position: int
+    began: tuple[int, ...]
+
+    def place(self, position: int) -> Place:
+        """The place of a position in the log as it is; events themselves are of that generation."""
+        generations = [n for n, began in enumerate(self.began, 1) if began < position]
+        return Place(max(generations, default=1), position)
+
+    def check(self, place: Place, service: str) -> None:
+        """Raise `GenerationUnknown`, or `LogRewound` if a later generation began before the place."""
+        if not 1 <= place.generation <= len(self.began):
+            raise GenerationUnknown(f"{service} has the generations 1 to {len(self.began)}, not {place.generation}")
+        kept, generation = min(
+            ((began, n) for n, began in enumerate(self.began, 1) if n > place.generation),
+            default=(place.position, place.generation),
+        )
+        if kept < place.position:
+            raise LogRewound(
+                f"{service} was restored: generation {generation} began after position {kept}, and {place} stands"
+                f" beyond that; drop what came after {kept} and go on from {generation}.{kept}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which events are sought: those that have one of the values of each kind; an empty kind lets all through.
+
+    A unit is judged by the event's stamp.
+    """
+
+    types: Sequence[str] = ()
+    subjects: Sequence[str] = ()
+    units: Sequence[UUID] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EventPage:
+    """Events in the order of the log, the place where the page ended, and whether the log ended there too."""
+
+    events: Sequence[Recorded]
+    end: Place
+    is_last: bool
+
+
+class EventPages:
+    """Reads one service's log by its app role; holds a connection only while it reads."""
+
+    def __init__(self, service: str, engine: AsyncEngine, registry: Registry) -> None:
+        self._service = service
+        self._engine = engine
+        self._registry = registry
+
+    async def end(self) -> SealedEnd:
+        """The sealed end of the log."""
+        async with self._engine.connect() as connection:
+            return await self._end(connection)
+
+    async def place_at(self, at: datetime) -> Place:
+        """The place after everything that was sealed up to an instant."""
+        async with self._engine.connect() as connection:
+            end = await self._end(connection)
+            position = (await connection.execute(_SEALED_BY, {"at": at})).scalar_one_or_none()
+        return end.place(position or 0)
+
+    async def read(self, after: Place, limit: int, sought: Filter) -> EventPage:
+        """At most `limit` events after a place. A filtered page passes over at most `SCANNED_AT_MOST` positions
+        (with subjects over all, by their index), so it may be empty and still end further on.
+
+        Raises `GenerationUnknown`, `LogRewound`.
+        """
+        async with self._engine.connect() as connection:
+            end = await self._end(connection)
+            end.check(after, self._service)
+            if after.position >= end.position:
+                return EventPage((), after, is_last=True)
+            is_scan = bool(sought.types or sought.units) and not sought.subjects
+            until = min(end.position, after.position + SCANNED_AT_MOST) if is_scan else end.position
+            values = {"after": after.position, "until": until, "limit": limit}
+            rows = (await connection.execute(text(_query(sought)), values | _values(sought))).all()
+        last = rows[-1].position if len(rows) == limit else until
+        events = [recorded(row, self._service, self._registry) for row in rows]
+        return EventPage(events, end.place(last), is_last=last == end.position)
+
+    async def _end(self, connection: AsyncConnection) -> SealedEnd:
+        row = (await connection.execute(_HEAD)).one()
+        return SealedEnd(row.position, tuple(row.began))
+
+
+def _query(sought: Filter) -> str:
+    query = _SOUGHT + (_BY_TYPE if sought.types else "") + (_BY_UNIT if sought.units else "")
+    if sought.subjects:
+        # `OFFSET 0` keeps the planner from walking the whole log in order for the few events of a stream.
+        return f"SELECT * FROM ({query}{_BY_SUBJECT} OFFSET 0) AS found{_ORDERED}"
+    return query + _ORDERED
+
+
+def _values(sought: Filter) -> dict[str, Any]:
+    named = {"types": sought.types, "subjects": sought.subjects, "units": sought.units}
+    return {name: list(values) for name, values in named.items() if values}

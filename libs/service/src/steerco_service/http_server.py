@@ -1,0 +1,54 @@
+"""Serving HTTP until a signal ends it. What streams is told of the end, so that stopping need not wait for it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+GRACE_SECONDS = 5
+"""What an answer that is under way has at the end."""
+
+_STOPPING = "steerco.stopping"
+
+
+class HttpServer(uvicorn.Server):
+    """uvicorn, which tells the answers that are still under way when it stops. `options` are those of its config."""
+
+    def __init__(self, app: ASGIApp, **options: Any) -> None:
+        self._stopping = asyncio.Event()
+
+        async def told(scope: Scope, receive: Receive, send: Send) -> None:
+            await app({**scope, _STOPPING: self._stopping}, receive, send)
+
+        options = {"log_level": "warning", "timeout_graceful_shutdown": GRACE_SECONDS, **options}
+        super().__init__(uvicorn.Config(told, **options))
+
+    async def shutdown(self, sockets: Any = None) -> None:
+        """End what streams, then everything else within the grace."""
+        self._stopping.set()
+        await super().shutdown(sockets)
+
+
+def stopping_of(scope: Scope) -> asyncio.Event:
+    """Is set when the server of a request stops; never, if it is another server than ours."""
+    found = scope.get(_STOPPING)
+    return found if isinstance(found, asyncio.Event) else asyncio.Event()
+
+
+async def until_stopping(chunks: AsyncIterator[bytes], stopping: asyncio.Event) -> AsyncIterator[bytes]:
+    """What a stream brings, until it or the server ends."""
+    stopped = asyncio.ensure_future(stopping.wait())
+    following: asyncio.Future[bytes | None] | None = None
+    try:
+        while True:
+            following = asyncio.ensure_future(anext(chunks, None))
+            await asyncio.wait((following, stopped), return_when=asyncio.FIRST_COMPLETED)
+            if not following.done() or (chunk := following.result()) is None:
+                return
+            yield chunk
+    finally:
+        stopped.cancel()
+        if following:
+            following.cancel()
