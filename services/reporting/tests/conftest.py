@@ -26,7 +26,7 @@ LOGS = ("intake", "portfolio", "finance", "risk", "training")
 MANAGER = derived_id("person", "manager")
 PITCH = derived_id("pitch", "web")
 RISK, UNRATED, AVERTED = (derived_id("risk", name) for name in ("rated", "unrated", "averted"))
-OBLIGATION, FULFILLED = (derived_id("obligation", course) for course in ("PM-101", "PM-102"))
+OBLIGATION, FULFILLED, LATE = (derived_id("obligation", course) for course in ("PM-101", "PM-102", "PM-103"))
 
 
 def unit_id(code: str) -> UUID:
@@ -117,14 +117,14 @@ def raised(risk_id: UUID, code: str) -> risk.RiskRaised:
     )
 
 
-def owed(obligation_id: UUID, course: str) -> training.ObligationRaised:
+def owed(obligation_id: UUID, course: str, due_on: date = date(2025, 8, 1)) -> training.ObligationRaised:
     return training.ObligationRaised(
         obligation_id=obligation_id,
         person_id=MANAGER,
         job_title="Project manager",
         project_id=project_id("R-1"),
         course=course,
-        due_on=date(2025, 8, 1),
+        due_on=due_on,
         cause_id=MANAGER,
         cause_type="steerco.portfolio.project-manager-appointed",
     )
@@ -249,7 +249,8 @@ async def tell_moves(tell: Telling) -> None:
 
 async def tell_risks_and_training(tell: Telling) -> None:
     learner = f"learner-{MANAGER}"
-    await tell.at("2025-05-12", "training", learner, owed(OBLIGATION, "PM-101"), owed(FULFILLED, "PM-102"))
+    late = owed(LATE, "PM-103", due_on=date(2025, 5, 16))
+    await tell.at("2025-05-12", "training", learner, owed(OBLIGATION, "PM-101"), owed(FULFILLED, "PM-102"), late)
     band = risk.RiskRated(
         risk_id=RISK, project_id=project_id("R-1"), probability=3, impact=5, band="high", matrix_version=1
     )
@@ -258,6 +259,8 @@ async def tell_risks_and_training(tell: Telling) -> None:
     await tell.at("2025-05-15", "risk", f"risk-{UNRATED}", raised(UNRATED, "U-1"))
     averted = risk.RiskClosed(risk_id=AVERTED, project_id=project_id("R-1"))
     await tell.at("2025-05-16", "risk", f"risk-{AVERTED}", raised(AVERTED, "R-1"), averted)
+    overdue = training.ObligationFellOverdue(obligation_id=LATE, project_id=project_id("R-1"), due_on=date(2025, 5, 16))
+    await tell.at("2025-05-17", "training", learner, overdue)
     fulfilled = training.ObligationFulfilled(
         obligation_id=FULFILLED, project_id=project_id("R-1"), completion_id=derived_id("completion")
     )

@@ -70,11 +70,14 @@ async def test_an_instant_is_the_same_in_every_zone(reporting: httpx.AsyncClient
 async def test_a_record_is_as_it_was_known(reporting: httpx.AsyncClient) -> None:
     def told(records: Sequence[Answer]) -> object:
         (r1,) = (each for each in records if each["code"] == "R-1")
-        return r1["ratings"].keys(), r1["open_risks"], r1["open_obligations"], r1["manager"] is not None
+        owed = (r1["open_obligations"], r1["overdue_obligations"])
+        return r1["ratings"].keys(), r1["open_risks"], owed, r1["manager"] is not None
 
     before = (await reporting.get("/register", params={"as_of": "2025-05-11T11:59:59Z"})).json()
-    assert told(before) == (set(), {}, 0, False)
-    assert told((await reporting.get("/register")).json()) == ({"IPA", "SRO"}, {"high": 1}, 1, True)
+    assert told(before) == (set(), {}, (0, 0), False)
+    on_time = (await reporting.get("/register", params={"as_of": "2025-05-17T11:59:59Z"})).json()
+    assert told(on_time) == ({"IPA", "SRO"}, {"high": 1}, (3, 0), True)
+    assert told((await reporting.get("/register")).json()) == ({"IPA", "SRO"}, {"high": 1}, (2, 1), True)
 
 
 async def test_an_answer_stands_on_the_last_event_of_each_log_at_its_instant(reporting: httpx.AsyncClient) -> None:
@@ -85,7 +88,7 @@ async def test_an_answer_stands_on_the_last_event_of_each_log_at_its_instant(rep
     assert positions(early) == {"intake": 3, "portfolio": 11, "finance": 0, "risk": 0, "training": 0}
     assert positions(await asked(reporting, as_of="2025-02-03T11:00:00Z")) == positions(early)
     now = await asked(reporting, "/sources")
-    assert positions(now) == {"intake": 3, "portfolio": 23, "finance": 16, "risk": 5, "training": 3}
+    assert positions(now) == {"intake": 3, "portfolio": 23, "finance": 16, "risk": 5, "training": 5}
 
 
 async def test_an_answer_is_complete_once_every_log_is_whole_up_to_its_instant(

@@ -94,6 +94,25 @@ async def test_a_rebuild_that_is_asked_for_while_one_runs_is_the_same_one(
     await until_live(reporting, number)
 
 
+async def test_a_build_tells_how_far_it_has_come_and_may_be_given_up(
+    reporting: httpx.AsyncClient, held_back: Any
+) -> None:
+    ((old, _),) = (await builds(reporting)).items()
+    async with held_back():
+        number = await rebuilt(reporting)
+
+        async def is_told() -> bool:
+            (way,) = [each["way"] for each in (await reporting.get(VIEW)).json()["builds"] if each["way"]]
+            return way["percentage"] == 100.0 and way["applied"] == way["goal"] > 0
+
+        await until(is_told, "the new build has come all the way")
+        assert (await reporting.delete(f"{VIEW}/rebuild")).status_code == 204
+        assert await builds(reporting) == {old: "live"}
+        assert (await reporting.delete(f"{VIEW}/rebuild")).status_code == 409
+        assert await rebuilt(reporting) == number + 1
+    await until_live(reporting, number + 1)
+
+
 async def test_an_unknown_view_is_not_found(reporting: httpx.AsyncClient) -> None:
     for asked in (reporting.post("/views/portfolio/rebuild"), reporting.get("/views/portfolio")):
         refused = await asked

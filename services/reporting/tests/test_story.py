@@ -55,6 +55,7 @@ async def test_a_story_tells_of_money_people_risks_and_training_by_name(reportin
         ("2025-05-11", "portfolio", "Project manager appointed from 2025-05-12"),
         ("2025-05-12", "training", "Project manager owes the course PM-101 by 2025-08-01"),
         ("2025-05-12", "training", "Project manager owes the course PM-102 by 2025-08-01"),
+        ("2025-05-12", "training", "Project manager owes the course PM-103 by 2025-05-16"),
         (
             "2025-05-13",
             "risk",
@@ -63,6 +64,7 @@ async def test_a_story_tells_of_money_people_risks_and_training_by_name(reportin
         ("2025-05-14", "risk", "Risk rated high (probability 3, impact 5): the supplier fails"),
         ("2025-05-16", "risk", "Risk raised: the supplier fails (because of one supplier; effect: a year is lost)"),
         ("2025-05-16", "risk", "Risk closed: the supplier fails"),
+        ("2025-05-17", "training", "Training obligation of 2025-05-16 fell overdue: PM-103"),
         ("2025-05-20", "training", "Training obligation fulfilled: PM-102"),
     ]
 

@@ -142,9 +142,9 @@ async def test_open_risks_are_counted_by_band_and_those_without_a_rating_apart(r
 
 async def test_obligations_and_pitches_count_where_their_project_or_unit_is(reporting: httpx.AsyncClient) -> None:
     whole, licensing, support = [await totals(reporting, scope) for scope in ("COM", "LIC", "SUP")]
-    assert whole["obligations"] == {"open": 1, "fulfilled": 1, "waived": 0}
-    assert licensing["obligations"] == {"open": 1, "fulfilled": 1, "waived": 0}
-    assert support["obligations"] == {"open": 0, "fulfilled": 0, "waived": 0}
+    owed = {"open": 1, "overdue": 1, "fulfilled": 1, "waived": 0}
+    assert whole["obligations"] == licensing["obligations"] == owed
+    assert support["obligations"] == dict.fromkeys(owed, 0)
     assert [each["pitches"] for each in (whole, licensing, support)] == [{"approved": 1}, {}, {"approved": 1}]
 
 

@@ -1,13 +1,14 @@
-"""What a learner's decider says: a course is owed once at a time, fulfilled by a completion, or waived."""
+"""What a learner's decider says: a course is owed once at a time, until a day, fulfilled by a completion, or waived."""
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from steerco_events.contracts.training import (
     CompletionRecorded,
+    ObligationFellOverdue,
     ObligationFulfilled,
     ObligationRaised,
     ObligationWaived,
@@ -19,13 +20,14 @@ from steerco_training.domain.course import COURSES, MANAGING_PROJECTS, Course, U
 from steerco_training.domain.learner import (
     CompletedInTheFuture,
     CompletionAlreadyRecorded,
+    FallDue,
     ObligationAlreadyFulfilled,
     RaiseObligation,
     RecordCompletion,
     UnknownObligation,
     WaiveObligation,
-    learner_decider,
 )
+from steerco_training.domain.learner_rules import learner_decider
 
 learner = spec(learner_decider)
 
@@ -63,6 +65,8 @@ COMPLETED = CompletionRecorded(
 )
 WAIVE = WaiveObligation(RAISED.obligation_id)
 WAIVED = ObligationWaived(obligation_id=RAISED.obligation_id, project_id=FIRST)
+OVERDUE = ObligationFellOverdue(obligation_id=RAISED.obligation_id, project_id=FIRST, due_on=date(2026, 6, 30))
+TIMER, OVER = f"obligation-{RAISED.obligation_id}", datetime(2026, 7, 1, tzinfo=UTC)
 
 
 def fulfilled(raised: ObligationRaised, completion: CompletionRecorded = COMPLETED) -> ObligationFulfilled:
@@ -86,7 +90,9 @@ def test_a_different_course_is_owed_beside_it() -> None:
     learner.given(RAISED).when(replace(RAISE_SECOND, course=RISKS)).then(raised)
 
 
-@pytest.mark.parametrize("past", [(RAISED,), (RAISED, WAIVED), (RAISED, COMPLETED, fulfilled(RAISED))])
+@pytest.mark.parametrize(
+    "past", [(RAISED,), (RAISED, OVERDUE), (RAISED, WAIVED), (RAISED, COMPLETED, fulfilled(RAISED))]
+)
 def test_an_obligation_is_raised_once_whatever_became_of_it(past: tuple[Payload, ...]) -> None:
     learner.given(*past).when(RAISE).then_nothing()
 
@@ -161,8 +167,9 @@ def test_an_id_is_that_of_one_completion(changes: dict[str, Any]) -> None:
     learner.given(COMPLETED).when(command).then_refused(CompletionAlreadyRecorded, pointer="/completion_id")
 
 
-def test_an_obligation_is_waived_while_it_is_open_and_once() -> None:
+def test_an_obligation_is_waived_while_it_is_owed_and_once() -> None:
     learner.given(RAISED).when(WAIVE).then(WAIVED)
+    learner.given(RAISED, OVERDUE).when(WAIVE).then(WAIVED)
     learner.given(RAISED, WAIVED).when(WAIVE).then_nothing()
     learner.given(RAISED, WAIVED, COMPLETED).when(WAIVE).then_nothing()
 
@@ -176,7 +183,40 @@ def test_what_the_person_does_not_owe_is_not_waived(past: tuple[Payload, ...]) -
     learner.given(*past).when(WAIVE).then_refused(UnknownObligation)
 
 
-@pytest.mark.parametrize("event", [fulfilled(RAISED), WAIVED], ids=["fulfilled", "waived"])
+def test_an_obligation_falls_overdue_when_its_day_is_over() -> None:
+    learner.given(RAISED).then_due({TIMER: OVER})
+    learner.given(RAISED).when_due(TIMER).then(OVERDUE)
+    learner.given(RAISED).when(FallDue(RAISED.obligation_id)).then(OVERDUE)
+    other = replace(RAISED_SECOND, course=RISKS, due_on=date(2026, 2, 28))
+    due = {TIMER: OVER, f"obligation-{other.obligation_id}": datetime(2026, 3, 1, tzinfo=UTC)}
+    learner.given(RAISED, other).then_due(due)
+
+
+@pytest.mark.parametrize("end", [(COMPLETED, fulfilled(RAISED)), (WAIVED,), (OVERDUE,)])
+def test_what_ended_or_is_overdue_already_falls_due_no_more(end: tuple[Payload, ...]) -> None:
+    learner.given(RAISED, *end).then_due({})
+    learner.given(RAISED, *end).when(FallDue(RAISED.obligation_id)).then_nothing()
+
+
+def test_what_the_person_does_not_owe_does_not_fall_due() -> None:
+    learner.given().then_due({})
+    learner.given(COMPLETED).then_due({})
+    learner.given(COMPLETED).when(FallDue(RAISED.obligation_id)).then_refused(UnknownObligation)
+
+
+def test_what_is_overdue_is_owed_still_and_may_be_fulfilled_late() -> None:
+    learner.given(RAISED, OVERDUE).when(RAISE_SECOND).then_nothing()
+    learner.given(RAISED, OVERDUE).when(COMPLETE).then(COMPLETED, fulfilled(RAISED))
+    learner.given(RAISED, OVERDUE, COMPLETED, fulfilled(RAISED)).when(WAIVE).then_refused(ObligationAlreadyFulfilled)
+
+
+def test_what_is_owed_until_the_last_day_of_the_calendar_never_falls_due() -> None:
+    learner.given(replace(RAISED, due_on=date.max)).then_due({})
+    nearly = date.max - timedelta(days=1)
+    learner.given(replace(RAISED, due_on=nearly)).then_due({TIMER: datetime(9999, 12, 31, tzinfo=UTC)})
+
+
+@pytest.mark.parametrize("event", [fulfilled(RAISED), WAIVED, OVERDUE], ids=["fulfilled", "waived", "overdue"])
 def test_the_end_of_an_obligation_that_there_is_not_changes_nothing(event: Payload) -> None:
     assert learner_decider.fold([event]) == learner_decider.initial
 

@@ -30,7 +30,7 @@ async def training(served: Served) -> httpx.AsyncClient:
     return await served.client("training")
 
 
-async def appointed(served: Served, person_id: UUID, project_id: UUID, from_on: date = PAST) -> None:
+async def appointed(served: Served, person_id: UUID, project_id: UUID, from_on: date = AHEAD) -> None:
     event = ProjectManagerAppointed(
         project_id=project_id, person_id=person_id, job_title="Project manager", unit_id=new_id(), from_on=from_on
     )
@@ -133,7 +133,7 @@ async def test_an_obligation_is_waived_once_with_a_reason(served: Served, traini
         waived = await sent(training, waiver, {"reason": "Teaches it"})
         assert (waived.status_code, waived.headers["ETag"]) == (204, '"2"')
     (owed,) = (await training.get(f"/learners/{person_id}")).json()["obligations"]
-    assert (owed["state"], owed["overdue"], owed["reason"]) == ("waived", False, "Teaches it")
+    assert (owed["state"], owed["reason"]) == ("waived", "Teaches it")
 
 
 async def test_what_is_fulfilled_or_not_owed_is_not_waived(served: Served, training: httpx.AsyncClient) -> None:
@@ -151,13 +151,13 @@ async def test_what_is_fulfilled_or_not_owed_is_not_waived(served: Served, train
         assert (answer.status_code, answer.json()["type"]) == (status, f"urn:steerco:problem:{code}")
 
 
-async def test_obligations_are_listed_by_person_project_course_state_and_whether_they_are_overdue(
+async def test_obligations_are_listed_by_person_project_course_and_state(
     served: Served, training: httpx.AsyncClient
 ) -> None:
     project_id = new_id()
     late, ahead, waived, done = (new_id() for _ in range(4))
     for person_id in (late, ahead, waived, done):
-        await appointed(served, person_id, project_id, AHEAD if person_id == ahead else PAST)
+        await appointed(served, person_id, project_id, PAST if person_id == late else AHEAD)
     await served.settled()
     await sent(training, f"{await owed_by(training, waived)}/waiver", {"reason": "Teaches it"})
     await sent(training, "/completions", completion(person_id=str(done)))
@@ -165,16 +165,14 @@ async def test_obligations_are_listed_by_person_project_course_state_and_whether
 
     async def persons(**filters: str) -> set[str]:
         found = await listed(training, "obligations", project_id=str(project_id), **filters)
-        assert all(each["overdue"] == (each["person_id"] == str(late)) for each in found)
         return {each["person_id"] for each in found}
 
     everybody = {str(person_id) for person_id in (late, ahead, waived, done)}
     assert await persons() == everybody
-    assert await persons(state="open") == {str(late), str(ahead)}
+    assert await persons(state="open") == {str(ahead)}
+    assert await persons(state="overdue") == {str(late)}
     assert await persons(state="waived") == {str(waived)}
     assert await persons(state="fulfilled") == {str(done)}
-    assert await persons(overdue="true") == {str(late)}
-    assert await persons(overdue="false") == everybody - {str(late)}
     assert await persons(person_id=str(done)) == {str(done)}
     assert await persons(course=COURSE) == everybody
     assert await persons(course="risk-essentials") == set()
@@ -211,8 +209,7 @@ async def test_lists_are_paged_by_link_and_keep_their_filter(served: Served, tra
 @pytest.mark.parametrize(
     "query",
     [
-        "obligations?state=overdue",
-        "obligations?overdue=perhaps",
+        "obligations?state=late",
         "obligations?person_id=me",
         "obligations?course=%00",
         "completions?person_id=me",

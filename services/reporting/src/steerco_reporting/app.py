@@ -15,7 +15,7 @@ from steerco_service.runtime import Service
 
 PORTFOLIO_REGISTER = View(
     "portfolio_register",
-    3,
+    4,
     ("intake", "portfolio", "finance", "risk", "training"),
     (units, projects, assessments, figures, actual_costs, risks, obligations, pitches, events),
 )

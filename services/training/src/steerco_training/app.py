@@ -1,14 +1,16 @@
-"""Training as a whole: what it serves, projects and reacts to."""
+"""Training as a whole: what it serves, projects and reacts to, and what keeps time in it."""
 
 from steerco_events.projections.model import View
+from steerco_events.timetable import TimedDecider
 from steerco_service.runtime import Service
+from steerco_training.domain.learner_rules import learner_decider
 from steerco_training.http import learners as learner_commands
 from steerco_training.http import queries
 from steerco_training.projections.completions import completions
 from steerco_training.projections.obligations import obligations
 from steerco_training.reactions.raise_obligation_on_manager_appointed import raise_obligation_on_manager_appointed
 
-TRAINING_VIEW = View("training", 2, ("training",), (obligations, completions))
+TRAINING_VIEW = View("training", 3, ("training",), (obligations, completions))
 
 SERVICE = Service(
     name="training",
@@ -18,4 +20,5 @@ SERVICE = Service(
     routers=(learner_commands.routes, queries.routes),
     view=TRAINING_VIEW,
     reactions=(raise_obligation_on_manager_appointed,),
+    timed=(TimedDecider("learner", learner_decider),),
 )

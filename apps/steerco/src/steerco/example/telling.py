@@ -53,6 +53,8 @@ async def tell(
             clock.set(calendar.at(day))
             if month != (month := f"{calendar.at(day):%B %Y}"):
                 progress(f"telling the example: {month} ({100 * day // LAST_DAY} %)")
+            # What fell due since the last day happens before what is done on this one.
+            await settled()
             for (service, who), told in groupby(acts, key=lambda act: (act.service, act.who)):
                 await _send(clients[service], issuer, who, list(told))
             await settled()

@@ -1,12 +1,18 @@
-"""Specs for deciders: given what happened, when a command comes, then these events, a refusal, or nothing."""
+"""Specs for deciders: given what happened, when a command comes, then these events, a refusal, or nothing.
 
-from collections.abc import Sequence
+And for their timers: given what happened, these are due; when one is due, then its command does what it should.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import pytest
 
 from steerco_events.decider import Decider, Refusal
+from steerco_events.ids import derived_id
 from steerco_events.registry import Payload
+from steerco_events.timers import Timer, timer_changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +25,24 @@ class Given[State, Command]:
     def when(self, command: Command) -> "When[State, Command]":
         """A command comes."""
         return When(self.decider, self.past, command)
+
+    def then_due(self, expected: Mapping[str, datetime]) -> None:
+        """Exactly these timers stand, by name, and are due at these instants."""
+        found = {name: timer.due_at for name, timer in self._timers().items()}
+        assert found == expected, f"{found} instead of {expected}"
+
+    def when_due(self, name: str) -> "When[State, Command]":
+        """The timer of that name is due, and its command comes."""
+        timer, timing = self._timers()[name], self.decider.timing
+        assert timing is not None
+        return When(self.decider, self.past, timing.on_timer(name, timer.due_at))
+
+    def _timers(self) -> Mapping[str, Timer]:
+        if self.decider.timing is None:
+            return {}
+        events = [(derived_id("event", n), self.decider.newest(event)) for n, event in enumerate(self.past)]
+        changes = timer_changes(self.decider.timing, "stream", events)
+        return {name: timer for (_, name), timer in changes.items() if timer}
 
 
 @dataclass(frozen=True, slots=True)

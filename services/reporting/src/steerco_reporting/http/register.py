@@ -46,12 +46,16 @@ class RatingAnswer(BaseModel):
 
 
 class RecordAnswer(ProjectAnswer):
-    """A project with what the services say of it; `ratings` by assessor, `open_risks` by band."""
+    """A project with what the services say of it; `ratings` by assessor, `open_risks` by band.
+
+    `open_obligations` are the courses that are owed because of it, `overdue_obligations` those of them that are late.
+    """
 
     figures: list[RegisteredFigure]
     ratings: dict[str, RatingAnswer]
     open_risks: dict[str, int]
     open_obligations: int
+    overdue_obligations: int
 
     @classmethod
     def of_record(cls, record: Record, organization: Organization) -> Self:
@@ -63,7 +67,8 @@ class RecordAnswer(ProjectAnswer):
                 row.assessor: RatingAnswer.model_validate(row, from_attributes=True) for row in record.assessments
             },
             open_risks=dict(record.open_risks),
-            open_obligations=record.open_obligations,
+            open_obligations=sum(record.obligations.values()),
+            overdue_obligations=record.obligations.get("overdue", 0),
         )
 
 

@@ -72,7 +72,7 @@ async def obligations_by_state(reading: Reading, scoped: Subquery) -> Counts:
         .group_by(table.c.state)
     )
     found = {name: count for name, count in await reading.connection.execute(query)}
-    return {name: found.get(name, 0) for name in ("open", "fulfilled", "waived")}
+    return {name: found.get(name, 0) for name in ("open", "overdue", "fulfilled", "waived")}
 
 
 async def pitches_by_state(reading: Reading, scope: ScopeAt) -> Counts:

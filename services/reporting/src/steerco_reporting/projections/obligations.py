@@ -5,9 +5,17 @@ from datetime import date
 from typing import Literal
 from uuid import UUID
 
-from steerco_events.contracts.training import ObligationFulfilled, ObligationRaised, ObligationWaived
+from steerco_events.contracts.training import (
+    ObligationFellOverdue,
+    ObligationFulfilled,
+    ObligationRaised,
+    ObligationWaived,
+)
 from steerco_events.envelope import Recorded
 from steerco_events.projections.model import Projection
+
+OWED = ("open", "overdue")
+"""The states in which the course is still owed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +27,7 @@ class ObligationRow:
     person_id: UUID
     course: str
     due_on: date
-    state: Literal["open", "fulfilled", "waived"] = "open"
+    state: Literal["open", "overdue", "fulfilled", "waived"] = "open"
 
 
 def obligation_key(event: Recorded) -> str | None:
@@ -27,6 +35,7 @@ def obligation_key(event: Recorded) -> str | None:
     match event.payload:
         case (
             ObligationRaised(obligation_id=obligation_id)
+            | ObligationFellOverdue(obligation_id=obligation_id)
             | ObligationFulfilled(obligation_id=obligation_id)
             | ObligationWaived(obligation_id=obligation_id)
         ):
@@ -42,6 +51,8 @@ def evolve_obligation(row: ObligationRow | None, event: Recorded) -> ObligationR
             return ObligationRow(
                 raised.obligation_id, raised.project_id, raised.person_id, raised.course, raised.due_on
             )
+        case ObligationFellOverdue(), ObligationRow():
+            return replace(row, state="overdue")
         case ObligationFulfilled(), ObligationRow():
             return replace(row, state="fulfilled")
         case ObligationWaived(), ObligationRow():

@@ -12,19 +12,20 @@ from sqlalchemy import ARRAY, Select, Table, Uuid, any_, func, literal, select
 from steerco_reporting.projections.assessments import AssessmentRow, assessments
 from steerco_reporting.projections.counts import NOT_RATED
 from steerco_reporting.projections.figures import FigureRow, figures
+from steerco_reporting.projections.obligations import OWED
 from steerco_reporting.projections.projects import ProjectRow
 from steerco_service.reading import Reading
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One project, with its figures and ratings, its open risks by band, and how many obligations are open."""
+    """One project, with its figures and ratings, its open risks by band, its obligations that are open or overdue."""
 
     project: ProjectRow
     figures: Sequence[FigureRow]
     assessments: Sequence[AssessmentRow]
     open_risks: Mapping[str, int]
-    open_obligations: int
+    obligations: Mapping[str, int]
 
 
 async def records(reading: Reading, rows: Sequence[ProjectRow], at: datetime) -> Sequence[Record]:
@@ -49,16 +50,18 @@ async def records(reading: Reading, rows: Sequence[ProjectRow], at: datetime) ->
     for project_id, band, count in await reading.connection.execute(counted):
         risks[project_id][band or NOT_RATED] = count
     table = reading.table("obligations")
-    counted = select(table.c.project_id, func.count()).where(table.c.state == "open")
-    counted = of_them(table, counted).group_by(table.c.project_id)
-    owed = {project_id: count for project_id, count in await reading.connection.execute(counted)}
+    counted = select(table.c.project_id, table.c.state, func.count()).where(table.c.state.in_(OWED))
+    counted = of_them(table, counted).group_by(table.c.project_id, table.c.state)
+    owed: dict[UUID, dict[str, int]] = defaultdict(dict)
+    for project_id, state, count in await reading.connection.execute(counted):
+        owed[project_id][state] = count
     return [
         Record(
             project=row,
             figures=stated[row.project_id],
             assessments=rated[row.project_id],
             open_risks=risks[row.project_id],
-            open_obligations=owed.get(row.project_id, 0),
+            obligations=owed[row.project_id],
         )
         for row in rows
     ]

@@ -114,6 +114,8 @@ def _risk_or_training(event: Payload) -> str | None:
             return "Risk closed"
         case training.ObligationRaised(job_title=job_title, course=course, due_on=due_on):
             return f"{job_title} owes the course {course} by {due_on}"
+        case training.ObligationFellOverdue(due_on=due_on):
+            return f"Training obligation of {due_on} fell overdue"
         case training.ObligationFulfilled():
             return "Training obligation fulfilled"
         case training.ObligationWaived():

@@ -9,7 +9,7 @@ from sqlalchemy import or_, select, union_all
 
 from steerco_events.contracts import finance, intake, portfolio, risk, training
 from steerco_events.envelope import Recorded
-from steerco_events.projections.model import Projection
+from steerco_events.projections.model import Projection, own_row
 from steerco_reporting.projections.projects import ProjectRow
 from steerco_reporting.projections.sentences import sentence
 from steerco_reporting.projections.units import Organization
@@ -37,11 +37,6 @@ class EventRow:
     from_unit_id: UUID | None
     to_unit_id: UUID | None
     about: str | None
-
-
-def event_key(event: Recorded) -> str:
-    """Every event has a line of its own."""
-    return str(event.id)
 
 
 def evolve_event(row: EventRow | None, event: Recorded) -> EventRow | None:
@@ -92,7 +87,11 @@ def _about(event: Recorded) -> str | None:
     match event.payload:
         case risk.RiskRated(risk_id=key) | risk.RiskClosed(risk_id=key):
             return str(key)
-        case training.ObligationFulfilled(obligation_id=key) | training.ObligationWaived(obligation_id=key):
+        case (
+            training.ObligationFellOverdue(obligation_id=key)
+            | training.ObligationFulfilled(obligation_id=key)
+            | training.ObligationWaived(obligation_id=key)
+        ):
             return str(key)
         case finance.ActualCostReversed(posting_id=key):
             return str(key)
@@ -103,7 +102,7 @@ def _about(event: Recorded) -> str | None:
 events = Projection(
     "events",
     EventRow,
-    event_key,
+    own_row,
     evolve_event,
     indexes=(("project_id",), ("pitch_id",), ("service", "sealed_from", "position")),
 )

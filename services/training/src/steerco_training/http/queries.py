@@ -14,15 +14,15 @@ from steerco_service.routing import router
 from steerco_training.domain.course import COURSES
 from steerco_training.domain.learner import UnknownCompletion
 from steerco_training.projections.completions import completion_of, completions, completions_listed
-from steerco_training.projections.obligations import ObligationRow, obligations, obligations_listed
+from steerco_training.projections.obligations import obligations, obligations_listed
 
 routes = router("training")
 
-type ObligationState = Literal["open", "fulfilled", "waived"]
+type ObligationState = Literal["open", "overdue", "fulfilled", "waived"]
 
 
 class ObligationAnswer(BaseModel):
-    """A course that a person owes or owed; `overdue` when it is open past its day."""
+    """A course that a person owes or owed; `overdue` once its day is over and it is owed still."""
 
     obligation_id: UUID
     person_id: UUID
@@ -30,17 +30,10 @@ class ObligationAnswer(BaseModel):
     project_id: UUID
     course: str
     due_on: date
-    overdue: bool
     cause_id: UUID
     cause_type: str
     state: ObligationState
     reason: str | None
-
-    @classmethod
-    def of(cls, row: ObligationRow, today: date) -> "ObligationAnswer":
-        """The answer for a row on a day."""
-        named = {name: getattr(row, name) for name in cls.model_fields if name != "overdue"}
-        return cls.model_validate(named | {"overdue": row.state == "open" and row.due_on < today})
 
 
 class CompletionAnswer(BaseModel):
@@ -76,24 +69,21 @@ async def list_obligations(
     project_id: Annotated[UUID | None, Query(description="Because of this project only.")] = None,
     course: Annotated[Name | None, Query(description="Of this course only.")] = None,
     state: Annotated[ObligationState | None, Query(description="In this state only.")] = None,
-    overdue: Annotated[bool | None, Query(description="Only what is open past its day, or only the rest.")] = None,
 ) -> list[ObligationAnswer]:
     """In the order of their ids; the next page is in the `Link` header."""
-    today = reading.runtime.clock.now().date()
-    rows = await obligations_listed(reading, page, person_id, project_id, course, state, overdue, today)
-    return [ObligationAnswer.of(row, today) for row in rows]
+    rows = await obligations_listed(reading, page, person_id, project_id, course, state)
+    return [ObligationAnswer.model_validate(row, from_attributes=True) for row in rows]
 
 
 @routes.get("/learners/{person_id}", summary="What a person owes and has completed")
 async def one_learner(person_id: UUID, reading: Read, response: Response) -> LearnerAnswer:
     """Folded from the person's stream, whose version is the ETag; empty for a person that training never met."""
-    today = reading.runtime.clock.now().date()
     stream = f"learner-{person_id}"
     owed = await reading.fold_all(obligations, stream, response)
     done = await reading.fold_all(completions, stream, response)
     return LearnerAnswer(
         person_id=person_id,
-        obligations=[ObligationAnswer.of(row, today) for row in owed.values()],
+        obligations=[ObligationAnswer.model_validate(row, from_attributes=True) for row in owed.values()],
         completions=[CompletionAnswer.model_validate(row, from_attributes=True) for row in done.values()],
     )
 

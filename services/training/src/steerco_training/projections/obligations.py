@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from uuid import UUID
 
-from sqlalchemy import and_, not_, select
+from sqlalchemy import select
 
 from steerco_events.contracts import training
 from steerco_events.envelope import Recorded
@@ -42,6 +42,8 @@ def evolve_obligation(row: ObligationRow | None, event: Recorded) -> ObligationR
             return ObligationRow(
                 o.obligation_id, o.person_id, o.job_title, o.project_id, o.course, o.due_on, o.cause_id, o.cause_type
             )
+        case training.ObligationFellOverdue(), ObligationRow():
+            return replace(row, state="overdue")
         case training.ObligationFulfilled(), ObligationRow():
             return replace(row, state="fulfilled")
         case training.ObligationWaived(), ObligationRow():
@@ -66,17 +68,12 @@ async def obligations_listed(
     project_id: UUID | None,
     course: str | None,
     state: str | None,
-    overdue: bool | None,
-    today: date,
 ) -> Sequence[ObligationRow]:
-    """The obligations in the order of their ids, filtered; overdue is what is open past its day."""
+    """The obligations in the order of their ids, filtered."""
     table = reading.table("obligations")
     query = select(table).where(reading.known_at(table))
     wanted = {"person_id": person_id, "project_id": project_id, "course": course, "state": state}
     for column, value in wanted.items():
         if value is not None:
             query = query.where(table.c[column] == value)
-    if overdue is not None:
-        late = and_(table.c.state == "open", table.c.due_on < today)
-        query = query.where(late if overdue else not_(late))
     return page.cut(await reading.rows(obligations, page.select(query, table.c.key)), "obligation_id")

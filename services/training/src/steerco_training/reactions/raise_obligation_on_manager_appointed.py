@@ -7,7 +7,8 @@ from steerco_events.envelope import Recorded
 from steerco_events.ids import derived_id
 from steerco_events.reactions import Order, Reaction, Sight
 from steerco_training.domain.course import MANAGING_PROJECTS
-from steerco_training.domain.learner import RaiseObligation, learner_decider
+from steerco_training.domain.learner import RaiseObligation
+from steerco_training.domain.learner_rules import learner_decider
 
 
 async def react(_: Sight, event: Recorded) -> Sequence[Order]:

@@ -160,7 +160,6 @@ CREATE TABLE log.skipped_events (
 CREATE TABLE log.timers (
     stream text COLLATE "C" NOT NULL,
     name text COLLATE "C" NOT NULL,
-    id uuid NOT NULL,
     set_by uuid NOT NULL,
     due_at timestamptz NOT NULL,
     fire_at timestamptz NOT NULL,
@@ -184,6 +183,7 @@ ALTER TABLE log.builds
     ADD COLUMN rate real,
     ADD COLUMN began_at timestamptz,
     ADD COLUMN progressed_at timestamptz,
+    ADD COLUMN doing text,
     ADD COLUMN waits_for text,
     ADD COLUMN accepts_parked boolean NOT NULL DEFAULT false;
 

@@ -1,0 +1,185 @@
+"""Fires what is due: each timer once, its command decided and its row removed in one transaction.
+
+A runner holds its lease only while something is due; at rest it asks now and then when the next one will be.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from steerco_events.clock import Clock
+from steerco_events.decider import Refusal
+from steerco_events.envelope import Actor, Context
+from steerco_events.handling import Handling, decide_all, in_transaction
+from steerco_events.ids import derived_id
+from steerco_events.postgres.faults import DATABASE_FAULTS, is_unavailable
+from steerco_events.postgres.lease import Lease, LeaseLost, let_go
+from steerco_events.postgres.store import EventStore
+from steerco_events.postgres.timers import (
+    Setting,
+    due_timers,
+    next_firing,
+    put_off_timer,
+    remove_timers,
+    settings_of,
+)
+from steerco_events.signals import Signal
+from steerco_events.timers import Timer
+from steerco_events.timetable import Timetable, rebuild_if_other_rules
+
+BATCH = 100
+"""Timers of one transaction."""
+
+POLL_SECONDS = 5.0
+GATHER_SECONDS = 0.1
+FIRST_PAUSE = timedelta(seconds=1)
+LONGEST_PAUSE = timedelta(minutes=5)
+
+_logger = logging.getLogger("steerco.timers")
+
+
+class OrphanedTimer(Exception):
+    """No decider of this release keeps the time of the timer's stream."""
+
+
+class TimerRunner:
+    """Fires the timers of one service's log, by the clock that it is given. Of several, one at a time does."""
+
+    def __init__(
+        self, timetable: Timetable, engine: AsyncEngine, store: EventStore, clock: Clock, appended: Signal, lease: Lease
+    ) -> None:
+        self._timetable = timetable
+        self._engine = engine
+        self._store = store
+        self._clock = clock
+        self._signal = appended
+        self._appended = appended.subscribe()
+        self._lease = lease
+        self._is_led_by_another = False
+        self._actor = Actor(derived_id("timers", store.service), f"timers of {store.service}")
+
+    async def run(self) -> None:
+        """Fire what becomes due, until cancelled; first make the timers anew if they are by other rules than ours."""
+        async with self._engine.begin() as tx:
+            if rebuilt := await rebuild_if_other_rules(tx, self._store, self._timetable):
+                _logger.info("%s has %d timers by new rules", self._store.service, rebuilt.timers)
+        try:
+            while True:
+                with suppress(LeaseLost):
+                    while await self.step():
+                        pass
+                await self._rest()
+        finally:
+            await let_go(self._engine, self._lease)
+
+    async def step(self) -> int:
+        """Deal with the first of the timers that are due; their number, 0 if there are none or another runner leads.
+
+        Raises `LeaseLost`, having changed nothing, if another one came to lead meanwhile.
+        """
+        async with self._engine.begin() as tx:
+            due = _one_of_each_stream(await due_timers(tx, self._clock.now(), BATCH))
+            self._is_led_by_another = bool(due) and not await self._lease.acquire(tx)
+        if self._is_led_by_another:
+            return 0
+        if not due:
+            await self._stop_leading()
+            return 0
+        await self._fire(due)
+        self._signal.notify()
+        return len(due)
+
+    async def _stop_leading(self) -> None:
+        if self._lease.epoch:
+            await let_go(self._engine, self._lease)
+            self._lease.epoch = 0
+
+    async def _fire(self, timers: Sequence[Timer]) -> None:
+        """All in one transaction, or each in its own if that fails."""
+        try:
+            await in_transaction(self._engine, lambda tx: self._fire_in(tx, timers))
+        except Exception as error:
+            if isinstance(error, LeaseLost) or (isinstance(error, DATABASE_FAULTS) and is_unavailable(error)):
+                raise
+            if len(timers) > 1:
+                for timer in timers:
+                    await self._fire([timer])
+                return
+            async with self._engine.begin() as tx:
+                await self._lease.hold(tx)
+                if setting := (await settings_of(tx, timers)).get(timers[0].key):
+                    await self._put_off(tx, timers[0], setting, error)
+
+    async def _fire_in(self, tx: AsyncConnection, timers: Sequence[Timer]) -> None:
+        await self._lease.hold(tx)
+        # First the streams, then the timers: one that was moved or ended after this is a conflict of its stream.
+        slices = await self._store.read_streams(tx, {timer.stream for timer in timers})
+        standing = await settings_of(tx, timers)
+        now = self._clock.now()
+        handlings: list[tuple[Timer, Handling[Any, Any]]] = []
+        failed: list[tuple[Timer, Exception]] = []
+        for timer in timers:
+            if setting := standing.get(timer.key):
+                try:
+                    handlings.append((timer, self._handling(timer, setting, now)))
+                except Exception as error:
+                    failed.append((timer, error))
+        outcomes = await decide_all(tx, self._store, [each for _, each in handlings], slices)
+        done: list[Timer] = []
+        for (timer, _), outcome in zip(handlings, outcomes, strict=True):
+            if isinstance(outcome, Exception) and not isinstance(outcome, Refusal):
+                failed.append((timer, outcome))
+                continue
+            if isinstance(outcome, Refusal):
+                _logger.info("timer %s of %s was refused: %s", timer.name, timer.stream, outcome.detail)
+            done.append(timer)
+        await remove_timers(tx, done)
+        for timer, fault in failed:
+            await self._put_off(tx, timer, standing[timer.key], fault)
+
+    def _handling(self, timer: Timer, setting: Setting, now: datetime) -> Handling[Any, Any]:
+        decider = self._timetable.decider_of(timer.stream)
+        if decider is None or decider.timing is None:
+            raise OrphanedTimer(f"no decider keeps the time of {timer.stream}")
+        context = Context(
+            command_id=timer.id,
+            actor=self._actor,
+            client="steerco-timer",
+            recorded_at=now,
+            correlation_id=setting.correlation_id,
+            causation_id=timer.set_by,
+            valid_at=timer.due_at,
+            traceparent=setting.traceparent,
+        )
+        return Handling(decider, timer.stream, decider.timing.on_timer(timer.name, timer.due_at), context)
+
+    async def _put_off(self, tx: AsyncConnection, timer: Timer, setting: Setting, error: Exception) -> None:
+        pause = min(FIRST_PAUSE * 2 ** min(setting.attempts, 20), LONGEST_PAUSE)
+        said = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+        await put_off_timer(tx, timer, self._clock.now() + pause, said)
+        _logger.warning("timer %s of %s failed and is fired again later", timer.name, timer.stream, exc_info=error)
+
+    async def _rest(self) -> None:
+        if self._is_led_by_another:
+            await asyncio.sleep(self._lease.lasts.total_seconds() / 3)
+            return
+        async with self._engine.connect() as connection:
+            at = await next_firing(connection)
+        seconds = POLL_SECONDS if at is None else min(POLL_SECONDS, (at - self._clock.now()).total_seconds())
+        if seconds > 0 and await self._appended.wait(seconds):
+            await asyncio.sleep(GATHER_SECONDS)
+
+
+def _one_of_each_stream(timers: Sequence[Timer]) -> Sequence[Timer]:
+    """The timers before the second one of any stream: what the first one leads to may move or end it."""
+    seen: set[str] = set()
+    for n, timer in enumerate(timers):
+        if timer.stream in seen:
+            return timers[:n]
+        seen.add(timer.stream)
+    return timers
