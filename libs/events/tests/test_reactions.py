@@ -3,17 +3,19 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import pytest
 
+from steerco_events.consuming import Consumer, run_shards
 from steerco_events.decider import Refusal
 from steerco_events.envelope import Recorded
 from steerco_events.ids import derived_id
 from steerco_events.ports import Batch, Cursor, EventFeed
 from steerco_events.positions import START
 from steerco_events.postgres.checkpoints import CheckpointMoved, Checkpoints
-from steerco_events.reactions import Order, Reaction, ReactionRunner, Sight
-from steerco_events.signals import Signal
+from steerco_events.postgres.lease_keeper import LeaseKeeper
+from steerco_events.reactions import Order, Reaction, Sight, reacting
 from steerco_events.testkit.logs import Log, fresh_log, running, until
 from steerco_events.testkit.tally import Close, Closed, Count, Counted, Label, Labeled, tally
 from steerco_servers.testing import TemporaryPostgres
@@ -23,8 +25,8 @@ MIRROR = "tally-mirror"
 type React = Callable[[Sight, Recorded], Awaitable[Sequence[Order]]]
 
 
-class Broken(Exception):
-    """Something that is mended later."""
+class Broken(ConnectionError):
+    """Something that is mended later, and no event's fault."""
 
 
 @pytest.fixture
@@ -92,9 +94,9 @@ def reaction(source: Log, react: React = mirror) -> Reaction:
     return Reaction("mirror_counts", source.service, react)
 
 
-def runner(log: Log, source: Log, react: React = mirror) -> ReactionRunner:
-    known = reaction(source, react)
-    return ReactionRunner(known, log.engine, log.store, source.feed, log.clock, log.appended, Signal())
+def runner(log: Log, source: Log, react: React = mirror) -> Consumer:
+    role = reacting(reaction(source, react), log.store, log.clock, log.appended)
+    return Consumer(log.consumers(), role, source.service)
 
 
 async def checkpoint(log: Log, source: Log) -> Cursor:
@@ -242,7 +244,10 @@ async def test_a_reaction_that_runs_follows_the_log(log: Log, source: Log) -> No
     async def has(total: int) -> bool:
         return tally.fold(await log.payloads(MIRROR)).total == total
 
-    async with source.sealing(), running(runner(log, source).run):
+    leases = LeaseKeeper(log.engine)
+    role = reacting(reaction(source), log.store, log.clock, log.appended)
+    follow = partial(run_shards, log.consumers(leases), role, source.service, source.feed)
+    async with source.sealing(), running(leases.run, follow):
         for n in range(1, 6):
             await source.append(f"tally-{n}", Counted(by=1))
         await until(lambda: has(5), "five events had their effect")

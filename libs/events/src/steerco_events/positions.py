@@ -9,7 +9,8 @@ import binascii
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Self
+from functools import lru_cache
+from typing import Annotated, Self
 
 import msgspec
 from aiokafka.partitioner import murmur2
@@ -22,9 +23,15 @@ type Positions = tuple[int, ...]
 START: Positions = (0,) * PARTITIONS
 
 
+@lru_cache(4096)
+def hash_of(stream: str) -> int:
+    """A stream's hash (murmur2), as Kafka's default partitioner computes it."""
+    return int(murmur2(stream.encode()) & 0x7FFFFFFF)
+
+
 def partition_of(stream: str) -> int:
-    """The partition of a stream, as Kafka's default partitioner computes it (murmur2)."""
-    return int((murmur2(stream.encode()) & 0x7FFFFFFF) % PARTITIONS)
+    """The partition of a stream, as Kafka's default partitioner chooses it."""
+    return hash_of(stream) % PARTITIONS
 
 
 def advanced(positions: Positions, seen: Iterable[tuple[int, int]]) -> Positions:
@@ -94,24 +101,31 @@ class Head:
         return kept is None or position <= kept
 
 
+MOST_STREAMS = 20
+"""Streams of one service that a token tells apart: with every service in it, it is no longer than 4 KiB."""
+
+type Seen = Mapping[int, int]
+"""The highest position seen by stream, which is known by its hash; a key below `PARTITIONS` is a whole partition."""
+
+
 class TokenMalformed(ValueError):
     """The text is no consistency token."""
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """Per service, the generation and the highest position of each partition that a caller has seen."""
+    """What a caller has seen: per service, the generation and the highest position of each stream.
 
-    seen: Mapping[str, tuple[int, Mapping[int, int]]] = field(default_factory=dict)
+    Where the streams are too many, those with the highest positions are told apart, and the rest is covered by the
+    highest position of their partitions: that asks for more, never for less.
+    """
+
+    seen: Mapping[str, tuple[int, Seen]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, service: str, generation: int, positions: Mapping[str, int]) -> Self:
         """The token that covers these positions of one service's streams."""
-        seen: dict[int, int] = {}
-        for stream, position in positions.items():
-            partition = partition_of(stream)
-            seen[partition] = max(position, seen.get(partition, 0))
-        return cls({service: (generation, seen)})
+        return cls({service: (generation, _union({hash_of(stream): at} for stream, at in positions.items()))})
 
     def merged(self, other: "Token") -> "Token":
         """What either has seen; of two generations of one log, the newer counts."""
@@ -121,31 +135,48 @@ class Token:
             if generation > mine[0]:
                 seen[service] = (generation, positions)
             elif generation == mine[0]:
-                both = {
-                    partition: max(positions.get(partition, 0), mine[1].get(partition, 0))
-                    for partition in positions.keys() | mine[1].keys()
-                }
-                seen[service] = (generation, both)
+                seen[service] = (generation, _union([positions, mine[1]]))
         return Token(seen)
 
     def target(self, service: str) -> tuple[int, Positions]:
         """The generation and the positions that a reader of `service` must have reached."""
-        generation, positions = self.seen.get(service, (0, {}))
-        return generation, advanced(START, positions.items())
+        generation, seen = self.seen.get(service, (0, {}))
+        return generation, advanced(START, ((key % PARTITIONS, position) for key, position in seen.items()))
+
+    def covers(self, service: str, stream: str, position: int) -> bool:
+        """Whether the event there may be one that the caller has seen."""
+        _, seen = self.seen.get(service, (0, {}))
+        key = hash_of(stream)
+        return position <= max(seen.get(key, 0), seen.get(key % PARTITIONS, 0))
 
     def encode(self) -> str:
         """The token as opaque text, fit for a header."""
-        return base64.urlsafe_b64encode(msgspec.json.encode(self.seen)).decode().rstrip("=")
+        return base64.urlsafe_b64encode(msgspec.msgpack.encode(self.seen)).decode().rstrip("=")
 
     @classmethod
     def decode(cls, text: str) -> Self:
         """The token of a text; raises `TokenMalformed`."""
         try:
-            raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-            seen = msgspec.json.decode(raw, type=dict[str, tuple[int, dict[int, int]]])
+            raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+            seen = msgspec.msgpack.decode(raw, type=dict[_Service, tuple[_Generation, dict[_Key, _Position]]])
         except (binascii.Error, ValueError) as error:
             raise TokenMalformed("the consistency token is not one that a command answered with") from error
-        partitions = {partition for _, positions in seen.values() for partition in positions}
-        if not partitions <= set(range(PARTITIONS)):
-            raise TokenMalformed("the consistency token names a partition that does not exist")
         return cls(seen)
+
+
+type _Service = Annotated[str, msgspec.Meta(max_length=100)]
+type _Generation = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
+type _Key = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+type _Position = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+
+
+def _union(all_seen: Iterable[Seen]) -> Seen:
+    highest: dict[int, int] = {}
+    for seen in all_seen:
+        for key, position in seen.items():
+            highest[key] = max(position, highest.get(key, 0))
+    streams = sorted((key for key in highest if key >= PARTITIONS), key=lambda key: (highest[key], key))
+    for key in streams[: max(0, len(streams) - MOST_STREAMS)]:
+        position, partition = highest.pop(key), key % PARTITIONS
+        highest[partition] = max(position, highest.get(partition, 0))
+    return highest

@@ -8,21 +8,18 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from steerco_events.clock import Clock
+from steerco_events.consuming import Role
 from steerco_events.decider import Decider, Refusal
 from steerco_events.envelope import Actor, Context, Recorded
-from steerco_events.handling import handle, in_transaction
+from steerco_events.handling import handle
 from steerco_events.ids import derived_id
-from steerco_events.ports import Cursor, EventFeed, OpenFeed
-from steerco_events.positions import Positions, advanced
-from steerco_events.postgres.checkpoints import CheckpointMoved, Checkpoints
 from steerco_events.postgres.store import EventStore
 from steerco_events.signals import Signal
 
 BATCH = 200
-IDLE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,85 +77,24 @@ class Reaction:
         )
 
 
-class ReactionRunner:
-    """Follows one service's log on behalf of one reaction."""
+def reacting(reaction: Reaction, store: EventStore, clock: Clock, appended: Signal) -> Role:
+    """What follows a log on behalf of a reaction."""
 
-    def __init__(
-        self,
-        reaction: Reaction,
-        engine: AsyncEngine,
-        store: EventStore,
-        open_feed: OpenFeed,
-        clock: Clock,
-        appended: Signal,
-        applied: Signal,
-    ) -> None:
-        self._reaction = reaction
-        self._engine = engine
-        self._store = store
-        self._open_feed = open_feed
-        self._clock = clock
-        self._appended = appended
-        self._applied = applied
-        self._checkpoints = Checkpoints(reaction.name)
-        self._cursor: Cursor | None = None
+    async def react(tx: AsyncConnection, events: Sequence[Recorded]) -> None:
+        for event in events:
+            await _react(tx, reaction, store, clock, event)
 
-    async def step(self, feed: EventFeed) -> int:
-        """React to one batch; the number of its events. Raises `CheckpointMoved`, having changed nothing."""
-        if self._cursor is None:
-            async with self._engine.connect() as connection:
-                self._cursor = await self._checkpoints.load(connection, feed.service)
-        seen = self._cursor
-        batch = await feed.read(seen, BATCH)
-        if batch.cursor.place == seen.place:
-            return 0
-        new = _not_yet_seen(batch.events, seen.positions)
+    return Role(reaction.name, react, BATCH, after=[appended])
 
-        async def work(tx: AsyncConnection) -> None:
-            # First the checkpoint: a zombie learns there that it is one, not from the ids that are taken.
-            await self._checkpoints.advance(tx, feed.service, seen, batch.cursor)
-            for event in new:
-                await self._react(tx, event)
 
+async def _react(tx: AsyncConnection, reaction: Reaction, store: EventStore, clock: Clock, event: Recorded) -> None:
+    for n, order in enumerate(await reaction.react(Sight(tx, store), event)):
+        context = reaction.context(event, n, clock)
+        context = replace(context, reason=order.reason or context.reason)
         try:
-            await in_transaction(self._engine, work)
-        except CheckpointMoved:
-            self._cursor = None
-            raise
-        self._cursor = batch.cursor
-        self._applied.notify()
-        if new:
-            self._appended.notify()
-        return len(batch.events)
-
-    async def _react(self, tx: AsyncConnection, event: Recorded) -> None:
-        for n, order in enumerate(await self._reaction.react(Sight(tx, self._store), event)):
-            context = self._reaction.context(event, n, self._clock)
-            context = replace(context, reason=order.reason or context.reason)
-            try:
-                async with tx.begin_nested():
-                    await handle(tx, self._store, order.decider, order.stream, order.command, context)
-            except Refusal as refusal:
-                if order.refused is not None:
-                    instead = order.refused(refusal)
-                    await handle(tx, self._store, order.decider, order.stream, instead, context)
-
-    async def run(self) -> None:
-        """Follow the log until cancelled."""
-        feed = self._open_feed()
-        try:
-            while True:
-                if not await self.step(feed):
-                    await feed.wait(IDLE_SECONDS)
-        finally:
-            await feed.close()
-
-
-def _not_yet_seen(events: Sequence[Recorded], positions: Positions) -> Sequence[Recorded]:
-    """Each event once, and none that the positions cover: a feed may give one twice."""
-    new: list[Recorded] = []
-    for event in events:
-        if event.position > positions[event.partition]:
-            positions = advanced(positions, [(event.partition, event.position)])
-            new.append(event)
-    return new
+            async with tx.begin_nested():
+                await handle(tx, store, order.decider, order.stream, order.command, context)
+        except Refusal as refusal:
+            if order.refused is not None:
+                instead = order.refused(refusal)
+                await handle(tx, store, order.decider, order.stream, instead, context)

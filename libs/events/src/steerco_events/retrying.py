@@ -7,6 +7,8 @@ from time import monotonic
 
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 10.0
+LISTED_SECONDS = 60.0
+LONGEST_LINE = 2000
 
 _failures: dict[str, tuple[float, str]] = {}
 _logger = logging.getLogger("steerco.workers")
@@ -14,7 +16,7 @@ _logger = logging.getLogger("steerco.workers")
 
 def failing_now() -> dict[str, str]:
     """What failed lately and may fail again, by name, with its last error."""
-    since = monotonic() - 3 * LONGEST_PAUSE
+    since = monotonic() - LISTED_SECONDS
     return {name: error for name, (at, error) in _failures.items() if at > since}
 
 
@@ -34,7 +36,7 @@ async def retrying(run: Callable[[], Awaitable[None]], name: str) -> None:
                 raise
             if monotonic() - began > LONGEST_PAUSE:
                 pause = FIRST_PAUSE
-            _failures[name] = (monotonic(), _said(error))
+            _failures[name] = (monotonic(), said(error))
             _logger.warning("%s failed and starts again in %.1f s", name, pause, exc_info=error)
         await asyncio.sleep(pause)
         pause = min(pause * 2, LONGEST_PAUSE)
@@ -45,6 +47,7 @@ def _is_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def _said(error: BaseException) -> str:
-    """Its first line: those below may hold statements and what was written by them."""
-    return f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+def said(error: BaseException) -> str:
+    """An error in one line, its first: those below may hold statements and what was written by them."""
+    line = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"[:LONGEST_LINE]
+    return line.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()

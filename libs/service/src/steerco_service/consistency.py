@@ -1,18 +1,29 @@
-"""Waiting, bounded, until a service has applied what a caller has seen."""
+"""Waiting, bounded, until a service has applied what a caller has seen.
+
+Never a silent answer without it: what will not come by waiting is said at once.
+"""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from steerco_events.ports import Cursor
 from steerco_events.positions import Token, TokenMalformed, reached
-from steerco_events.postgres.checkpoints import Checkpoints
+from steerco_events.postgres.checkpoints import load_all
+from steerco_events.postgres.parking import parked_by
 from steerco_events.projections.builds import Build, ViewNotBuilt
 from steerco_service.problems import Problem
 from steerco_service.runtime import Runtime
 
 WAIT_SECONDS = 5.0
 POLL_SECONDS = 0.25
+LOOK_SECONDS = 0.5
+"""How long the last look may take beyond the wait."""
+
+PARKED_RETRY_SECONDS = 30
+"""When to ask again for what is parked: somebody has to see to it first."""
 
 
 def token_of_header(value: str | None) -> Token:
@@ -26,46 +37,86 @@ def token_of_header(value: str | None) -> Token:
 async def wait_until(runtime: Runtime, token: Token) -> None:
     """Return when the service's view and reactions have applied everything the token covers.
 
-    Raises a 503 `projection-behind` with `Retry-After` after 5 seconds.
+    Raises a 503 `projection-behind` with `Retry-After`: after 5 seconds, or at once when a stream of it is parked. And
+    a 409 `log-rewound` when the log was restored to a point before it.
     """
     if not token.seen:
         return
     applied = runtime.signals.applied.subscribe()
     loop = asyncio.get_running_loop()
     deadline = loop.time() + WAIT_SECONDS
+    behind: Sequence[str] = ()
     while True:
-        async with runtime.engine.connect() as connection:
-            behind = await _behind(connection, runtime, token)
+        try:
+            async with asyncio.timeout_at(deadline + LOOK_SECONDS), runtime.engine.connect() as connection:
+                behind = await _behind(connection, runtime, token)
+        except TimeoutError as error:
+            raise _problem(runtime, behind or ["its database was too busy to tell"]) from error
         if not behind:
             return
         left = deadline - loop.time()
         if left <= 0:
-            raise Problem(
-                503,
-                "projection-behind",
-                f"{runtime.service.name} has not applied yet what the token covers: {', '.join(behind)}",
-                headers={"Retry-After": "1"},
-            )
+            raise _problem(runtime, behind)
         await applied.wait(min(POLL_SECONDS, left))
 
 
+def _problem(runtime: Runtime, behind: Sequence[str], retry_after: int = 1) -> Problem:
+    detail = f"{runtime.service.name} has not applied yet what the token covers: {', '.join(behind)}"
+    return Problem(503, "projection-behind", detail, headers={"Retry-After": str(retry_after)})
+
+
+@dataclass(frozen=True, slots=True)
+class Consumed:
+    """A log that a consumer of the service reads."""
+
+    consumer: str
+    service: str
+
+
 async def _behind(connection: AsyncConnection, runtime: Runtime, token: Token) -> Sequence[str]:
+    """Which consumers are behind. Raises a `Problem` for what will not come by waiting."""
+    concerned = [each for each in await consumed(connection, runtime) if each.service in token.seen]
+    names = {each.consumer for each in concerned}
+    cursors = await load_all(connection, sorted(names))
     behind = []
-    for checkpoints, service in await _consumers(connection, runtime):
-        generation, target = token.target(service)
-        if generation == 0:
-            continue
-        cursor = await checkpoints.load(connection, service)
+    for each in concerned:
+        generation, target = token.target(each.service)
+        cursor = cursors.get((each.consumer, each.service), Cursor())
+        _check_not_rewound(each.service, cursor, generation, max(target))
         if cursor.generation < generation or not reached(cursor.positions, target):
-            behind.append(f"{checkpoints.consumer} in the log of {service}")
+            behind.append(f"{each.consumer} in the log of {each.service}")
+    await _check_not_parked(connection, runtime, token, names)
     return behind
 
 
-async def _consumers(connection: AsyncConnection, runtime: Runtime) -> Sequence[tuple[Checkpoints, str]]:
+def _check_not_rewound(service: str, cursor: Cursor, generation: int, position: int) -> None:
+    kept = min(cursor.began[generation:], default=None)
+    if kept is not None and position > kept:
+        detail = (
+            f"the log of {service} was restored and goes on after position {kept} in another generation; what the token"
+            f" covers, up to position {position} of generation {generation}, may be lost: look without the token"
+        )
+        raise Problem(409, "log-rewound", detail)
+
+
+async def _check_not_parked(
+    connection: AsyncConnection, runtime: Runtime, token: Token, consumers: Collection[str]
+) -> None:
+    parked = [
+        f"{each.stream} of {each.service} is parked for {each.consumer} ({each.error})"
+        for each in await parked_by(connection, sorted(consumers))
+        if token.covers(each.service, each.stream, each.first)
+    ]
+    if parked:
+        raise _problem(runtime, parked, PARKED_RETRY_SECONDS)
+
+
+async def consumed(connection: AsyncConnection, runtime: Runtime) -> Sequence[Consumed]:
+    """What the service's live view and reactions read. Raises a 503 `Problem` while there is no live view."""
     service = runtime.service
     build = await live_build(connection, runtime)
-    view = [(build.checkpoints, source) for source in service.view.services]
-    reactions = [(Checkpoints(each.name), each.service) for each in service.reactions]
+    view = [Consumed(build.checkpoints.consumer, source) for source in service.view.services]
+    reactions = [Consumed(each.name, each.service) for each in service.reactions]
     return [*view, *reactions]
 
 
@@ -74,4 +125,9 @@ async def live_build(connection: AsyncConnection, runtime: Runtime) -> Build:
     try:
         return await runtime.builds.live(connection)
     except ViewNotBuilt as error:
-        raise Problem(503, "view-not-built", f"{error} is being built", headers={"Retry-After": "1"}) from error
+        raise view_not_built(error) from error
+
+
+def view_not_built(error: ViewNotBuilt) -> Problem:
+    """The problem of who asks while the service's first view is being made."""
+    return Problem(503, "view-not-built", f"{error} is being built", headers={"Retry-After": "1"})

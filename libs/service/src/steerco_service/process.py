@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from steerco_events.clock import Clock, SystemClock
 from steerco_events.kafka.feed import KafkaFeed
+from steerco_events.kafka.outgoing import OutgoingFeed
 from steerco_events.kafka.publisher import KafkaPublisher
 from steerco_events.ports import WHOLE, EventFeed, Shard
 from steerco_events.postgres.feed import StoreFeed
@@ -118,7 +119,8 @@ class Process:
         found.append(("listen", partial(listen, self._settings.database_url, wake)))
         if self._service.owns_log:
             publisher = KafkaPublisher(self._service.name, self._settings.kafka, self._settings.kafka_replication)
-            relay = Relay(self.runtime.engine, self._own_feed(), publisher)
+            feed = OutgoingFeed(self._service.name, self.runtime.engine, self._registry, signals.sealed)
+            relay = Relay(self.runtime.engine, feed, publisher)
             found.append((f"{self._service.name} relay", relay.run))
             wake_api = partial(announce, self.runtime.engine, SEALED, signals.sealed, COALESCE_SEALED_SECONDS)
             found.append(("wake the API", wake_api))

@@ -1,46 +1,65 @@
 """One service's log read from Kafka: no consumer group; positions are the truth, offsets a hint where to begin."""
 
 import asyncio
+import logging
 import time
-from collections import deque
-from collections.abc import Mapping
-from contextlib import suppress
+from dataclasses import dataclass
 
-import msgspec
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+from aiokafka import ConsumerRecord
 
 from steerco_events.envelope import Recorded
 from steerco_events.kafka.headers import event_of
-from steerco_events.kafka.topics import events_topic, head_topic
-from steerco_events.ports import Batch, Cursor, Offsets, check_not_rewound
-from steerco_events.positions import PARTITIONS, Head, Positions, reached
+from steerco_events.kafka.reader import TopicReader, TopicsChanged
+from steerco_events.kafka.versions import StreamVersions
+from steerco_events.ports import WHOLE, Batch, Cursor, Offsets, Shard, check_not_rewound
+from steerco_events.positions import START, Head, Positions
 from steerco_events.registry import Registry
 
 MISSING_TOPIC_SECONDS = 0.5
 WATCHDOG_SECONDS = 20.0
-MOST_AT_ONCE = 5000
+
+_logger = logging.getLogger("steerco.kafka")
+
+
+class FeedStalled(Exception):
+    """There is more in the log than the topics give, and another consumer did not help."""
+
+
+class EventsMissing(Exception):
+    """The topic lacks events of a stream: it has to be published anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """What a partition lacks: something before a position."""
+
+    position: int
+    what: str
 
 
 class KafkaFeed:
     """An `EventFeed` over the topics of one service.
 
-    A topic that is missing is awaited; one that was made anew is read from its beginning, and what the cursor
-    has already is passed over. A consumer that stands still before the end of a topic is replaced.
+    A topic that is missing is awaited; one that was made anew is read from its beginning, and what the cursor has
+    already is passed over, as are records that are no events. A consumer that stands still before the end of the log
+    is replaced; if that does not help, the feed says so.
     """
 
-    def __init__(self, service: str, bootstrap: str, registry: Registry) -> None:
+    def __init__(self, service: str, bootstrap: str, registry: Registry, shard: Shard = WHOLE) -> None:
         self._service = service
         self._bootstrap = bootstrap
         self._registry = registry
-        self._partitions = [TopicPartition(events_topic(service), n) for n in range(PARTITIONS)]
-        self._head_partition = TopicPartition(head_topic(service), 0)
-        self._consumer: AIOKafkaConsumer | None = None
-        self._fetched: deque[ConsumerRecord] = deque()
-        self._next: list[int] = [0] * PARTITIONS
-        self._unproven: set[int] = set()
+        self._partitions = shard.partitions
+        self._reader: TopicReader | None = None
+        self._versions = StreamVersions(())
+        self._gaps: dict[int, Gap] = {}
+        self._read = list(START)
+        self._offsets: Offsets = START
+        self._positions: Positions = START
         self._head: Head | None = None
         self._moved_at = time.monotonic()
+        self._replaced = 0
+        self.passed_over = 0
 
     @property
     def service(self) -> str:
@@ -48,133 +67,161 @@ class KafkaFeed:
         return self._service
 
     async def read(self, after: Cursor, limit: int) -> Batch:
-        """At most `limit` events after the cursor, at once. Raises `LogRewound`, aiokafka's `KafkaError`."""
-        if not await self._stands_at(after):
+        """At most `limit` events after the cursor, at once.
+
+        Raises `LogRewound`, `FeedStalled`, `EventsMissing`, aiokafka's `KafkaError`.
+        """
+        self._positions = after.positions
+        reader = await self._reader_at(after)
+        if reader and (not reader.fetched or reader.head is None):
+            await self._fetch(reader, 0)
+        if reader is None or reader is not self._reader or reader.head is None:
             return Batch((), after)
-        if not self._fetched or self._head is None:
-            await self._fetch(0)
-        if self._head:
-            check_not_rewound(self._service, self._head, after)
+        check_not_rewound(self._service, reader.head, after)
+        batch = self._take(reader, reader.head, after, limit)
+        if self._gaps and batch.cursor.place == after.place and not reader.fetched:
+            await self._check_gaps(reader)
+        return batch
+
+    async def _check_gaps(self, reader: TopicReader) -> None:
+        """Raise `EventsMissing` once all is read and what is missing did not come."""
+        if not await reader.has_more(self._read):
+            what = "; ".join(gap.what for gap in self._gaps.values())
+            raise EventsMissing(f"the topic of {self._service} has to be published anew: {what}")
+
+    def _take(self, reader: TopicReader, head: Head, after: Cursor, limit: int) -> Batch:
         events: list[Recorded] = []
         positions, offsets = list(after.positions), list(after.offsets)
-        head = self._head
-        while self._fetched and self._head and len(events) < limit:
-            record = self._fetched[0]
-            event = event_of(record.headers, record.value, record.partition, self._service, self._registry)
-            if event.generation > self._head.generation:
-                self._head = None  # the new one is on its way; it says where the generation began
-            elif self._is_another_topic(event, after):
-                self._begin_again(record.partition)
-            else:
-                self._fetched.popleft()
-                offsets[record.partition] = record.offset + 1
-                if event.position > positions[record.partition] and self._head.has(event.generation, event.position):
-                    positions[record.partition] = event.position
-                    events.append(event)
-        self._next = offsets
-        return Batch(events, self._cursor(after, head, tuple(positions), tuple(offsets)))
+        while reader.fetched and len(events) < limit:
+            record = reader.fetched[0]
+            n, event = record.partition, self._event_of(record)
+            if event and event.generation > head.generation:
+                reader.head = None  # the new one is on its way; it says where the generation began
+                break
+            if event and not head.has(event.generation, event.position):
+                event = None
+            if event and self._has_skipped(reader, event, after.positions[n]):
+                reader.begin_again(n)
+                offsets[n] = self._read[n] = 0
+                continue
+            reader.fetched.popleft()
+            self._read[n] = record.offset + 1
+            if event and self._is_next(event, positions[n]):
+                positions[n] = event.position
+                events.append(event)
+            offsets[n] = 0 if n in self._gaps else self._read[n]
+        self._offsets, self._positions = tuple(offsets), tuple(positions)
+        cursor = self._cursor(reader, head)
+        if cursor.place != after.place:
+            self._moved()
+        return Batch(events, cursor, head)
 
-    def _cursor(self, after: Cursor, head: Head | None, positions: Positions, offsets: Offsets) -> Cursor:
-        if head is None:
-            return after
-        complete = not self._fetched and reached(positions, head.positions)
-        return Cursor(head.generation, positions, offsets, head.watermark if complete else None)
-
-    def _is_another_topic(self, event: Recorded, after: Cursor) -> bool:
-        """Whether the record before the cursor is one that the cursor does not have: then the topic was made anew."""
-        if event.partition not in self._unproven:
-            return False
-        self._unproven.discard(event.partition)
-        return event.position > after.positions[event.partition]
-
-    def _begin_again(self, partition: int) -> None:
-        assert self._consumer is not None
-        self._fetched = deque(each for each in self._fetched if each.partition != partition)
-        self._consumer.seek(self._partitions[partition], 0)
-
-    async def _stands_at(self, after: Cursor) -> bool:
-        """Have a consumer that goes on at the cursor; false while the topics are missing."""
-        if self._consumer and self._next == list(after.offsets):
-            return True
-        await self.close()
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._bootstrap,
-            group_id=None,
-            enable_auto_commit=False,
-            auto_offset_reset="none",
-        )
+    def _event_of(self, record: ConsumerRecord) -> Recorded | None:
         try:
-            await consumer.start()
-            if not {events_topic(self._service), head_topic(self._service)} <= await consumer.topics():
-                await consumer.stop()
+            if record.value is not None:
+                return event_of(record.headers, record.value, record.partition, self._service, self._registry)
+        except (KeyError, ValueError, AttributeError):
+            pass
+        self.passed_over += 1
+        if self.passed_over == 1:
+            where = f"{record.topic} {record.partition}:{record.offset}"
+            _logger.warning("%s is no event; it and its like are passed over", where)
+        return None
+
+    def _has_skipped(self, reader: TopicReader, event: Recorded, position: int) -> bool:
+        """Whether what was read of the partition so far has left something out, so that it must be read anew.
+
+        Either the record before the cursor is one that the cursor does not have: the topic was made anew. Or versions
+        of a stream are missing, and the partition was not read from its start.
+        """
+        if event.partition in reader.unproven:
+            reader.unproven.discard(event.partition)
+            if event.position > position:
+                return True
+        return event.partition not in reader.from_start and self._versions.gap_before(event) is not None
+
+    def _is_next(self, event: Recorded, position: int) -> bool:
+        """Whether the event is one to give: new, and nothing before it is missing.
+
+        Where something is missing, it is what comes next: whoever publishes the log anew may be about to.
+        """
+        gap = self._gaps.get(event.partition)
+        if gap and event.position > position:
+            if event.position >= gap.position:
                 return False
-            consumer.assign([*self._partitions, self._head_partition])
-            await self._seek(consumer, after.offsets)
-        except BaseException:
-            await consumer.stop()
-            raise
-        self._consumer, self._next = consumer, list(after.offsets)
-        self._moved_at = time.monotonic()
-        return True
+            del self._gaps[event.partition]
+        if what := self._versions.gap_before(event):
+            self._gaps[event.partition] = Gap(event.position, what)
+            return False
+        self._versions.learn(event)
+        return event.position > position
 
-    async def _seek(self, consumer: AIOKafkaConsumer, offsets: Offsets) -> None:
-        """Begin one record before the cursor, to see whether it still is the one that the cursor has."""
-        begin: Mapping[TopicPartition, int] = await consumer.beginning_offsets(self._partitions)
-        end: Mapping[TopicPartition, int] = await consumer.end_offsets([*self._partitions, self._head_partition])
-        self._unproven = set()
-        for n, partition in enumerate(self._partitions):
-            at = offsets[n] - 1
-            if begin[partition] <= at < end[partition]:
-                self._unproven.add(n)
-            else:
-                at = begin[partition]
-            consumer.seek(partition, at)
-        consumer.seek(self._head_partition, max(0, end[self._head_partition] - 1))
+    def _cursor(self, reader: TopicReader, head: Head) -> Cursor:
+        is_complete = not reader.fetched and self._has_reached(head)
+        watermark = head.watermark if is_complete else None
+        return Cursor(head.generation, self._positions, self._offsets, watermark, head.began)
 
-    async def _fetch(self, seconds: float) -> None:
-        """Take what the consumer has, waiting for it at most so long."""
-        assert self._consumer is not None
+    def _has_reached(self, head: Head) -> bool:
+        return all(self._positions[n] >= head.positions[n] for n in self._partitions)
+
+    async def _reader_at(self, after: Cursor) -> TopicReader | None:
+        """A reader that goes on at the cursor; `None` while topics are missing."""
+        if self._reader and self._offsets == after.offsets:
+            return self._reader
+        await self.close()
+        reader = TopicReader(self._service, self._bootstrap, self._partitions)
         try:
-            found = await self._consumer.getmany(timeout_ms=int(seconds * 1000), max_records=MOST_AT_ONCE)
-        except OffsetOutOfRangeError:
+            is_there = await reader.open(after.offsets)
+        except BaseException:
+            await reader.close()
+            raise
+        if not is_there:
+            await reader.close()
+            self._check_patience("its topics are not there")
+            return None
+        self._versions = StreamVersions([n for n in reader.from_start if after.positions[n] == 0])
+        self._gaps = {}
+        self._reader, self._offsets, self._read = reader, after.offsets, list(after.offsets)
+        return reader
+
+    async def _fetch(self, reader: TopicReader, seconds: float) -> None:
+        try:
+            found = await reader.fetch(seconds)
+        except TopicsChanged:
             await self.close()
             return
-        for partition, records in found.items():
-            if partition == self._head_partition:
-                self._take_head(records)
-            else:
-                self._fetched.extend(records)
-        if found:
-            self._moved_at = time.monotonic()
-        elif time.monotonic() - self._moved_at > WATCHDOG_SECONDS:
-            await self._check_progress()
+        self._head = reader.head or self._head
+        if not found and time.monotonic() - self._moved_at > WATCHDOG_SECONDS:
+            await self._check_progress(reader)
 
-    def _take_head(self, records: list[ConsumerRecord]) -> None:
-        for record in records:
-            head = msgspec.json.decode(record.value, type=Head)
-            if self._head is None or (head.generation, head.watermark) > (self._head.generation, self._head.watermark):
-                self._head = head
-
-    async def _check_progress(self) -> None:
-        """The watchdog: behind the end and nothing came, or beyond it, calls for another consumer."""
-        assert self._consumer is not None
-        self._moved_at = time.monotonic()
-        end: Mapping[TopicPartition, int] = await self._consumer.end_offsets(self._partitions)
-        if any(end[partition] != self._next[n] for n, partition in enumerate(self._partitions)):
+    async def _check_progress(self, reader: TopicReader) -> None:
+        """The watchdog: behind the end, and nothing came, calls for another consumer."""
+        if await reader.has_more(self._read) or (self._head and not self._has_reached(self._head)):
             await self.close()
+            self._check_patience("nothing comes, though the log goes on")
+        else:
+            self._moved()
+
+    def _moved(self) -> None:
+        self._moved_at, self._replaced = time.monotonic(), 0
+
+    def _check_patience(self, why: str) -> None:
+        """Raise `FeedStalled` the second time that it has lasted too long."""
+        if time.monotonic() - self._moved_at > WATCHDOG_SECONDS:
+            self._moved_at = time.monotonic()
+            self._replaced += 1
+            if self._replaced > 1:
+                raise FeedStalled(f"{self._service} at position {max(self._positions)}: {why}")
 
     async def wait(self, seconds: float) -> None:
-        """Return when something came, or after `seconds`."""
-        if self._consumer is None:
+        """Return when something came, or after `seconds`. Raises `FeedStalled`, aiokafka's `KafkaError`."""
+        if self._reader is None:
             await asyncio.sleep(min(seconds, MISSING_TOPIC_SECONDS))
-        elif not self._fetched or self._head is None:
-            await self._fetch(seconds)
+        elif not self._reader.fetched or self._reader.head is None:
+            await self._fetch(self._reader, seconds)
 
     async def close(self) -> None:
         """Stop the consumer; a later read makes a new one."""
-        consumer, self._consumer = self._consumer, None
-        self._fetched.clear()
-        self._head = None
-        if consumer:
-            with suppress(KafkaError):
-                await consumer.stop()
+        reader, self._reader = self._reader, None
+        if reader:
+            await reader.close()

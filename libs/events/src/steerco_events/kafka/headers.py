@@ -4,6 +4,7 @@ The value is the event's data, byte for byte; every attribute is a header in UTF
 """
 
 from collections.abc import Iterable, Sequence
+from typing import Any, Self
 
 from steerco_events.cloudevents import ATTRIBUTES, recorded_of, values_of
 from steerco_events.envelope import Recorded
@@ -11,12 +12,44 @@ from steerco_events.registry import Registry
 
 type Headers = Sequence[tuple[str, bytes]]
 
-_NAMES = tuple("content-type" if name == "datacontenttype" else f"ce_{name}" for name in ATTRIBUTES)
+NAMES = tuple("content-type" if name == "datacontenttype" else f"ce_{name}" for name in ATTRIBUTES)
+
+
+class Outgoing(Recorded):
+    """An event that came with its headers; the rest of its envelope is read from them if somebody asks."""
+
+    headers: Headers
+
+    @classmethod
+    def of(
+        cls, position: int, partition: int, stream: str, data: bytes, headers: Headers, service: str, registry: Registry
+    ) -> Self:
+        """The event of these headers."""
+        event = cls.__new__(cls)
+        event.__dict__.update(
+            position=position,
+            partition=partition,
+            stream=stream,
+            data=data,
+            headers=headers,
+            service=service,
+            registry=registry,
+        )
+        return event
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in Recorded.__dataclass_fields__:
+            raise AttributeError(name)
+        whole = event_of(self.headers, self.data, self.partition, self.service, self.registry)
+        self.__dict__.update(whole.__dict__)
+        return self.__dict__[name]
 
 
 def headers_of(event: Recorded) -> Headers:
     """The headers of an event; what it does not have is left out."""
-    named = zip(_NAMES, values_of(event), strict=True)
+    if isinstance(event, Outgoing):
+        return event.headers
+    named = zip(NAMES, values_of(event), strict=True)
     return [(name, value.encode()) for name, value in named if value is not None]
 
 

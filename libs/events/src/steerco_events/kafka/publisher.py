@@ -1,8 +1,9 @@
 """Publishing to Kafka: idempotent, acknowledged by all, pipelined."""
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from typing import Any
 
 import msgspec
 from aiokafka import AIOKafkaProducer
@@ -36,19 +37,14 @@ class KafkaPublisher:
         """Return when every event is acknowledged by all replicas in sync. Raises aiokafka's `KafkaError`."""
         topic = events_topic(self._service)
         producer = await self._started()
+        sent: list[asyncio.Future[object]] = []
         try:
-            sent: list[Awaitable[object]] = [
-                await producer.send(
-                    topic,
-                    value=event.data,
-                    key=event.stream.encode(),
-                    partition=event.partition,
-                    headers=headers_of(event),
-                )
-                for event in events
-            ]
+            for partition, batch in _batches(producer, events):
+                sent.append(await producer.send_batch(batch, topic, partition=partition))
             await asyncio.gather(*sent)
         except BaseException:
+            for each in sent:
+                each.add_done_callback(_seen)
             await self.close()
             raise
 
@@ -91,3 +87,25 @@ class KafkaPublisher:
             with suppress(KafkaError, TimeoutError):
                 async with asyncio.timeout(STOP_SECONDS):
                     await producer.stop()
+
+
+def _batches(producer: AIOKafkaProducer, events: Sequence[Recorded]) -> Iterator[tuple[int, Any]]:
+    """The events as batches of one partition each, in an order that keeps each partition's."""
+    partitions: dict[int, list[Recorded]] = {}
+    for event in events:
+        partitions.setdefault(event.partition, []).append(event)
+    for partition, its_events in partitions.items():
+        batch = producer.create_batch()
+        for event in its_events:
+            record = {"key": event.stream.encode(), "value": event.data, "headers": headers_of(event)}
+            if batch.append(timestamp=None, **record) is None:  # it is full; the first record always fits
+                yield partition, batch
+                batch = producer.create_batch()
+                batch.append(timestamp=None, **record)
+        yield partition, batch
+
+
+def _seen(sent: asyncio.Future[object]) -> None:
+    """What became of it is known from another one that failed."""
+    if not sent.cancelled():
+        sent.exception()

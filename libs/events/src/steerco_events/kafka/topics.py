@@ -18,7 +18,8 @@ def head_topic(service: str) -> str:
     return f"steerco.{service}.head.v1"
 
 
-def _topics(service: str, replication: int) -> list[NewTopic]:
+def topics_of(service: str, replication: int) -> list[NewTopic]:
+    """The topics of a service as they are made: its events, its head."""
     in_sync = {"min.insync.replicas": str(max(1, replication - 1))}
     kept = in_sync | {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
     newest = in_sync | {"cleanup.policy": "compact", "segment.ms": "3600000"}
@@ -34,7 +35,7 @@ async def create_topics(bootstrap: str, services: Iterable[str], replication: in
     await admin.start()
     try:
         there = set(await admin.list_topics())
-        wanted = [topic for service in services for topic in _topics(service, replication)]
+        wanted = [topic for service in services for topic in topics_of(service, replication)]
         missing = [topic for topic in wanted if topic.name not in there]
         if not missing:
             return set()

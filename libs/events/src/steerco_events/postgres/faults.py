@@ -11,7 +11,7 @@ DATABASE_FAULTS: tuple[type[Exception], ...] = (
     asyncpg.InterfaceError,
     OSError,
 )
-"""SQLAlchemy's; and what asyncpg and the socket raise while a connection is made, which SQLAlchemy passes on."""
+"""SQLAlchemy's; and what asyncpg and the socket raise where SQLAlchemy does not stand between, as while connecting."""
 
 _NOT_THE_STATEMENT = ("08", "28", "3D", "40", "53", "57")
 """Classes of SQLSTATE: no connection, no admission, no such database, a deadlock, no room, a shutdown."""
@@ -19,7 +19,10 @@ _NOT_THE_STATEMENT = ("08", "28", "3D", "40", "53", "57")
 
 def is_unavailable(fault: Exception) -> bool:
     """Whether the database, not the statement, is to blame: the same may go well later."""
-    if not isinstance(fault, DBAPIError):
-        return True
-    state = getattr(fault.orig, "sqlstate", None) or ""
-    return fault.connection_invalidated or state.startswith(_NOT_THE_STATEMENT)
+    if isinstance(fault, DBAPIError):
+        return fault.connection_invalidated or _state(fault.orig).startswith(_NOT_THE_STATEMENT)
+    return not isinstance(fault, asyncpg.PostgresError) or _state(fault).startswith(_NOT_THE_STATEMENT)
+
+
+def _state(fault: BaseException | None) -> str:
+    return getattr(fault, "sqlstate", None) or ""

@@ -1,47 +1,59 @@
 """The log read straight from a service's store: sealed events only, in the order of their positions."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from steerco_events.ports import Batch, Cursor, check_not_rewound
-from steerco_events.positions import PARTITIONS, Head, SignedHead
+from steerco_events.envelope import Recorded
+from steerco_events.ports import WHOLE, Batch, Cursor, Shard, check_not_rewound
+from steerco_events.positions import PARTITIONS, Head, SignedHead, advanced
 from steerco_events.postgres.rows import recorded
+from steerco_events.postgres.statements import Statement, Transaction, driver_connection
 from steerco_events.registry import Registry
 from steerco_events.signals import Signal
 
-_HEAD = text("SELECT * FROM log.sealed_head")
-_EVENTS = text(
-    "SELECT * FROM log.sealed_events WHERE position > :after AND position <= :until ORDER BY position LIMIT :limit"
+_HEAD = Statement(
+    "SELECT position, began, positions, watermark, hash, signed_generation, signed_position, signed_hash,"
+    " signed_watermark, key_id, signature FROM log.sealed_head"
 )
 
 
-def head_of(row: Row[Any], service: str) -> Head:
-    """The head of a row of `log.sealed_head`."""
-    signed = None
-    if row.signature is not None:
-        signed = SignedHead(
-            service,
-            row.signed_generation,
-            row.signed_position,
-            row.signed_hash,
-            row.signed_watermark,
-            row.key_id,
-            row.signature,
-        )
-    return Head(tuple(row.began), tuple(row.positions), row.watermark, row.hash, signed)
+def select_sealed(*columns: str) -> Statement:
+    """The statement that reads these columns of sealed events, in their order."""
+    return Statement(
+        f"SELECT {', '.join(columns)} FROM log.sealed_events WHERE position > :after AND position <= :until"
+        " AND partition = ANY(CAST(:partitions AS smallint[])) ORDER BY position LIMIT :limit"
+    )
+
+
+async def sealed_end(tx: Transaction, service: str) -> tuple[int, Head]:
+    """The position up to which a log is sealed, and its head."""
+    ((position, began, positions, watermark, digest, *signed),) = await _HEAD.rows(tx, {})
+    *_, signature = signed
+    return position, Head(
+        tuple(began),
+        tuple(positions),
+        watermark,
+        digest,
+        None if signature is None else SignedHead(service, *signed),
+    )
 
 
 class StoreFeed:
     """An `EventFeed` over the views `log.sealed_events` and `log.sealed_head`; needs the feed role only."""
 
-    def __init__(self, service: str, engine: AsyncEngine, registry: Registry, sealed: Signal) -> None:
+    _SELECT = select_sealed("*")
+
+    def __init__(
+        self, service: str, engine: AsyncEngine, registry: Registry, sealed: Signal, shard: Shard = WHOLE
+    ) -> None:
         self._service = service
         self._engine = engine
         self._registry = registry
         self._sealed = sealed.subscribe()
+        self._partitions = shard.partitions
 
     @property
     def service(self) -> str:
@@ -50,32 +62,36 @@ class StoreFeed:
 
     async def head(self) -> Head:
         """The sealed end of the log."""
-        async with self._engine.connect() as connection:
-            return head_of((await connection.execute(_HEAD)).one(), self._service)
+        async with driver_connection(self._engine) as connection:
+            _, head = await sealed_end(connection, self._service)
+        return head
 
     async def read(self, after: Cursor, limit: int) -> Batch:
         """At most `limit` events after the cursor. Raises `LogRewound`."""
-        async with self._engine.connect() as connection:
-            row = (await connection.execute(_HEAD)).one()
-            head = head_of(row, self._service)
+        async with driver_connection(self._engine) as connection:
+            sealed, head = await sealed_end(connection, self._service)
             check_not_rewound(self._service, head, after)
-            position = min(after.positions)
-            if position >= row.position:
-                return Batch((), self._cursor(head, after, row.position, head.watermark))
-            values = {"after": position, "until": row.position, "limit": limit}
-            rows = (await connection.execute(_EVENTS, values)).all()
-        end = rows[-1].position if len(rows) == limit else row.position
-        events = [
-            recorded(row, self._service, self._registry)
-            for row in rows
-            if row.position > after.positions[row.partition]
-        ]
-        return Batch(events, self._cursor(head, after, end, head.watermark if end == row.position else None))
+            position = min(after.positions[partition] for partition in self._partitions)
+            if position >= sealed:
+                return Batch((), self._cursor(head, after, sealed, head.watermark), head)
+            values = {
+                "service": self._service,
+                "after": position,
+                "until": sealed,
+                "partitions": list(self._partitions),
+                "limit": limit,
+            }
+            found = [self._event(row) for row in await self._SELECT.rows(connection, values)]
+        end = found[-1].position if len(found) == limit else sealed
+        events = [event for event in found if event.position > after.positions[event.partition]]
+        return Batch(events, self._cursor(head, after, end, head.watermark if end == sealed else None), head)
 
-    @staticmethod
-    def _cursor(head: Head, after: Cursor, end: int, watermark: datetime | None) -> Cursor:
-        positions = tuple(max(position, end) for position in after.positions)
-        return Cursor(head.generation, positions, (0,) * PARTITIONS, watermark)
+    def _event(self, row: Sequence[Any]) -> Recorded:
+        return recorded(row, self._service, self._registry)
+
+    def _cursor(self, head: Head, after: Cursor, end: int, watermark: datetime | None) -> Cursor:
+        positions = advanced(after.positions, ((partition, end) for partition in self._partitions))
+        return Cursor(head.generation, positions, (0,) * PARTITIONS, watermark, head.began)
 
     async def wait(self, seconds: float) -> None:
         """Return when the log was sealed further, or after `seconds`."""

@@ -37,11 +37,12 @@ class LeaseLost(Exception):
 class Lease:
     """The right to do a thing alone. Renew it well before `lasts` is over."""
 
-    def __init__(self, name: str, lasts: timedelta = timedelta(seconds=10)) -> None:
+    def __init__(self, name: str, lasts: timedelta = timedelta(seconds=10), holder: UUID | None = None) -> None:
+        """`holder`: who it is for, if one holds several; else the lease is a holder of its own."""
         self.name = name
         self.lasts = lasts
         self.epoch = 0
-        self._holder: UUID = new_id()
+        self._holder = holder or new_id()
 
     async def acquire(self, tx: AsyncConnection) -> bool:
         """Take or renew the lease; false if another holds it. The epoch grows whenever it was not ours."""
@@ -62,16 +63,17 @@ class Lease:
         await tx.execute(_RELEASE, {"name": self.name, "holder": self._holder, "epoch": self.epoch})
 
 
-async def let_go(engine: AsyncEngine, lease: Lease) -> None:
-    """Release a lease on the way out, also when cancelled meanwhile.
+async def let_go(engine: AsyncEngine, *leases: Lease) -> None:
+    """Release leases on the way out, also when cancelled meanwhile.
 
-    If the database can't be told within a second, it runs out by itself.
+    If the database can't be told within a second, they run out by themselves.
     """
 
     async def told() -> None:
         with suppress(*DATABASE_FAULTS):
             async with asyncio.timeout(LET_GO_SECONDS), engine.begin() as tx:
-                await lease.release(tx)
+                for lease in leases:
+                    await lease.release(tx)
 
     telling = asyncio.create_task(told())
     try:

@@ -13,8 +13,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from steerco_events.envelope import Recorded
-from steerco_events.projections.fold import Current, Interval, fold_batch
-from steerco_events.projections.model import Projection
+from steerco_events.projections.fold import Current, fold_batch
+from steerco_events.projections.model import Interval, Projection
 
 type Table = Mapping[tuple[str, datetime], Interval[Any]]
 """The intervals of one projection, by key and first instant."""

@@ -15,6 +15,7 @@ from sqlalchemy import text
 
 from steerco_events.envelope import Recorded
 from steerco_events.kafka.feed import KafkaFeed
+from steerco_events.kafka.outgoing import OutgoingFeed
 from steerco_events.kafka.publisher import KafkaPublisher
 from steerco_events.kafka.topics import create_topics
 from steerco_events.ports import Cursor, EventFeed, LogRewound
@@ -60,7 +61,8 @@ class KafkaCarrier(Carrier):
         """A new log, carried to its feeds until the end of the test."""
         log = await Carrier.new_log(self)
         await create_topics(self.bootstrap, [log.service], replication=1)
-        relay = Relay(log.engine, log.feed(), KafkaPublisher(log.service, self.bootstrap))
+        feed = OutgoingFeed(log.service, log.reader, log.registry, log.sealed)
+        relay = Relay(log.engine, feed, KafkaPublisher(log.service, self.bootstrap))
         await self.stack.enter_async_context(running(relay.run))
         return log
 

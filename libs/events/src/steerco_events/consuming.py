@@ -1,0 +1,241 @@
+"""How a consumer follows a log, whatever it does with the events: a view's rows, a reaction's commands.
+
+Load the checkpoint; read; in one transaction move the checkpoint, let parked streams wait and do the work on the
+others; signal. The work in a log is divided into shards, each done by one worker at a time, by a lease; that no two
+have an effect is up to the checkpoint alone.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from steerco_events.clock import Clock
+from steerco_events.envelope import Recorded
+from steerco_events.handling import in_transaction
+from steerco_events.poison import Poison, Work, digest, is_poison
+from steerco_events.ports import WHOLE, Batch, Cursor, EventFeed, LogRewound, OpenFeed, Shard
+from steerco_events.positions import Positions
+from steerco_events.postgres.checkpoints import Checkpoints
+from steerco_events.postgres.lease import LeaseLost
+from steerco_events.postgres.lease_keeper import LeaseKeeper
+from steerco_events.postgres.parking import Parking
+from steerco_events.retrying import retrying, said
+from steerco_events.signals import Signal
+
+IDLE_SECONDS = 5.0
+STEP_SECONDS = 60.0
+"""After so long a step hangs, and the consumer is started again."""
+
+CLOSE_SECONDS = 5.0
+WATERMARK_STEP = timedelta(seconds=1)
+PARKED_LIMIT = 100
+
+
+class TooManyParked(Exception):
+    """So much can't be digested that something else must be wrong: the consumer stops rather than park all of it."""
+
+
+class ConsumerHangs(Exception):
+    """A step came to no end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Consumers:
+    """What the consumers of one process over one database share.
+
+    `applied` is signaled after every move. Each consumer works in `shards` parts, and stops rather than have more
+    than `parked_limit` streams parked.
+    """
+
+    engine: AsyncEngine
+    leases: LeaseKeeper
+    clock: Clock
+    applied: Signal
+    shards: int = 1
+    parked_limit: int = PARKED_LIMIT
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """One consumer: its name, under which its checkpoints and parked streams are kept, and its work.
+
+    It takes at most `batch` events at once, and rests for `gather_seconds` after it was woken so that more come
+    together. `keeps_watermark`: that the log is complete up to an instant is kept also while nothing happens.
+    `after` are signaled when there was work.
+    """
+
+    name: str
+    work: Work
+    batch: int
+    gather_seconds: float = 0.0
+    keeps_watermark: bool = False
+    after: Sequence[Signal] = ()
+
+
+class Consumer:
+    """A consumer in one shard of one log. `step` takes one batch; `run` follows the log."""
+
+    def __init__(self, consumers: Consumers, role: Role, service: str, shard: Shard = WHOLE) -> None:
+        self._consumers = consumers
+        self._role = role
+        self._service = service
+        self._shard = shard
+        self._checkpoints = Checkpoints(role.name)
+        self._parking = Parking(role.name, service)
+        self._by_itself = consumers.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._cursor: Cursor | None = None
+
+    @property
+    def name(self) -> str:
+        """What it is called where its failures are listed."""
+        divided = f", {self._shard}" if self._shard.of > 1 else ""
+        return f"{self._role.name} in the log of {self._service}{divided}"
+
+    async def run(self, open_feed: OpenFeed) -> None:
+        """Follow the log until cancelled, whenever the shard's lease is ours. Raises what `step` raises."""
+        while True:
+            with suppress(LeaseLost):
+                group = f"consumer {self._role.name} in the log of {self._service}"
+                async with self._consumers.leases.hold(group, self._shard):
+                    await self._follow(open_feed)
+
+    async def _follow(self, open_feed: OpenFeed) -> None:
+        self._cursor = None
+        async with _opened(open_feed, self._shard) as feed:
+            while True:
+                async with self._bounded(STEP_SECONDS):
+                    took = await self.step(feed)
+                if not took:
+                    async with self._bounded(IDLE_SECONDS + STEP_SECONDS):
+                        await feed.wait(IDLE_SECONDS)
+                    await asyncio.sleep(self._role.gather_seconds)
+
+    @asynccontextmanager
+    async def _bounded(self, seconds: float) -> AsyncIterator[None]:
+        bound = asyncio.timeout(seconds)
+        try:
+            async with bound:
+                yield
+        except TimeoutError as error:
+            if bound.expired():
+                raise ConsumerHangs(f"{self.name} came to no end in {seconds:.0f} s") from error
+            raise
+
+    async def step(self, feed: EventFeed) -> int:
+        """Take one batch; the number of its events.
+
+        Raises `CheckpointMoved`, `TooManyParked`, what the feed raises and what is no event's fault, having changed
+        nothing: the next step begins from what it finds.
+        """
+        seen, self._cursor = self._cursor or await self._load(), None
+        batch = await self._read(feed, seen)
+        new = _not_yet_seen(batch.events, seen.positions)
+        if new or self._is_worth_keeping(seen, batch.cursor):
+            await self._take(seen, batch.cursor, new)
+            self._consumers.applied.notify()
+            for signal in self._role.after if new else ():
+                signal.notify()
+            seen = batch.cursor
+        self._cursor = seen
+        return len(batch.events)
+
+    async def _load(self) -> Cursor:
+        async with self._consumers.engine.begin() as tx:
+            return await self._checkpoints.load_shard(tx, self._service, self._shard)
+
+    async def _read(self, feed: EventFeed, seen: Cursor) -> Batch:
+        try:
+            return await feed.read(seen, self._role.batch)
+        except LogRewound as rewound:
+            async with self._consumers.engine.begin() as tx:
+                await self._checkpoints.learn(tx, self._service, rewound.began)
+            raise
+
+    def _is_worth_keeping(self, seen: Cursor, cursor: Cursor) -> bool:
+        if cursor.place != seen.place:
+            return True
+        if cursor.watermark is None or not self._role.keeps_watermark:
+            return False
+        return seen.watermark is None or cursor.watermark >= seen.watermark + WATERMARK_STEP
+
+    async def _take(self, seen: Cursor, cursor: Cursor, new: Sequence[Recorded]) -> None:
+        """All at once; and if some event is to blame, the same once more with its stream set aside."""
+        if seen.generation and not new:
+            async with self._by_itself.connect() as connection:
+                await self._checkpoints.advance(connection, self._service, seen, cursor, self._shard)
+            return
+
+        async def at_once(tx: AsyncConnection) -> None:
+            await self._role.work(tx, await self._begin(tx, seen, cursor, new))
+
+        async def apart(tx: AsyncConnection) -> None:
+            await self._park(tx, await digest(tx, self._role.work, await self._begin(tx, seen, cursor, new)))
+
+        try:
+            await in_transaction(self._consumers.engine, at_once)
+        except Exception as error:
+            if not is_poison(error):
+                raise
+            await in_transaction(self._consumers.engine, apart)
+
+    async def _begin(
+        self, tx: AsyncConnection, seen: Cursor, cursor: Cursor, new: Sequence[Recorded]
+    ) -> Sequence[Recorded]:
+        """Move the checkpoint and keep what belongs to parked streams; the other events.
+
+        First the checkpoint: a zombie learns there that it is one, and nobody else works on the shard until we end.
+        """
+        await self._checkpoints.advance(tx, self._service, seen, cursor, self._shard)
+        parked = await self._parking.streams(tx)
+        await self._parking.keep(tx, [event for event in new if event.stream in parked])
+        return [event for event in new if event.stream not in parked]
+
+    async def _park(self, tx: AsyncConnection, poisons: Sequence[Poison]) -> None:
+        if not poisons:
+            return
+        there, limit = await self._parking.count(tx), self._consumers.parked_limit
+        if there + len(poisons) > limit:
+            raise TooManyParked(
+                f"{self._role.name} has parked {there} streams, {len(poisons)} more would be beyond the limit of"
+                f" {limit}; {poisons[0].events[0].stream}: {said(poisons[0].error)}"
+            )
+        for poison in poisons:
+            first = poison.events[0]
+            at = self._consumers.clock.now()
+            await self._parking.park(tx, first.stream, first.partition, said(poison.error), at)
+            await self._parking.keep(tx, poison.events)
+
+
+async def run_shards(consumers: Consumers, role: Role, service: str, open_feed: OpenFeed) -> None:
+    """A consumer in all shards of a log, until cancelled; each starts again by itself after an error."""
+    async with asyncio.TaskGroup() as group:
+        for number in range(consumers.shards):
+            consumer = Consumer(consumers, role, service, Shard(number, consumers.shards))
+            group.create_task(retrying(partial(consumer.run, open_feed), consumer.name))
+
+
+@asynccontextmanager
+async def _opened(open_feed: OpenFeed, shard: Shard) -> AsyncIterator[EventFeed]:
+    feed = open_feed(shard)
+    try:
+        yield feed
+    finally:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await feed.close()
+
+
+def _not_yet_seen(events: Sequence[Recorded], positions: Positions) -> Sequence[Recorded]:
+    """Each event once, and none that the positions cover: a feed may give one twice."""
+    new: list[Recorded] = []
+    reached = list(positions)
+    for event in events:
+        if event.position > reached[event.partition]:
+            reached[event.partition] = event.position
+            new.append(event)
+    return new

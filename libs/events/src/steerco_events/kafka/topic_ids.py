@@ -1,0 +1,123 @@
+"""Which topics these are: a topic that is deleted and made anew has the name of the old one, but never its id.
+
+aiokafka speaks older versions of the metadata request, which don't tell the ids; this is version 12 (Kafka 3.1).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaConnectionError
+from aiokafka.protocol.api import Request, RequestStruct, Response
+from aiokafka.protocol.types import (
+    Boolean,
+    CompactArray,
+    CompactString,
+    Int16,
+    Int32,
+    Schema,
+    TaggedFields,
+)
+
+_NO_ID = UUID(int=0)
+_TEXT = CompactString("utf-8")
+
+
+class _Id:
+    """16 bytes."""
+
+    @staticmethod
+    def encode(value: UUID) -> bytes:
+        return value.bytes
+
+    @staticmethod
+    def decode(data: Any) -> UUID:
+        return UUID(bytes=data.read(16))
+
+    repr = repr
+
+
+class _Response(Response):  # type: ignore[misc]
+    API_KEY = 3
+    API_VERSION = 12
+    SCHEMA = Schema(
+        ("throttle_time_ms", Int32),
+        (
+            "brokers",
+            CompactArray(("node_id", Int32), ("host", _TEXT), ("port", Int32), ("rack", _TEXT), ("tags", TaggedFields)),
+        ),
+        ("cluster_id", _TEXT),
+        ("controller_id", Int32),
+        (
+            "topics",
+            CompactArray(
+                ("error_code", Int16),
+                ("name", _TEXT),
+                ("topic_id", _Id),
+                ("is_internal", Boolean),
+                (
+                    "partitions",
+                    CompactArray(
+                        ("error_code", Int16),
+                        ("partition", Int32),
+                        ("leader", Int32),
+                        ("leader_epoch", Int32),
+                        ("replicas", CompactArray(Int32)),
+                        ("isr", CompactArray(Int32)),
+                        ("offline_replicas", CompactArray(Int32)),
+                        ("tags", TaggedFields),
+                    ),
+                ),
+                ("authorized_operations", Int32),
+                ("tags", TaggedFields),
+            ),
+        ),
+        ("tags", TaggedFields),
+    )
+
+
+class _Request(RequestStruct):  # type: ignore[misc]
+    API_KEY = 3
+    API_VERSION = 12
+    FLEXIBLE_VERSION = True
+    RESPONSE_TYPE = _Response
+    SCHEMA = Schema(
+        ("topics", CompactArray(("topic_id", _Id), ("name", _TEXT), ("tags", TaggedFields))),
+        ("allow_auto_topic_creation", Boolean),
+        ("include_authorized_operations", Boolean),
+        ("tags", TaggedFields),
+    )
+
+
+class _Metadata(Request[_Request]):  # type: ignore[misc]
+    API_KEY = 3
+
+    def __init__(self, topics: Sequence[str]) -> None:
+        self._topics = topics
+
+    def build(self, request_struct_class: type[_Request]) -> _Request:
+        return request_struct_class([(_NO_ID, name, {}) for name in self._topics], False, False, {})
+
+
+class TopicIds:
+    """Asks a cluster for the ids of topics, by a connection of its own. Raises aiokafka's `KafkaError`."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self._client = AIOKafkaClient(bootstrap_servers=bootstrap)
+        self._is_started = False
+
+    async def of(self, *topics: str) -> Mapping[str, UUID]:
+        """The ids of those of the topics that are there."""
+        if not self._is_started:
+            await self._client.bootstrap()
+            self._is_started = True
+        node = self._client.get_random_node()
+        if node is None:
+            raise KafkaConnectionError("no broker is known")
+        answer = await self._client.send(node, _Metadata(topics))
+        return {name: id for error, name, id, *_ in answer.topics if not error}
+
+    async def close(self) -> None:
+        """Free the connection."""
+        await self._client.close()

@@ -1,0 +1,103 @@
+"""A service's topics in the hands of a test: filled as it likes, deleted, made anew."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+
+from steerco_events.envelope import Recorded
+from steerco_events.ids import new_id
+from steerco_events.kafka.feed import KafkaFeed
+from steerco_events.kafka.publisher import KafkaPublisher
+from steerco_events.kafka.topic_ids import TopicIds
+from steerco_events.kafka.topics import create_topics, events_topic, head_topic
+from steerco_events.ports import WHOLE, Shard
+from steerco_events.positions import START, Head, advanced
+from steerco_events.registry import Payload
+from steerco_events.testkit.logs import until
+from steerco_events.testkit.recorded import BEGIN, log_of
+from steerco_events.testkit.tally import TALLY
+
+type Headers = Mapping[str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """The topics of one made-up service."""
+
+    service: str
+    bootstrap: str
+    admin: AIOKafkaAdminClient
+    ids: TopicIds
+
+    def log(self, seals: Sequence[Sequence[tuple[str, Payload]]]) -> Sequence[Recorded]:
+        """A whole log of the service."""
+        return log_of(seals, self.service)
+
+    def head(self, events: Sequence[Recorded], generation: int = 1) -> Head:
+        """The head of a log that holds these events."""
+        positions = advanced(START, ((event.partition, event.position) for event in events))
+        return Head((0,) * generation, positions, BEGIN + timedelta(hours=len(events)))
+
+    async def publish(self, events: Sequence[Recorded], head: Head | None = None) -> None:
+        """Put events at the ends of their partitions, then a head that covers them."""
+        publisher = KafkaPublisher(self.service, self.bootstrap)
+        try:
+            await publisher.publish(events)
+            await publisher.publish_head(head or self.head(events))
+        finally:
+            await publisher.close()
+
+    async def put(self, topic: str, partition: int, value: bytes | None, headers: Headers) -> None:
+        """Put any record at the end of a partition."""
+        producer = AIOKafkaProducer(bootstrap_servers=self.bootstrap)
+        await producer.start()
+        try:
+            await producer.send_and_wait(topic, value, b"key", partition, headers=list(headers.items()))
+        finally:
+            await producer.stop()
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """That of the events and that of the head."""
+        return events_topic(self.service), head_topic(self.service)
+
+    async def delete(self, *names: str) -> None:
+        """Delete topics; they are gone on return."""
+        await self.admin.delete_topics(list(names))
+
+        async def gone() -> bool:
+            return not set(names) & set(await self.ids.of(*names))
+
+        await until(gone, "the topics are gone")
+
+    async def create(self) -> None:
+        """Make those that are not there; they are there on return."""
+        await create_topics(self.bootstrap, [self.service], replication=1)
+
+        async def there() -> bool:
+            return len(await self.ids.of(*self.names)) == len(self.names)
+
+        await until(there, "the topics are there")
+
+    def feed(self, shard: Shard = WHOLE) -> KafkaFeed:
+        """A feed; whoever opens it closes it."""
+        return KafkaFeed(self.service, self.bootstrap, TALLY, shard)
+
+
+@asynccontextmanager
+async def fresh_topics(bootstrap: str) -> AsyncIterator[Topics]:
+    """New, empty topics under a name of their own."""
+    service = f"tally_{new_id().hex[-12:]}"
+    admin, ids = AIOKafkaAdminClient(bootstrap_servers=bootstrap), TopicIds(bootstrap)
+    await admin.start()
+    topics = Topics(service, bootstrap, admin, ids)
+    try:
+        await topics.create()
+        yield topics
+    finally:
+        await admin.close()
+        await ids.close()

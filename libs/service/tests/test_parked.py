@@ -1,0 +1,159 @@
+"""Parked streams over HTTP: listed, shown, tried again, skipped; and told where a service says how it is."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from steerco_servers.testing import TemporaryPostgres
+from steerco_service.testkit.indigestible import CLOSURES, ILL, closed
+from steerco_service.testkit.serving import TESTER, Served, serving
+
+CONSUMER = "closures_v1_b1"
+ODD = "risk-project-code-A/B ü"
+"""A stream whose name needs care in a path."""
+
+
+@pytest.fixture
+async def served(postgres: TemporaryPostgres) -> AsyncIterator[Served]:
+    async with serving([CLOSURES], postgres) as served:
+        ILL.update(["risk-1", ODD])
+        for stream in ("risk-1", "risk-2", ODD, "risk-1", "risk-1", "risk-2"):
+            await served.append("risk", stream, closed(stream))
+        await served.settled()
+        yield served
+    ILL.clear()
+
+
+@pytest.fixture
+async def operations(served: Served) -> httpx.AsyncClient:
+    return await served.client("risk")
+
+
+def path(stream: str, consumer: str = CONSUMER) -> httpx.URL:
+    return httpx.URL(f"/log/parked/{consumer}/risk/").join(httpx.URL(path=stream))
+
+
+async def parked(operations: httpx.AsyncClient) -> dict[str, int]:
+    """How many events of each stream wait, once nothing is asked for any more."""
+    while True:
+        states = (await operations.get("/log/parked")).json()
+        if not any(state["asked"] for state in states):
+            return {state["stream"]: state["events"] for state in states}
+        await asyncio.sleep(0.01)
+
+
+async def test_the_list_says_what_waits_and_why(operations: httpx.AsyncClient) -> None:
+    first, second = (await operations.get("/log/parked")).json()
+    assert [first["stream"], second["stream"]] == ["risk-1", ODD]
+    assert (first["consumer"], first["service"], first["events"], first["attempts"]) == (CONSUMER, "risk", 3, 1)
+    assert (first["first"], first["last"]) == (1, 5)
+    assert first["error"] == "ValueError: risk-1 can't be digested"
+    assert (await operations.get(f"/log/parked?consumer={CONSUMER}")).json() == [first, second]
+
+
+async def test_a_consumer_that_is_not_there_is_named_with_those_that_are(operations: httpx.AsyncClient) -> None:
+    answer = await operations.get("/log/parked?consumer=closures_v1_b9")
+    assert (answer.status_code, answer.json()["type"]) == (404, "urn:steerco:problem:unknown-consumer")
+    assert f"it has {CONSUMER}" in answer.json()["detail"]
+
+
+async def test_what_waits_is_shown_as_cloudevents(operations: httpx.AsyncClient) -> None:
+    detail = (await operations.get(path("risk-1"))).json()
+    waiting = detail.pop("waiting")
+    assert detail == (await operations.get("/log/parked")).json()[0]
+    assert [int(event["sequence"]) for event in waiting] == [1, 4, 5]
+    events = {event["id"]: event for event in (await operations.get("/events?limit=100")).json()}
+    assert waiting == [events[event["id"]] for event in waiting]
+    assert len((await operations.get(path("risk-1"), params={"limit": 2})).json()["waiting"]) == 2
+
+
+async def test_data_that_is_no_json_is_shown_all_the_same(served: Served, operations: httpx.AsyncClient) -> None:
+    async with served.runtime("risk").engine.begin() as tx:
+        await tx.execute(text("UPDATE log.parked_events SET data = '\\xff7b' WHERE position = 1"))
+    first = (await operations.get(path("risk-1"))).json()["waiting"][0]
+    assert ("data" in first, first["data_base64"]) == (False, "/3s=")
+
+
+async def test_a_retry_is_done_soon_and_says_what_came_of_it(operations: httpx.AsyncClient) -> None:
+    answer = await operations.post(f"{path('risk-1')}/retry")
+    assert (answer.status_code, answer.json()["asked"]) == (202, "retry")
+    assert answer.json()["asked_by"] == str(TESTER.actor.id)
+    assert await parked(operations) == {"risk-1": 3, ODD: 1}
+    assert (await operations.get(path("risk-1"))).json()["attempts"] == 2
+    ILL.remove("risk-1")
+    await operations.post(f"{path('risk-1')}/retry")
+    assert await parked(operations) == {ODD: 1}
+
+
+async def test_a_stream_of_any_name_can_be_tried_again(operations: httpx.AsyncClient) -> None:
+    assert (await operations.get(path(ODD))).json()["stream"] == ODD
+    ILL.remove(ODD)
+    assert (await operations.post(f"{path(ODD)}/retry")).status_code == 202
+    assert await parked(operations) == {"risk-1": 3}
+
+
+async def test_a_skip_leaves_out_the_first_event_with_the_reason(served: Served, operations: httpx.AsyncClient) -> None:
+    answer = await operations.post(f"{path('risk-1')}/skip", json={"reason": "A test system sent it", "first": 1})
+    assert (answer.status_code, answer.json()["asked_reason"]) == (202, "A test system sent it")
+    assert await parked(operations) == {"risk-1": 2, ODD: 1}
+    async with served.runtime("risk").engine.connect() as connection:
+        skipped = (await connection.execute(text("SELECT * FROM log.skipped_events"))).one()
+    assert (skipped.position, skipped.skipped_by, skipped.reason) == (1, TESTER.actor.id, "A test system sent it")
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"reason": ""}, {"reason": " "}, {"reason": "a\nb"}, {"reason": "x", "all": True}]
+)
+async def test_a_skip_needs_a_reason(operations: httpx.AsyncClient, body: dict[str, object]) -> None:
+    assert (await operations.post(f"{path('risk-1')}/skip", json=body)).status_code == 422
+    assert await parked(operations) == {"risk-1": 3, ODD: 1}
+
+
+async def test_a_skip_of_an_event_that_is_first_no_more_is_refused(operations: httpx.AsyncClient) -> None:
+    answer = await operations.post(f"{path('risk-1')}/skip", json={"reason": "It is wrong", "first": 2})
+    assert (answer.status_code, answer.json()["type"]) == (409, "urn:steerco:problem:another-event-is-first")
+    assert "is now that at position 1, not at 2" in answer.json()["detail"]
+
+
+async def test_while_one_thing_is_asked_for_another_is_refused(served: Served, operations: httpx.AsyncClient) -> None:
+    async with served.runtime("risk").engine.begin() as tx:
+        await tx.execute(text("SELECT 1 FROM log.checkpoints FOR UPDATE"))
+        assert (await operations.post(f"{path('risk-1')}/retry")).status_code == 202
+        answer = await operations.post(f"{path('risk-1')}/skip", json={"reason": "It is wrong"})
+        assert (answer.status_code, answer.json()["type"]) == (409, "urn:steerco:problem:already-asked")
+        assert (await operations.post(f"{path('risk-1')}/retry")).status_code == 202
+
+
+@pytest.mark.parametrize("url", [path("risk-2"), path("risk-1", "closures_v1_b9"), path("nothing")])
+async def test_what_is_not_parked_is_404(operations: httpx.AsyncClient, url: httpx.URL) -> None:
+    for answer in (
+        await operations.get(url),
+        await operations.post(f"{url}/retry"),
+        await operations.post(f"{url}/skip", json={"reason": "It is wrong"}),
+    ):
+        assert (answer.status_code, answer.json()["type"]) == (404, "urn:steerco:problem:stream-not-parked")
+        assert "is not parked for" in answer.json()["detail"]
+
+
+async def test_a_path_with_control_characters_is_refused(operations: httpx.AsyncClient) -> None:
+    assert (await operations.get(f"/log/parked/{CONSUMER}/risk/a%00b")).status_code == 422
+
+
+async def test_a_service_with_parked_streams_is_ready_and_says_that_it_has_them(
+    operations: httpx.AsyncClient,
+) -> None:
+    answer = await operations.get("/readyz")
+    assert answer.status_code == 200
+    assert answer.json()["degraded"][f"parked for {CONSUMER}"] == (
+        "risk-1 of risk (ValueError: risk-1 can't be digested), and 1 more streams"
+    )
+
+
+async def test_only_who_has_a_token_sees_and_asks(served: Served) -> None:
+    transport = httpx.ASGITransport(served.apps["risk"])
+    async with httpx.AsyncClient(transport=transport, base_url="http://risk") as anyone:
+        for method, url in (("GET", "/log/parked"), ("GET", path("risk-1")), ("POST", f"{path('risk-1')}/retry")):
+            assert (await anyone.request(method, url)).status_code == 401
