@@ -1,20 +1,24 @@
 """Rows and checkpoint move together or not at all; a rebuild happens beside the build that is read."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from functools import partial
 
 import pytest
 from sqlalchemy import inspect, select, text
 
+from steerco_events.consuming import Consumer
 from steerco_events.envelope import Recorded
-from steerco_events.ports import Batch, Cursor, EventFeed
+from steerco_events.ports import Batch, Cursor, EventFeed, OpenFeed
 from steerco_events.postgres.checkpoints import CheckpointMoved
+from steerco_events.postgres.lease_keeper import LeaseKeeper
 from steerco_events.projections.builds import Build, Builds, ViewNotBuilt
+from steerco_events.projections.keeping import KEEPING, Keeping
 from steerco_events.projections.model import Projection, View
-from steerco_events.projections.runner import BuildRunner, ViewRunner
+from steerco_events.projections.runner import ViewRunner, following
 from steerco_events.projections.tables import SCHEMA, known_at, row_of
 from steerco_events.signals import Signal
 from steerco_events.testkit.feeds import count_up
@@ -23,8 +27,8 @@ from steerco_events.testkit.tallies import TallyRow, evolve, key, tallies, tally
 from steerco_events.testkit.tally import Closed, Counted, Labeled
 
 
-class Broken(Exception):
-    """Something that is mended later."""
+class Broken(ConnectionError):
+    """Something that is mended later, and no event's fault."""
 
 
 @dataclass
@@ -99,8 +103,8 @@ async def begin(log: Log, view: View) -> Build:
         return await Builds(view).begin(tx, log.clock.now())
 
 
-def runner(log: Log, build: Build, batch: int = 100) -> BuildRunner:
-    return BuildRunner(log.engine, build, log.feed, Signal(), batch)
+def runner(log: Log, build: Build, batch: int = 100) -> Consumer:
+    return Consumer(log.consumers(), following(build, batch), log.service)
 
 
 async def rows(log: Log, build: Build) -> dict[str, TallyRow]:
@@ -235,11 +239,13 @@ async def test_where_a_batch_of_nothing_new_ends_is_kept(log: Log) -> None:
 
 
 @asynccontextmanager
-async def kept(log: Log, view: View, open_feed: Callable[[], EventFeed] | None = None) -> AsyncIterator[Signal]:
+async def kept(
+    log: Log, view: View, open_feed: OpenFeed | None = None, keeping: Keeping = KEEPING
+) -> AsyncIterator[Signal]:
     """Inside, the view is kept; the signal asks for a look at what is requested."""
-    requested = Signal()
-    keeper = ViewRunner(view, log.engine, {log.service: open_feed or log.feed}, log.clock, Signal(), requested)
-    async with running(keeper.run):
+    requested, leases = Signal(), LeaseKeeper(log.engine)
+    keeper = ViewRunner(view, log.consumers(leases), {log.service: open_feed or log.feed}, requested, keeping)
+    async with running(leases.run, keeper.run):
         yield requested
 
 
@@ -266,7 +272,7 @@ async def shows_all(log: Log, view: View, total: int) -> bool:
 async def test_a_view_is_not_read_before_its_first_build_has_caught_up(log: Log) -> None:
     view, let_go = tally_view(log.service), asyncio.Event()
     await count_up(log, streams=2, times=2)
-    async with log.sealing(), kept(log, view, lambda: HeldBack(log.feed(), let_go)):
+    async with log.sealing(), kept(log, view, lambda shard: HeldBack(log.feed(shard), let_go)):
         await log.append("tally-0", Counted(by=10))
         with pytest.raises(ViewNotBuilt):
             await live(log, view)
@@ -278,7 +284,7 @@ async def test_a_view_is_not_read_before_its_first_build_has_caught_up(log: Log)
 async def test_a_rebuild_catches_up_beside_the_live_build_which_answers_and_moves_on_meanwhile(log: Log) -> None:
     view, let_go = tally_view(log.service), asyncio.Event()
     let_go.set()
-    async with log.sealing(), kept(log, view, lambda: HeldBack(log.feed(), let_go)) as requested:
+    async with log.sealing(), kept(log, view, lambda shard: HeldBack(log.feed(shard), let_go)) as requested:
         await count_up(log, streams=3, times=2)
         await until(lambda: is_live(log, view, 1), "the first build is live")
         first = await live(log, view)
@@ -317,7 +323,7 @@ async def test_a_view_that_a_restored_log_stopped_is_made_whole_by_a_rebuild(log
 
 async def test_of_the_builds_that_are_read_no_more_the_newest_is_kept(log: Log) -> None:
     view = tally_view(log.service)
-    async with log.sealing(), kept(log, view) as requested:
+    async with log.sealing(), kept(log, view, keeping=Keeping(read_for=timedelta(0))) as requested:
         await log.append("tally-0", Counted(by=1))
         await until(lambda: is_live(log, view, 1), "the first build is live")
         for number in (2, 3):

@@ -103,7 +103,7 @@ async def test_a_build_tells_how_far_it_has_come_and_may_be_given_up(
 
         async def is_told() -> bool:
             (way,) = [each["way"] for each in (await reporting.get(VIEW)).json()["builds"] if each["way"]]
-            return way["percentage"] == 100.0 and way["applied"] == way["goal"] > 0
+            return bool(way["percentage"] == 100.0 and way["applied"] == way["goal"] > 0)
 
         await until(is_told, "the new build has come all the way")
         assert (await reporting.delete(f"{VIEW}/rebuild")).status_code == 204

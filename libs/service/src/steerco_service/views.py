@@ -1,18 +1,22 @@
 """The service's view as operations see it: its builds, and making it anew from the first event."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from fastapi import Request
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from steerco_events.projections.builds import Build
+from steerco_events.projections.builds import Build, Standing
+from steerco_events.projections.keeping import cancel
 from steerco_service.asking import Asker, runtime_of
 from steerco_service.problems import Problem
 from steerco_service.routing import router
 from steerco_service.runtime import Runtime
 
 routes = router("views")
+
+HEARD_OF_WITHIN = timedelta(seconds=15)
+"""A build of which nothing was heard for longer has no worker: nobody knows when it is done."""
 
 
 class Progress(BaseModel):
@@ -23,12 +27,27 @@ class Progress(BaseModel):
     watermark: datetime | None
 
 
+class Way(BaseModel):
+    """How far a build that is being made has come in all logs together, and what is left."""
+
+    applied: int = Field(description="Positions of the logs that are in it.")
+    goal: int | None = Field(description="Positions that the logs have; they move on meanwhile.")
+    percentage: float | None
+    rate: float | None = Field(description="Events per second, over the last seconds.")
+    seconds_left: float | None
+    began_at: datetime | None
+    doing: str | None = Field(description="What is done beside applying events.")
+    waits_for: str | None = Field(description="What keeps it from going live, until somebody decides.")
+
+
 class BuildState(BaseModel):
     """One build of the view."""
 
     build: int
     state: str
+    live_at: datetime | None
     progress: list[Progress]
+    way: Way | None = Field(None, description="While it is being made.")
 
 
 class ViewState(BaseModel):
@@ -37,15 +56,38 @@ class ViewState(BaseModel):
     view: str
     version: int
     builds: list[BuildState]
+    kept: BuildState | None = Field(None, description="The build that was live before: a rollback returns to it.")
 
 
-async def _state(connection: AsyncConnection, runtime: Runtime, build: Build, state: str) -> BuildState:
+async def _state(connection: AsyncConnection, runtime: Runtime, standing: Standing) -> BuildState:
+    build = Build(runtime.service.view, standing.build)
     progress = []
     for service in runtime.service.view.services:
         cursor = await build.checkpoints.load(connection, service)
-        position = max(cursor.positions)
-        progress.append(Progress(service=service, position=position, watermark=cursor.watermark))
-    return BuildState(build=build.number, state=state, progress=progress)
+        progress.append(Progress(service=service, position=max(cursor.positions), watermark=cursor.watermark))
+    return BuildState(
+        build=standing.build,
+        state=standing.state,
+        live_at=standing.live_at,
+        progress=progress,
+        way=_way(standing, runtime.clock.now()) if standing.state == "building" else None,
+    )
+
+
+def _way(standing: Standing, now: datetime) -> Way:
+    applied, goal, rate, doing = standing.applied, standing.goal, standing.rate, standing.doing
+    if standing.progressed_at and standing.progressed_at < now - HEARD_OF_WITHIN:
+        rate, doing = None, doing or f"no worker was heard of since {standing.progressed_at:%H:%M:%S} UTC"
+    return Way(
+        applied=applied,
+        goal=goal,
+        percentage=100 * applied / goal if goal else None,
+        rate=rate,
+        seconds_left=(goal - applied) / rate if goal is not None and rate else None,
+        began_at=standing.began_at,
+        doing=doing,
+        waits_for=standing.waits_for,
+    )
 
 
 def _checked(runtime: Runtime, view: str) -> None:
@@ -55,19 +97,21 @@ def _checked(runtime: Runtime, view: str) -> None:
         )
 
 
+async def _states(connection: AsyncConnection, runtime: Runtime, *states: str) -> list[BuildState]:
+    standings = await runtime.builds.standings(connection)
+    return [await _state(connection, runtime, each) for state in states for each in standings if each.state == state]
+
+
 @routes.get("/views/{view}", summary="The builds of a view and how far they have come")
 async def view_state(view: str, request: Request, _: Asker) -> ViewState:
-    """The live build, and the one that is being made."""
+    """The live build, the one that is being made, and the one that was live before."""
     runtime = runtime_of(request)
     _checked(runtime, view)
-    builds = runtime.builds
     async with runtime.engine.connect() as connection:
-        states = [
-            await _state(connection, runtime, build, state)
-            for state in ("live", "building")
-            for build in await builds.in_state(connection, state)
-        ]
-    return ViewState(view=view, version=runtime.service.view.version, builds=states)
+        builds = await _states(connection, runtime, "live", "building")
+        retired = await runtime.builds.in_state(connection, "retired")
+        kept = [each for each in await _states(connection, runtime, "retired") if each.build == retired[0].number]
+    return ViewState(view=view, version=runtime.service.view.version, builds=builds, kept=next(iter(kept), None))
 
 
 @routes.post("/views/{view}/rebuild", summary="Build a view anew, from the first event", status_code=202)
@@ -76,7 +120,41 @@ async def rebuild_view(view: str, request: Request, _: Asker) -> BuildState:
     runtime = runtime_of(request)
     _checked(runtime, view)
     async with runtime.engine.begin() as tx:
-        build = await runtime.builds.begin(tx, runtime.clock.now())
-        state = await _state(tx, runtime, build, "building")
+        await runtime.builds.begin(tx, runtime.clock.now())
+        (state,) = await _states(tx, runtime, "building")
+    runtime.signals.rebuild_requested.notify()
+    return state
+
+
+@routes.delete("/views/{view}/rebuild", summary="Give up the build that is being made", status_code=204)
+async def cancel_rebuild(view: str, request: Request, _: Asker) -> None:
+    """It is dropped; one that was live before, and was on its way back, is kept as it was."""
+    runtime = runtime_of(request)
+    _checked(runtime, view)
+    async with runtime.engine.begin() as tx:
+        await cancel(tx, runtime.service.view)
+    runtime.signals.rebuild_requested.notify()
+
+
+@routes.post("/views/{view}/accept", summary="Let a build go live although it has streams parked", status_code=202)
+async def accept_parked(view: str, request: Request, _: Asker) -> BuildState:
+    """A build that could not digest what the live one could does not take its place unless somebody says so."""
+    runtime = runtime_of(request)
+    _checked(runtime, view)
+    async with runtime.engine.begin() as tx:
+        await runtime.builds.accept_parked(tx)
+        (state,) = await _states(tx, runtime, "building")
+    runtime.signals.rebuild_requested.notify()
+    return state
+
+
+@routes.post("/views/{view}/rollback", summary="Go back to the build that was live before", status_code=202)
+async def roll_back_view(view: str, request: Request, _: Asker) -> BuildState:
+    """It takes what came since, beside the live one, and then its place; rolled back again, they change places."""
+    runtime = runtime_of(request)
+    _checked(runtime, view)
+    async with runtime.engine.begin() as tx:
+        await runtime.builds.roll_back(tx, runtime.clock.now())
+        (state,) = await _states(tx, runtime, "building")
     runtime.signals.rebuild_requested.notify()
     return state

@@ -6,10 +6,11 @@ Every table has `key`, the stream's id, `stream_version` of the last event that 
 """
 
 import types
-from collections.abc import Callable
-from dataclasses import fields
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields
 from datetime import date, datetime
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any, TypeAliasType, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
 
@@ -35,11 +36,14 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from steerco_events.projections.model import Projection, View
+from steerco_events.projections.model import Interval, Projection, View
 
 OWN_COLUMNS = ("key", "stream", "stream_version", "sealed_from", "sealed_to")
 
 SCHEMA = "views"
+
+LONGEST_NAME = 63
+"""Bytes of an identifier; PostgreSQL cuts what is longer, and what was two names may be one."""
 
 
 def _plain(annotation: Any) -> tuple[Any, bool]:
@@ -93,8 +97,11 @@ def _column_type(annotation: Any) -> TypeEngine[Any]:
 
 
 def table_name(view: View, projection: Projection[Any], build: int) -> str:
-    """The name of the table that holds one build of a projection."""
-    return f"{view.name}_{projection.name}_v{view.version}_b{build}"
+    """The name of the table that holds one build of a projection. Raises `ValueError` for one that is too long."""
+    name = f"{view.name}_{projection.name}_v{view.version}_b{build}"
+    if len(name.encode()) + len("_now") > LONGEST_NAME:
+        raise ValueError(f"the table {name} and its indexes can't have names so long")
+    return name
 
 
 def view_table(view: View, projection: Projection[Any], build: int) -> Table:
@@ -117,18 +124,25 @@ def _table(name: str, projection: Projection[Any]) -> Table:
     table = Table(
         name,
         MetaData(),
-        Column("key", Text(collation="C"), primary_key=True),
-        Column("sealed_from", DateTime(timezone=True), primary_key=True),
+        Column("key", Text(collation="C"), nullable=False),
+        Column("sealed_from", DateTime(timezone=True), nullable=False),
         Column("sealed_to", DateTime(timezone=True)),
         Column("stream", Text(collation="C"), nullable=False),
         Column("stream_version", BigInteger, nullable=False),
         *columns,
         schema=SCHEMA,
     )
-    Index(f"{name}_now", table.c.key, unique=True, postgresql_where=table.c.sealed_to.is_(None))
+    Index(f"{name}_key", table.c.key, table.c.sealed_from, unique=True)
+    if not projection.is_journal:
+        Index(f"{name}_now", table.c.key, unique=True, postgresql_where=table.c.sealed_to.is_(None))
     for n, index in enumerate(projection.indexes):
         Index(f"{name}_i{n}", *(table.c[column] for column in index))
     return table
+
+
+def own_index(table: Table) -> Index:
+    """The index by which a build finds its own rows."""
+    return next(index for index in table.indexes if index.name == f"{table.name}_key")
 
 
 def known_at(table: FromClause, as_of: datetime | ColumnElement[datetime] | None) -> ColumnElement[bool]:
@@ -136,6 +150,57 @@ def known_at(table: FromClause, as_of: datetime | ColumnElement[datetime] | None
     if as_of is None:
         return table.c.sealed_to.is_(None)
     return and_(table.c.sealed_from <= as_of, or_(table.c.sealed_to.is_(None), table.c.sealed_to > as_of))
+
+
+@dataclass(frozen=True)
+class Form[Row]:
+    """How the rows of one projection are written into a table and read from it, by asyncpg itself.
+
+    `columns` are the table's; `packed` are the places among them that are kept as JSON, and the types there.
+    """
+
+    table: str
+    row: type[Row]
+    columns: Sequence[str]
+    packed: Sequence[tuple[int, Any]]
+
+    def values(self, intervals: Iterable[Interval[Row]]) -> Sequence[Sequence[Any]]:
+        """What the columns of these intervals hold."""
+        own, rest = attrgetter(*OWN_COLUMNS), _getter(self.columns[len(OWN_COLUMNS) :])
+        if not self.packed:
+            return [own(interval) + rest(interval.row) for interval in intervals]
+        found = []
+        for interval in intervals:
+            values = [*own(interval), *rest(interval.row)]
+            for n, _ in self.packed:
+                if values[n] is not None:
+                    values[n] = msgspec.json.encode(values[n]).decode()
+            found.append(values)
+        return found
+
+    def interval(self, found: Sequence[Any]) -> Interval[Row]:
+        """The interval that a table row, all `columns` of it, holds."""
+        values = list(found)
+        for n, of in self.packed:
+            values[n] = msgspec.convert(values[n], of)
+        key, stream, stream_version, sealed_from, sealed_to, *rest = values
+        return Interval(key, stream, stream_version, sealed_from, self.row(*rest), sealed_to, stored=stream_version)
+
+
+def _getter(names: Sequence[str]) -> Callable[[object], tuple[Any, ...]]:
+    """As `attrgetter`, that gives a tuple of one value too."""
+    if len(names) > 1:
+        return attrgetter(*names)
+    return lambda row: tuple(getattr(row, name) for name in names)
+
+
+def view_form[Row](view: View, projection: Projection[Row], build: int) -> Form[Row]:
+    """How rows stand in the table of one build of a projection."""
+    table = view_table(view, projection, build)
+    columns = (*OWN_COLUMNS, *projection.columns)
+    types = [table.c[name].type for name in columns]
+    packed = [(n, Union[each.of, None]) for n, each in enumerate(types) if isinstance(each, _Packed)]  # noqa: UP007
+    return Form(table.name, projection.row, columns, packed)
 
 
 def row_of[Row](projection: Projection[Row], found: RowMapping) -> Row:

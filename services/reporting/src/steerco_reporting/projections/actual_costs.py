@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Subquery, func, select
 
-from steerco_events.contracts.finance import ActualCostPosted, ActualCostReversed
+from steerco_events.contracts.finance import FINANCE, ActualCostPosted, ActualCostReversed
 from steerco_events.envelope import Recorded
 from steerco_events.projections.model import Projection
 from steerco_service.reading import Reading
@@ -55,7 +55,9 @@ def evolve_posting(row: ActualCostRow | None, event: Recorded) -> ActualCostRow 
             return row
 
 
-actual_costs = Projection("actual_costs", ActualCostRow, posting_key, evolve_posting, indexes=(("project_id",),))
+actual_costs = Projection(
+    "actual_costs", ActualCostRow, posting_key, evolve_posting, indexes=(("project_id",),), of=FINANCE
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
-from steerco_events.contracts.portfolio import DeliveryConfidenceAssessed, Rating
+from steerco_events.contracts.portfolio import PORTFOLIO, DeliveryConfidenceAssessed, Rating
 from steerco_events.envelope import Recorded
 from steerco_events.projections.model import Projection
 
@@ -39,4 +39,6 @@ def evolve_assessment(row: AssessmentRow | None, event: Recorded) -> AssessmentR
             return row
 
 
-assessments = Projection("assessments", AssessmentRow, assessment_key, evolve_assessment, indexes=(("project_id",),))
+assessments = Projection(
+    "assessments", AssessmentRow, assessment_key, evolve_assessment, indexes=(("project_id",),), of=PORTFOLIO
+)

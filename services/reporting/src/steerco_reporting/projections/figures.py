@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Literal
 from uuid import UUID
 
-from steerco_events.contracts.finance import BudgetBaselined, ForecastMade
+from steerco_events.contracts.finance import FINANCE, BudgetBaselined, ForecastMade
 from steerco_events.contracts.values import Figure, Measure, Money
 from steerco_events.envelope import Recorded
 from steerco_events.projections.model import Projection
@@ -69,4 +69,4 @@ def _row(stated: BudgetBaselined | ForecastMade, kind: FigureKind) -> FigureRow:
     )
 
 
-figures = Projection("figures", FigureRow, figure_key, evolve_figure, indexes=(("project_id",),))
+figures = Projection("figures", FigureRow, figure_key, evolve_figure, indexes=(("project_id",),), of=FINANCE)

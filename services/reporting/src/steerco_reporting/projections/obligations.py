@@ -6,6 +6,7 @@ from typing import Literal
 from uuid import UUID
 
 from steerco_events.contracts.training import (
+    TRAINING,
     ObligationFellOverdue,
     ObligationFulfilled,
     ObligationRaised,
@@ -61,4 +62,6 @@ def evolve_obligation(row: ObligationRow | None, event: Recorded) -> ObligationR
             return row
 
 
-obligations = Projection("obligations", ObligationRow, obligation_key, evolve_obligation, indexes=(("project_id",),))
+obligations = Projection(
+    "obligations", ObligationRow, obligation_key, evolve_obligation, indexes=(("project_id",),), of=TRAINING
+)

@@ -48,4 +48,4 @@ def evolve_pitch(row: PitchRow | None, event: Recorded) -> PitchRow | None:
             return row
 
 
-pitches = Projection("pitches", PitchRow, pitch_key, evolve_pitch, indexes=(("unit_id",),))
+pitches = Projection("pitches", PitchRow, pitch_key, evolve_pitch, indexes=(("unit_id",),), of=intake.INTAKE)

@@ -90,7 +90,12 @@ def evolve_project(row: ProjectRow | None, event: Recorded) -> ProjectRow | None
 
 
 projects = Projection(
-    "projects", ProjectRow, project_key, evolve_project, indexes=(("unit_id",), ("code",), ("project_id",))
+    "projects",
+    ProjectRow,
+    project_key,
+    evolve_project,
+    indexes=(("unit_id",), ("code",), ("project_id",)),
+    of=portfolio.PORTFOLIO,
 )
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from steerco_events.contracts.risk import Band, RiskClosed, RiskRaised, RiskRated
+from steerco_events.contracts.risk import RISK, Band, RiskClosed, RiskRaised, RiskRated
 from steerco_events.envelope import Recorded
 from steerco_events.projections.model import Projection
 
@@ -41,4 +41,4 @@ def evolve_risk(row: RiskRow | None, event: Recorded) -> RiskRow | None:
             return row
 
 
-risks = Projection("risks", RiskRow, risk_key, evolve_risk, indexes=(("project_id",),))
+risks = Projection("risks", RiskRow, risk_key, evolve_risk, indexes=(("project_id",),), of=RISK)

@@ -1,5 +1,7 @@
 """What an event says, as a sentence of a story: one for every event that Steerco publishes. Pure."""
 
+from collections.abc import Callable, Mapping
+
 from steerco_events.contracts import finance, intake, portfolio, risk, training
 from steerco_events.contracts.values import Figure, Money, StatedDate
 from steerco_events.registry import Payload
@@ -10,7 +12,8 @@ def sentence(event: Payload) -> str | None:
 
     The units that it happened in, and the record that a later event only names by its id, are added in the query.
     """
-    return _intake(event) or _project(event) or _organization(event) or _finance(event) or _risk_or_training(event)
+    tell = _TELLERS.get(type(event))
+    return tell(event) if tell else None
 
 
 def _intake(event: Payload) -> str | None:
@@ -31,6 +34,10 @@ def _intake(event: Payload) -> str | None:
             return "Pitch withdrawn"
         case _:
             return None
+
+
+def _portfolio(event: Payload) -> str | None:
+    return _project(event) or _organization(event)
 
 
 def _project(event: Payload) -> str | None:
@@ -159,3 +166,16 @@ def _figure(figure: Figure) -> str:
 
 def _date(date: StatedDate) -> str:
     return str(date.on) if date.on else f'"{date.said}"' if date.said else "not stated"
+
+
+_TELLERS: Mapping[type[object], Callable[[Payload], str | None]] = {
+    each.payload: tell
+    for registry, tell in (
+        (intake.INTAKE, _intake),
+        (portfolio.PORTFOLIO, _portfolio),
+        (finance.FINANCE, _finance),
+        (risk.RISK, _risk_or_training),
+        (training.TRAINING, _risk_or_training),
+    )
+    for each in registry
+}

@@ -73,7 +73,7 @@ def evolve_unit(row: UnitRow | None, event: Recorded) -> UnitRow | None:
 MOST = 12
 """So many codes are named to somebody who asked for one that is not there."""
 
-units = Projection("units", UnitRow, unit_key, evolve_unit)
+units = Projection("units", UnitRow, unit_key, evolve_unit, of=portfolio.PORTFOLIO)
 
 
 class UnknownScope(Refusal):

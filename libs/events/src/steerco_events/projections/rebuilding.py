@@ -1,0 +1,86 @@
+"""Makes the builds of a view that are asked for, beside the one that is read, one worker at a time."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack, suppress
+from functools import partial
+
+from sqlalchemy.schema import CreateIndex
+
+from steerco_events.consuming import Consumer, Consumers, Role
+from steerco_events.ports import WHOLE, OpenFeed
+from steerco_events.postgres.faults import DATABASE_FAULTS
+from steerco_events.postgres.lease import LeaseLost
+from steerco_events.projections.builds import Build, BuildGivenUp, Builds
+from steerco_events.projections.bulk import CHUNK, Source
+from steerco_events.projections.making import Making, NotFolded
+from steerco_events.projections.model import View
+from steerco_events.projections.tables import own_index
+from steerco_events.retrying import retrying, said
+
+
+class Rebuilding:
+    """Makes builds of one view, in one process. `following` brings a build forward batch by batch."""
+
+    def __init__(
+        self,
+        view: View,
+        consumers: Consumers,
+        feeds: Mapping[str, OpenFeed],
+        following: Callable[[Build], Role],
+        chunk: int = CHUNK,
+    ) -> None:
+        self._view = view
+        self._consumers = consumers
+        self._feeds = feeds
+        self._following = following
+        self._chunk = chunk
+
+    async def make(self, build: Build) -> None:
+        """Return when the build is live or given up. It starts again by itself after an error."""
+        await retrying(partial(self._make, build), f"{self._view.consumer(build.number)} being made")
+
+    async def _make(self, build: Build) -> None:
+        try:
+            while not await self._attempt(build):
+                pass
+        except BuildGivenUp:
+            return
+        except Exception as error:
+            with suppress(*DATABASE_FAULTS):
+                async with self._consumers.engine.begin() as tx:
+                    await Builds(self._view).say(tx, build, f"starts again after {said(error)}")
+            raise
+
+    async def _attempt(self, build: Build) -> bool:
+        with suppress(LeaseLost):
+            async with self._consumers.leases.hold(f"making of {self._view.name}", WHOLE), AsyncExitStack() as stack:
+                sources = [await self._source(stack, build, service) for service in self._view.services]
+                try:
+                    await Making(self._consumers.engine, self._consumers.clock, build, sources, self._chunk).run()
+                    return True
+                except NotFolded as fault:
+                    await self._take_apart(build, fault.service)
+        return False
+
+    async def _source(self, stack: AsyncExitStack, build: Build, service: str) -> Source:
+        async with self._consumers.engine.begin() as tx:
+            cursor = await build.checkpoints.load_shard(tx, service, WHOLE)
+        feed = self._feeds[service](WHOLE)
+        stack.push_async_callback(feed.close)
+        return Source(feed, cursor)
+
+    async def _take_apart(self, build: Build, service: str) -> None:
+        """As a consumer does that follows the log: what can't be digested is parked, the rest goes on.
+
+        It looks every row up, those of journals too.
+        """
+        for table in build.tables:
+            async with self._consumers.engine.begin() as tx:
+                await tx.execute(CreateIndex(own_index(table), if_not_exists=True))
+        consumer = Consumer(self._consumers, self._following(build), service)
+        async with AsyncExitStack() as stack:
+            feed = self._feeds[service](WHOLE)
+            stack.push_async_callback(feed.close)
+            taken = 0
+            while taken < self._chunk and (took := await consumer.step(feed)):
+                taken += took
