@@ -8,14 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import make_url, text
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.ext.asyncio import create_async_engine
 
-from steerco_events.batching import Batcher
+from steerco_events.batching import WORTH_SHARING, Batcher
 from steerco_events.decider import Decider, Refusal
 from steerco_events.envelope import Context, StreamSlice
 from steerco_events.handling import Handled, Handling, StaleVersion
 from steerco_events.ids import new_id
 from steerco_events.postgres.commands import CommandKey, IdempotencyKeyReused
+from steerco_events.postgres.statements import Transaction
 from steerco_events.postgres.store import MAX_EVENT_BYTES, EventStore, Write
 from steerco_events.testkit.logs import Log, until, waits_for_a_lock
 from steerco_events.testkit.tally import Close, Closed, Count, Counted, Label, Labeled, LabelInUse, Tally, decide, tally
@@ -149,7 +150,7 @@ class Overtaken(EventStore):
         self._log = log
         self._name = name
 
-    async def read_streams(self, tx: AsyncConnection, streams: Collection[str]) -> dict[str, StreamSlice]:
+    async def read_streams(self, tx: Transaction, streams: Collection[str]) -> dict[str, StreamSlice]:
         slices = await super().read_streams(tx, streams)
         if self._name in streams:
             await self._log.append(self._name, Counted(by=1))
@@ -170,7 +171,7 @@ async def test_what_the_database_refuses_does_not_hold_up_those_beside_it(shared
     to, name, other = batcher(shared_log), stream(), stream()
     unstorable = replace(shared_log.context(), reason="\x00")
     sent = [send(to, shared_log, name, Count(1), context=unstorable), send(to, shared_log, other, Count(1))]
-    assert await outcomes(*sent) == ["DBAPIError", b"1"]
+    assert await outcomes(*sent) == ["UntranslatableCharacterError", b"1"]
 
 
 async def test_an_event_that_is_too_large_is_refused_alone(shared_log: Log) -> None:
@@ -220,7 +221,7 @@ type Sent = tuple[int, Count | Label | Close, int | None]
             st.builds(Count, st.integers(1, 9)) | st.builds(Label, st.sampled_from("ab")) | st.just(Close()),
             st.none() | st.integers(0, 3),
         ),
-        max_size=30,
+        max_size=WORTH_SHARING,
     )
 )
 @settings(max_examples=40, deadline=None)

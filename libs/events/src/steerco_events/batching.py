@@ -1,7 +1,7 @@
-"""Group commit: the commands that come to a process while a transaction is on its way share the next one.
+"""Group commit: the commands that come to a process while its transactions are on their way share the next one.
 
-Each is accepted or refused alone. One transaction at a time, so a batch is as large as the load makes it, and a
-command that comes alone waits for nobody.
+Each is accepted or refused alone. A command that comes alone waits for nobody, and a batch is as large as the load
+makes it. There are two transactions at a time, so that one is decided while the other is written.
 """
 
 import asyncio
@@ -9,17 +9,26 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakSet
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from steerco_events.handling import ATTEMPTS, Contended, Handled, Handling, decide_all
+from steerco_events.handling import ATTEMPTS, Contended, Handled, Handling, resolve_all
 from steerco_events.postgres.commands import CommandKey, TwinAccepted, find, remember
 from steerco_events.postgres.faults import DATABASE_FAULTS, is_unavailable
+from steerco_events.postgres.statements import Driver, driver_transaction
 from steerco_events.postgres.store import EventStore, VersionConflict
 from steerco_events.signals import Signal
+from steerco_events.situations import Situations
 
 MOST_AT_ONCE = 256
 """Commands of one transaction."""
+
+LANES = 2
+"""Transactions at a time."""
+
+WORTH_SHARING = 8
+"""Of more commands than these, those that wait are shared between the lanes that are free."""
 
 
 @dataclass(slots=True)
@@ -30,6 +39,16 @@ class _Job:
     key: CommandKey | None
     answer: Callable[[Handled], bytes]
     done: asyncio.Future[bytes]
+
+    @property
+    def identity(self) -> object:
+        """What it shares with its twins, if it may have any."""
+        return self.key.identity if self.key else None
+
+    @property
+    def claims(self) -> Sequence[object]:
+        """What no other lane may work on at the same time."""
+        return (self.handling.stream, self.key.identity) if self.key else (self.handling.stream,)
 
     def settle(self, result: bytes | Exception) -> None:
         if self.done.done():
@@ -48,7 +67,11 @@ class Batcher:
         self._store = store
         self._appended = appended
         self._waiting: deque[_Job] = deque()
-        self._working: asyncio.Task[None] | None = None
+        self._lanes: set[asyncio.Task[None] | None] = set()
+        self._is_starting = False
+        self._under_way: set[object] = set()
+        self._situations = Situations()
+        self._connections: WeakSet[Driver] = WeakSet()
 
     async def submit(
         self, handling: Handling[Any, Any], key: CommandKey | None, answer: Callable[[Handled], bytes]
@@ -61,37 +84,51 @@ class Batcher:
         """
         job = _Job(handling, key, answer, asyncio.get_running_loop().create_future())
         self._waiting.append(job)
-        if self._working is None:
-            self._working = asyncio.create_task(self._work(), name="group commit")
+        self._start()
         return await job.done
+
+    def _start(self) -> None:
+        if not self._is_starting and len(self._lanes) < LANES:
+            self._is_starting = True
+            self._lanes.add(asyncio.create_task(self._work(), name="group commit"))
 
     async def _work(self) -> None:
         batch: list[_Job] = []
         try:
-            while self._waiting:
-                batch = self._next_batch()
-                await self._handle(batch)
+            while batch := self._next_batch():
+                if self._waiting:
+                    self._start()
+                try:
+                    await self._handle(batch)
+                finally:
+                    self._under_way.difference_update(*(job.claims for job in batch))
         except BaseException:
             for job in (*batch, *self._waiting):
                 job.done.cancel()
             self._waiting.clear()
             raise
         finally:
-            self._working = None
+            self._lanes.discard(asyncio.current_task())
 
     def _next_batch(self) -> list[_Job]:
-        """Those that wait, but for the twins of one among them: they wait until it is decided."""
+        """Those that wait, but for those whose stream or key is under way in the other lane, and twins."""
+        self._is_starting = False
+        most = len(self._waiting)
+        if most > WORTH_SHARING:
+            most = -(-most // (LANES + 1 - len(self._lanes)))
         batch: list[_Job] = []
-        twins: list[_Job] = []
-        keys = set()
-        while self._waiting and len(batch) < MOST_AT_ONCE:
+        left: list[_Job] = []
+        keys: set[object] = set()
+        while self._waiting and len(batch) < min(most, MOST_AT_ONCE):
             job = self._waiting.popleft()
-            if job.key and job.key.identity in keys:
-                twins.append(job)
+            if job.identity in keys or not self._under_way.isdisjoint(job.claims):
+                left.append(job)
             else:
                 batch.append(job)
-                keys.add(job.key.identity if job.key else None)
-        self._waiting.extendleft(reversed(twins))
+                if job.identity:
+                    keys.add(job.identity)
+        self._waiting.extendleft(reversed(left))
+        self._under_way.update(*(job.claims for job in batch))
         return batch
 
     async def _handle(self, batch: Sequence[_Job]) -> None:
@@ -100,8 +137,10 @@ class Batcher:
             try:
                 results = await self._in_one_transaction(batch)
             except (VersionConflict, TwinAccepted) as conflict:
+                self._situations.forget(job.handling.stream for job in batch)
                 fault = Contended(f"{conflict}; others kept writing to it")
             except Exception as error:
+                self._situations.forget_all()
                 fault = error
                 break
             else:
@@ -117,9 +156,14 @@ class Batcher:
             await self._handle([job])
 
     async def _in_one_transaction(self, batch: Sequence[_Job]) -> Sequence[bytes | Exception]:
-        async with self._engine.begin() as tx:
+        async with driver_transaction(self._engine) as tx:
+            if tx not in self._connections:  # perhaps to another server, or to this one after it was restored
+                self._connections.add(tx)
+                self._situations.forget_all()
+            assumed = self._situations.assumed(job.handling for job in batch)
             # First the streams, then the keys: what a twin did between is found as its answer, not as a refusal.
-            slices = await self._store.read_streams(tx, {job.handling.stream for job in batch})
+            unread = {job.handling.stream for job in batch} - assumed.keys()
+            slices = await self._store.read_streams(tx, unread) if unread else {}
             found = await find(tx, [job.key for job in batch if job.key])
             results: dict[int, bytes | Exception] = {}
             new: list[int] = []
@@ -128,14 +172,20 @@ class Batcher:
                     results[n] = _repeated(job.key, remembered.answer_to)
                 else:
                     new.append(n)
-            outcomes = await decide_all(tx, self._store, [batch[n].handling for n in new], slices)
+            resolved = await resolve_all(tx, self._store, [batch[n].handling for n in new], slices, assumed)
             accepted: list[tuple[CommandKey, bytes]] = []
-            for n, outcome in zip(new, outcomes, strict=True):
+            refused: list[CommandKey] = []
+            for n, outcome in zip(new, resolved.outcomes, strict=True):
                 job = batch[n]
                 results[n] = outcome if isinstance(outcome, Exception) else job.answer(outcome)
                 if job.key and isinstance(answer := results[n], bytes):
                     accepted.append((job.key, answer))
+                elif job.key and job.handling.stream in assumed:
+                    refused.append(job.key)  # by what was read of its stream after the keys
+            if refused and await find(tx, refused):
+                raise TwinAccepted
             await remember(tx, accepted, batch[0].handling.context.recorded_at)
+        self._situations.keep(resolved.situations)
         return [results[n] for n in range(len(batch))]
 
 

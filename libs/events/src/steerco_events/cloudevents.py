@@ -44,7 +44,8 @@ SEQUENCE_DIGITS = 20
 
 def instant(at: datetime) -> str:
     """RFC 3339, UTC, microseconds."""
-    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    text: str = msgspec.to_builtins(at if at.tzinfo is UTC else at.astimezone(UTC))
+    return text if at.microsecond else f"{text[:-1]}.000000Z"
 
 
 def values_of(event: Recorded) -> tuple[str | None, ...]:
@@ -65,7 +66,7 @@ def values_of(event: Recorded) -> tuple[str | None, ...]:
         event.traceparent,
         str(event.stream_version),
         str(event.generation),
-        ",".join(map(str, event.org_units)) or None,
+        ",".join(map(str, event.org_units)) if event.org_units else None,
         instant(event.sealed_at),
         f"{event.actor.id} {event.actor.job_title}",
         event.client,

@@ -5,17 +5,21 @@ before it have decided.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from steerco_events.decider import Decider, Refusal
 from steerco_events.envelope import Context, StreamSlice
 from steerco_events.positions import Token
+from steerco_events.postgres.statements import Transaction
 from steerco_events.postgres.store import Append, EventStore, VersionConflict, Write
+from steerco_events.postgres.timers import keep_timers
 from steerco_events.registry import Payload
+from steerco_events.timers import Timer, timer_changes
 
 ATTEMPTS = 8
 
@@ -28,11 +32,11 @@ class Contended(Refusal):
     """Others kept writing to the stream; the same command may be sent again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Handling[State, Command]:
+class Handling[State, Command](msgspec.Struct, frozen=True):
     """A command on its way to its decider.
 
-    `expected` is the version that the caller saw (`None`: any); `must_exist` refuses a stream that is not there.
+    `expected` is the version that the caller saw (`None`: any); `must_exist` refuses a stream that is not there;
+    `is_new` says that the stream's id was just made up, so that there is nothing to read.
     """
 
     decider: Decider[State, Command]
@@ -41,10 +45,10 @@ class Handling[State, Command]:
     context: Context
     expected: int | None = None
     must_exist: bool = False
+    is_new: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Handled:
+class Handled(msgspec.Struct, frozen=True):
     """What came of a command: the stream's version afterwards, the new events, a token that covers them."""
 
     stream: str
@@ -98,25 +102,55 @@ async def decide_all(
     slices: Mapping[str, StreamSlice],
 ) -> Sequence[Outcome]:
     """The same, on the slices of the streams that were read already."""
+    return (await resolve_all(tx, store, handlings, slices, {})).outcomes
+
+
+class Situation(msgspec.Struct, frozen=True):
+    """Where a stream stands for a decider: the state, the version, the stamp of the last event."""
+
+    decider: Decider[Any, Any]
+    state: Any
+    version: int
+    org_units: Sequence[UUID]
+
+
+class Resolved(msgspec.Struct, frozen=True):
+    """What came of each command; and where the streams that were appended to stand, once that is committed."""
+
+    outcomes: Sequence[Outcome]
+    situations: Mapping[str, Situation]
+
+
+async def resolve_all(
+    tx: Transaction,
+    store: EventStore,
+    handlings: Sequence[Handling[Any, Any]],
+    slices: Mapping[str, StreamSlice],
+    assumed: Mapping[str, Situation],
+) -> Resolved:
+    """The same, where for some streams a situation of the command's decider is assumed instead of read.
+
+    An append on it proves it, by its version. Where nothing is appended, the stream is read after all.
+    """
     known: dict[str, bool] = {}
     while True:
-        plan = _Plan(store, slices, known)
+        plan = _Plan(store, slices, assumed, known)
         outcomes = [plan.decide(each) for each in handlings]
         unknown = plan.reserved.keys() - known.keys()
-        if not unknown:
-            break
-        taken = await store.taken(tx, unknown)
+        taken = await store.taken(tx, unknown) if unknown else set()
         known |= {stream: stream in taken for stream in unknown}
-        if not taken:
+        unproven = {each.stream for each in handlings} - slices.keys() - plan.situations.keys()
+        if unproven:
+            slices = {**slices, **await store.read_streams(tx, unproven)}
+        elif not taken:
             break
-    if not plan.appends:
-        return [each if isinstance(each, Exception) else each.handled(slices[each.stream].token) for each in outcomes]
-    tokens = await store.append_all(tx, plan.appends)
-    return [each if isinstance(each, Exception) else _handled(each, slices, tokens) for each in outcomes]
+    tokens = await store.append_all(tx, plan.appends) if plan.appends else ()
+    await keep_timers(tx, plan.timers)
+    handled = [each if isinstance(each, Exception) else _handled(each, slices, tokens) for each in outcomes]
+    return Resolved(handled, plan.situations)
 
 
-@dataclass(frozen=True, slots=True)
-class _Decided:
+class _Decided(msgspec.Struct, frozen=True):
     """An accepted command: the number of the append that its answer stands on, if one is in this transaction."""
 
     stream: str
@@ -124,36 +158,29 @@ class _Decided:
     events: Sequence[Payload]
     append: int | None
 
-    def handled(self, token: Token) -> Handled:
-        return Handled(self.stream, self.version, self.events, token)
-
 
 def _handled(decided: _Decided, slices: Mapping[str, StreamSlice], tokens: Sequence[Token]) -> Handled:
-    return decided.handled(slices[decided.stream].token if decided.append is None else tokens[decided.append])
-
-
-@dataclass(slots=True)
-class _Situation:
-    """Where a stream stands for a decider, after the events so far; `append` is the number of the last of these."""
-
-    decider: Decider[Any, Any]
-    state: Any
-    version: int
-    org_units: Sequence[UUID]
-    new: Sequence[Payload] = ()
-    append: int | None = None
+    token = slices[decided.stream].token if decided.append is None else tokens[decided.append]
+    return Handled(decided.stream, decided.version, decided.events, token)
 
 
 @dataclass(slots=True)
 class _Plan:
-    """What a series of commands leads to, as long as nobody comes between. `known`: which reservations are taken."""
+    """What a series of commands leads to, as long as nobody comes between. `known`: which reservations are taken.
+
+    Of the streams that it appends to: `situations`, `new` events, and the number of the last append.
+    """
 
     store: EventStore
     slices: Mapping[str, StreamSlice]
+    assumed: Mapping[str, Situation]
     known: Mapping[str, bool]
-    situations: dict[str, _Situation] = field(default_factory=dict)
+    situations: dict[str, Situation] = field(default_factory=dict)
+    new: dict[str, list[Payload]] = field(default_factory=dict)
+    last: dict[str, int] = field(default_factory=dict)
     reserved: dict[str, None] = field(default_factory=dict)
     appends: list[Append] = field(default_factory=list)
+    timers: dict[tuple[str, str], Timer | None] = field(default_factory=dict)
 
     def decide(self, handling: Handling[Any, Any]) -> _Decided | Exception:
         """Decide one command after those before it."""
@@ -171,33 +198,39 @@ class _Plan:
             raise StaleVersion(f"{stream} is not there yet")
         events = decider.decide(handling.command, situation.state)
         if not events:
-            return _Decided(stream, situation.version, (), situation.append)
+            return _Decided(stream, situation.version, (), self.last.get(stream))
         reservations = [reserved for event in events if (reserved := decider.reserve(event))]
         for reserved in reservations:
             if self.known.get(reserved.stream) or reserved.stream in self.reserved:
                 raise reserved.refusal
         after = decider.fold(events, situation.state)
         concerned = (*handling.context.org_units, *decider.concerns(situation.state), *decider.concerns(after))
-        context = handling.context.concerning(*dict.fromkeys(concerned or situation.org_units))
+        org_units = tuple(dict.fromkeys(concerned or situation.org_units))
         writes = [
             Write(stream, situation.version, events),
             *(Write(reserved.stream, 0, (reserved.event,)) for reserved in reservations),
         ]
-        self.appends.append(self.store.prepare(writes, context))
+        self.appends.append(self.store.prepare(writes, handling.context, org_units))
+        if decider.timing:
+            told = [(handling.context.event_id(n), decider.newest(event)) for n, event in enumerate(events)]
+            self.timers |= timer_changes(decider.timing, stream, told)
         self.reserved |= dict.fromkeys(reserved.stream for reserved in reservations)
         version, number = situation.version + len(events), len(self.appends) - 1
-        new = (*situation.new, *events)
-        self.situations[stream] = _Situation(decider, after, version, context.org_units, new, number)
+        self.new.setdefault(stream, []).extend(events)
+        self.last[stream] = number
+        self.situations[stream] = Situation(decider, after, version, org_units)
         return _Decided(stream, version, events, number)
 
-    def _situation(self, decider: Decider[Any, Any], stream: str) -> _Situation:
-        current = self.slices[stream]
+    def _situation(self, decider: Decider[Any, Any], stream: str) -> Situation:
         found = self.situations.get(stream)
-        if found is None:
-            found = _Situation(decider, decider.fold(current.payloads), current.version, current.org_units)
-        elif found.decider is not decider:
-            found = replace(found, decider=decider, state=decider.fold((*current.payloads, *found.new)))
-        return found
+        if found and found.decider is decider:
+            return found
+        if stream not in self.slices:
+            return self.assumed[stream]
+        current = self.slices[stream]
+        state = decider.fold((*current.payloads, *self.new.get(stream, ())))
+        last = found or current
+        return Situation(decider, state, last.version, last.org_units)
 
 
 async def in_transaction[Result](

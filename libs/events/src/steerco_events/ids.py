@@ -1,8 +1,8 @@
 """The one place that makes identifiers: UUIDv7 at the edge, uuid5 of the cause everywhere else."""
 
-from uuid import UUID, uuid5
+from uuid import UUID
 
-from uuid_utils.compat import uuid7
+from uuid_utils.compat import uuid5, uuid7
 
 STEERCO = UUID("6f0d2c1e-7c5b-5b0e-9a59-3d0f6b8f6a10")
 """Namespace of every derived Steerco identifier."""

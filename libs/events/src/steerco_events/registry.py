@@ -9,6 +9,7 @@ newest only. One version is written, the newest that is not declared `written=Fa
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, dataclass_transform, get_type_hints
 
 import msgspec
@@ -63,6 +64,7 @@ class EventType:
         return schema_urn(self.name, self.version)
 
 
+@lru_cache
 def schema_urn(name: str, version: int) -> str:
     """The name of the schema of an event type's version."""
     _, service, event = name.split(".", 2)

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from steerco_events.ports import Cursor, Publisher
+from steerco_events.ports import Batch, Cursor, Publisher
 from steerco_events.positions import Head
 from steerco_events.postgres.checkpoints import Checkpoints
 from steerco_events.postgres.feed import StoreFeed
@@ -40,6 +40,7 @@ class Relay:
         self._renew_seconds = lasts.total_seconds() / 3
         self._checkpoints = Checkpoints(CONSUMER)
         self._told: Head | None = None
+        self._ahead: tuple[Cursor, asyncio.Task[Batch]] | None = None
 
     async def run(self) -> None:
         """Run until cancelled; leaves the lease to a successor.
@@ -50,6 +51,7 @@ class Relay:
             while True:
                 await self._lead()
         finally:
+            self._stop_reading()
             await self._publisher.close()
             await let_go(self._engine, self._lease)
 
@@ -62,6 +64,7 @@ class Relay:
             await self._begin_anew()
         cursor = await self._go_on()
         self._told = None
+        self._stop_reading()
         while True:
             if loop.time() - renewed > self._renew_seconds:
                 if not await self._renew() or (await self._checkpoint()).place != cursor.place:
@@ -101,15 +104,31 @@ class Relay:
             await self._checkpoints.advance(tx, self._feed.service, seen, cursor)
 
     async def step(self, cursor: Cursor) -> Cursor:
-        """Publish one batch after the cursor, and the head once all of it is out; the cursor after it."""
-        head = await self._feed.head()
-        batch = await self._feed.read(cursor, BATCH)
-        after = Cursor(batch.cursor.generation, batch.cursor.positions)
+        """Publish one batch after the cursor, and the head once all of it is out; the cursor after it.
+
+        Where there is more, the next batch is read meanwhile.
+        """
+        batch = await self._read(cursor)
+        head, after = batch.head, Cursor(batch.cursor.generation, batch.cursor.positions)
+        if len(batch.events) == BATCH:
+            self._ahead = after, asyncio.create_task(self._feed.read(after, BATCH))
         if batch.events:
             await self._publisher.publish(batch.events)
         if after != cursor:
             await self._move(cursor, after)
-        if head != self._told and min(after.positions) >= max(head.positions):
+        if head and head != self._told and min(after.positions) >= max(head.positions):
             await self._publisher.publish_head(head)
             self._told = head
         return after
+
+    async def _read(self, cursor: Cursor) -> Batch:
+        ahead, self._ahead = self._ahead, None
+        if ahead and ahead[0] == cursor:
+            return await ahead[1]
+        return await self._feed.read(cursor, BATCH)
+
+    def _stop_reading(self) -> None:
+        ahead, self._ahead = self._ahead, None
+        if ahead:
+            ahead[1].cancel()
+            ahead[1].add_done_callback(lambda task: task.cancelled() or task.exception())

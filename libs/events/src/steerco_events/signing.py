@@ -15,11 +15,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from steerco_events.positions import Head, SignedHead, signed_bytes
-from steerco_events.postgres.feed import head_of
+from steerco_events.postgres.feed import sealed_end
 
 SIGN_EVERY_SECONDS = 10.0
 
-_HEAD = text("SELECT * FROM log.sealed_head")
 _KEEP = text(
     "INSERT INTO log.signed_heads (position, generation, hash, watermark, key_id, signature)"
     " VALUES (:position, :generation, :hash, :watermark, :key_id, :signature) ON CONFLICT DO NOTHING"
@@ -86,11 +85,10 @@ class HeadSigner:
         """Sign the head, if it is not the one that was signed last."""
         self._signed_at = asyncio.get_running_loop().time()
         async with self._engine.begin() as tx:
-            row = (await tx.execute(_HEAD)).one()
-            head = head_of(row, self._service)
+            position, head = await sealed_end(tx, self._service)
             if head.hash == (self._signed or (head.signed and head.signed.hash)) or not max(head.positions):
                 return
-            signed = self._stand_up_for(head, row.position)
+            signed = self._stand_up_for(head, position)
             await tx.execute(_KEEP, {name: getattr(signed, name) for name in _COLUMNS})
         if self._file:
             await asyncio.to_thread(self._file.append, signed)

@@ -11,21 +11,21 @@ from uuid import UUID
 
 import msgspec
 from fastapi import Depends, Header, Request, Response
-from opentelemetry import trace
 
 from steerco_events.decider import Decider
 from steerco_events.envelope import Context
 from steerco_events.handling import Handled, Handling
 from steerco_events.ids import new_id
 from steerco_events.postgres.commands import CommandKey
+from steerco_events.projections.builds import ViewNotBuilt
 from steerco_service.asking import Asker, runtime_of
 from steerco_service.bodies import one_line
-from steerco_service.consistency import live_build, token_of_header, wait_until
+from steerco_service.consistency import token_of_header, view_not_built, wait_until
 from steerco_service.headers import CONSISTENCY_TOKEN
 from steerco_service.identity import Principal
+from steerco_service.lookups import Lookups
 from steerco_service.problems import Problem
-from steerco_service.reading import Lookup
-from steerco_service.traces import traceparent
+from steerco_service.traces import traceparent, tracer
 
 _ETAG = re.compile(r'"([0-9]{1,9})"')
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
@@ -87,10 +87,12 @@ class Call:
         """A fresh identifier, for a thing that the caller did not name."""
         return new_id()
 
-    async def look_up[Found](self, find: Callable[[Lookup, UUID], Awaitable[Found]], id: UUID) -> Found:
-        """What the service's own view knows of another service's thing."""
-        async with self.runtime.engine.connect() as connection:
-            return await find(Lookup(connection, await live_build(connection, self.runtime)), id)
+    async def look_up[Found](self, find: Callable[[Lookups, UUID], Awaitable[Found]], id: UUID) -> Found:
+        """What the service's own view knows of another service's thing. Raises a 503 `Problem` while it is made."""
+        try:
+            return await find(self.runtime.lookups, id)
+        except ViewNotBuilt as error:
+            raise view_not_built(error) from error
 
     async def fold[State](self, decider: Decider[State, Any], stream: str) -> State:
         """A situation of the service's own, from its stream."""
@@ -125,7 +127,7 @@ class Call:
         )
 
         handling = Handling(decider, stream, command, context, self._expected, self._must_be_there)
-        with trace.get_tracer("steerco.commands").start_as_current_span(f"handle {type(command).__name__}"):
+        with tracer("steerco.commands").start_as_current_span(f"handle {type(command).__name__}"):
             answer = await self.runtime.batcher.submit(
                 handling, self._key, lambda handled: msgspec.json.encode(self._answer(handled, created))
             )

@@ -24,11 +24,13 @@ LARGEST_PAGE = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Lookup:
-    """The live build of the service's view, on a connection."""
+class Reading:
+    """A snapshot of the live build of the service's view, for one request."""
 
     connection: AsyncConnection
     build: Build
+    runtime: Runtime
+    principal: Principal
 
     async def rows[Row](self, projection: Projection[Row], query: Select[Any]) -> Sequence[Row]:
         """The rows that a query over the projection's table finds."""
@@ -37,17 +39,9 @@ class Lookup:
 
     async def one[Row](self, projection: Projection[Row], key: str) -> Row | None:
         """The present row of a key, if there is one."""
-        table = self.build.table(projection.name)
+        table = self.table(projection.name)
         query = select(table).where(table.c.key == key, known_at(table, None))
         return next(iter(await self.rows(projection, query)), None)
-
-
-@dataclass(frozen=True, slots=True)
-class Reading(Lookup):
-    """A snapshot of the live build, for one request."""
-
-    runtime: Runtime
-    principal: Principal
 
     async def fold[Row](self, projection: Projection[Row], stream: str, response: Response) -> Row | None:
         """One record, folded from its own stream, so never behind; its version becomes the ETag."""

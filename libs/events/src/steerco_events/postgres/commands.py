@@ -12,20 +12,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from steerco_events.clock import Clock
 from steerco_events.decider import Refusal
+from steerco_events.postgres.statements import Statement, Transaction
 
 KEPT = timedelta(days=30)
 FORGET_EVERY_SECONDS = 3600.0
 
-_FIND = text(
+_FIND = Statement(
     "SELECT c.actor, c.operation, c.key, c.body_hash, c.answer FROM log.commands c"
     " JOIN unnest(CAST(:actors AS uuid[]), CAST(:operations AS text[]), CAST(:keys AS text[]))"
     " AS k (actor, operation, key) USING (actor, operation, key)"
 )
-_REMEMBER = text(
+_REMEMBER = Statement(
     "INSERT INTO log.commands (actor, operation, key, body_hash, answer, accepted_at)"
     " SELECT * FROM unnest(CAST(:actors AS uuid[]), CAST(:operations AS text[]), CAST(:keys AS text[]),"
     " CAST(:hashes AS bytea[]), CAST(:answers AS bytea[]), CAST(:at AS timestamptz[]))"
-    " ON CONFLICT (actor, operation, key) DO NOTHING"
+    " ON CONFLICT (actor, operation, key) DO NOTHING RETURNING 1"
 )
 _FORGET = text("DELETE FROM log.commands WHERE accepted_at < :before")
 
@@ -69,15 +70,15 @@ class Remembered:
         return self.answer
 
 
-async def find(tx: AsyncConnection, keys: Sequence[CommandKey]) -> Mapping[tuple[UUID, str, str], Remembered]:
+async def find(tx: Transaction, keys: Sequence[CommandKey]) -> Mapping[tuple[UUID, str, str], Remembered]:
     """Those of the commands that were accepted, by their identities."""
     if not keys:
         return {}
-    rows = await tx.execute(_FIND, _columns(keys))
-    return {(row.actor, row.operation, row.key): Remembered(row.body_hash, row.answer) for row in rows}
+    rows = await _FIND.rows(tx, _columns(keys))
+    return {(actor, operation, key): Remembered(body_hash, answer) for actor, operation, key, body_hash, answer in rows}
 
 
-async def remember(tx: AsyncConnection, accepted: Sequence[tuple[CommandKey, bytes]], at: datetime) -> None:
+async def remember(tx: Transaction, accepted: Sequence[tuple[CommandKey, bytes]], at: datetime) -> None:
     """Keep the answers; a twin of one waits until we end.
 
     Raises `TwinAccepted` when one was faster: the caller rolls back, and finds its answer.
@@ -91,7 +92,7 @@ async def remember(tx: AsyncConnection, accepted: Sequence[tuple[CommandKey, byt
         "answers": [answer for _, answer in accepted],
         "at": [at] * len(keys),
     }
-    if (await tx.execute(_REMEMBER, values)).rowcount != len(keys):
+    if len(await _REMEMBER.rows(tx, values)) != len(keys):
         raise TwinAccepted
 
 

@@ -9,7 +9,7 @@ from steerco_events.envelope import Recorded
 from steerco_events.projections.model import Projection
 from steerco_events.registry import Payload
 from steerco_service.call import Call
-from steerco_service.reading import Lookup
+from steerco_service.lookups import Finder
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +81,6 @@ async def project_concerned(call: Call, project_id: UUID) -> ProjectSeen | None:
     return seen
 
 
-async def project_seen(lookup: Lookup, project_id: UUID) -> ProjectSeen | None:
+async def project_seen(finder: Finder, project_id: UUID) -> ProjectSeen | None:
     """The project as the service knows it; `None` if it does not."""
-    return await lookup.one(projects_seen, str(project_id))
+    return await finder.one(projects_seen, str(project_id))

@@ -6,7 +6,7 @@ from uuid import UUID
 from steerco_events.contracts import portfolio
 from steerco_events.envelope import Recorded
 from steerco_events.projections.model import Projection
-from steerco_service.reading import Lookup
+from steerco_service.lookups import Finder
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,6 @@ def evolve_unit(row: UnitSeen | None, event: Recorded) -> UnitSeen | None:
 units_seen = Projection("units_seen", UnitSeen, unit_key, evolve_unit)
 
 
-async def unit_seen(lookup: Lookup, unit_id: UUID) -> UnitSeen | None:
+async def unit_seen(finder: Finder, unit_id: UUID) -> UnitSeen | None:
     """The unit as the service knows it; `None` if it does not."""
-    return await lookup.one(units_seen, str(unit_id))
+    return await finder.one(units_seen, str(unit_id))
