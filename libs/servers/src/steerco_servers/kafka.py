@@ -7,9 +7,9 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from uuid import uuid4
 
 from steerco_servers.child import Child, ServerFailed, ServerMissing, clean_environment, free_port, start_child
@@ -25,7 +25,6 @@ _OPTIONS = {
     "node.id": "1",
     "process.roles": "broker,controller",
     "controller.listener.names": "CONTROLLER",
-    "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
     "auto.create.topics.enable": "false",
     "offsets.topic.replication.factor": "1",
     "offsets.topic.num.partitions": "1",
@@ -89,11 +88,14 @@ async def start_kafka(
     data_dir: Path,
     *,
     port: int | None = None,
+    detours: Mapping[int, int] = MappingProxyType({}),
     progress: Callable[[str], None] = _quiet,
     within: float = 60.0,
 ) -> KafkaServer:
     """Start the broker of that data directory on 127.0.0.1, a free port unless one is given. Ready on return.
 
+    `detours` are more ports that it listens on, each with the port of a proxy before it: whoever comes by one is told
+    to come back by its proxy.
     The first start on a machine fetches the jars, up to 10 minutes; `within`, in seconds, bounds the broker's
     own start. Topics are never made by themselves; all data stays until it is removed.
     Must be called on the main thread. Raises ServerMissing (Java 17+, Maven) or ServerFailed, in one line, and
@@ -110,7 +112,7 @@ async def start_kafka(
         for attempts_left in (2, 1, 0) if port is None else (0,):
             number = port or free_port()
             try:
-                child = await _start(lock.directory, java, jars, number, within)
+                child = await _start(lock.directory, java, jars, number, detours, within)
             except ServerFailed as failure:
                 if attempts_left and "Address already in use" in str(failure):
                     continue
@@ -138,8 +140,8 @@ async def remove_kafka(data_dir: Path) -> None:
         lock.release()
 
 
-async def _start(data_dir: Path, java: Path, jars: Path, port: int, within: float) -> Child:
-    _write_properties(data_dir, port)
+async def _start(data_dir: Path, java: Path, jars: Path, port: int, detours: Mapping[int, int], within: float) -> Child:
+    _write_properties(data_dir, port, detours)
     log = data_dir / "kafka.log"
     if log.exists():
         log.replace(data_dir / "kafka.log.1")
@@ -172,7 +174,7 @@ async def _format(data_dir: Path, java: Path, jars: Path, progress: Callable[[st
         return
     progress("making the Kafka log")
     shutil.rmtree(data_dir / "log", ignore_errors=True)
-    _write_properties(data_dir, free_port())
+    _write_properties(data_dir, free_port(), {})
     # A leading dash would be read as an option.
     identity = "k" + base64.urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")[1:]
     arguments = ("kafka.tools.StorageTool", "format", "--standalone", "-t", identity, "-c")
@@ -209,20 +211,27 @@ def _java(name: str, data_dir: Path, java: Path, jars: Path, *arguments: str) ->
     )
 
 
-def _write_properties(data_dir: Path, port: int) -> None:
+def _write_properties(data_dir: Path, port: int, detours: Mapping[int, int]) -> None:
     controller = free_port()
     if "," in str(data_dir):
         raise ServerFailed(f"Kafka cannot keep its log in {data_dir}: the path has a comma")
-    listeners = f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}"
+    listens = {"PLAINTEXT": port, "CONTROLLER": controller} | {f"DETOUR{each}": each for each in detours}
+    advertised = listens | {f"DETOUR{each}": proxy for each, proxy in detours.items()}
     options = {
         **_OPTIONS,
-        "listeners": listeners,
-        "advertised.listeners": listeners,
+        "listener.security.protocol.map": ",".join(f"{name}:PLAINTEXT" for name in listens),
+        "inter.broker.listener.name": "PLAINTEXT",
+        "listeners": _listeners(listens),
+        "advertised.listeners": _listeners(advertised),
         "controller.quorum.bootstrap.servers": f"127.0.0.1:{controller}",
         "log.dirs": str(data_dir / "log"),
     }
     lines = [f"{name}={_escaped(value)}\n" for name, value in options.items()]
     (data_dir / "server.properties").write_text("".join(lines), encoding="ascii")
+
+
+def _listeners(ports: Mapping[str, int]) -> str:
+    return ",".join(f"{name}://127.0.0.1:{port}" for name, port in ports.items())
 
 
 def _escaped(value: str) -> str:
