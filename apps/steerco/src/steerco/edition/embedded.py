@@ -28,6 +28,8 @@ from steerco_service.identity import Authenticator, Issuer, Principal
 from steerco_service.traces import install_tracing
 
 TOKEN_LASTS = timedelta(days=365)
+LONG_AGO = timedelta(days=3 * 366)
+"""Longer than the example's history is."""
 
 type Progress = Callable[[str], None]
 """Is told each step as it begins."""
@@ -81,6 +83,11 @@ async def edition(
         issuer = kept_issuer(directory)
         install_tracing("steerco")
         clock = SwitchableClock(SystemClock())
+        past = ShiftedClock(SystemClock())
+        if kept is None and content == "example":
+            # Before all that is told: a quiet log's watermark follows the clock, and nothing is sealed behind it.
+            past.set(SystemClock().now() - LONG_AGO)
+            clock.follow(past)
         progress("preparing databases and roles")
         host = await _host(server, directory, clock, issuer)
         await host.migrate(lambda name: progress(f"migrating {name}"))
@@ -90,7 +97,8 @@ async def edition(
             await host.settled()
             started = Edition(host, parent_app(apps), apps, issuer)
             if kept is None:
-                await _fill(started, directory, content, clock, progress)
+                await _fill(started, directory, content, past, progress)
+                clock.follow(SystemClock())
             yield started
     finally:
         await server.stop()
@@ -118,18 +126,15 @@ async def _fill(
     started: Edition,
     directory: DataDirectory,
     content: Literal["empty", "example"],
-    clock: SwitchableClock,
+    past: ShiftedClock,
     progress: Progress,
 ) -> None:
     if content == "empty":
         directory.mark("empty")
         return
     directory.mark("seeding")
-    past = ShiftedClock(SystemClock())
-    clock.follow(past)
     today = SystemClock().now().date()
     await tell(started.apps, started.issuer, past, started.host.settled, today, progress)
-    clock.follow(SystemClock())
     directory.mark("example")
 
 
