@@ -3,13 +3,16 @@
 import json
 import signal
 import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from steerco.edition.directory import Content, DataDirectory
-from tests.editions.running import RunningEdition, free_port, running_edition, steerco, without_instants
+from tests.editions.running import RunningEdition, free_port, remove, running_edition, start, steerco, without_instants
 
 ROOT = Path(__file__).parents[2]
 REGISTER = [
@@ -26,6 +29,21 @@ def shown(edition: RunningEdition, scope: str) -> Any:
     return without_instants(answer)
 
 
+@contextmanager
+def moved(edition: RunningEdition) -> Iterator[RunningEdition]:
+    """An edition of one process that goes on from the logs of another."""
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        edition.steerco("log", "export", str(home / "export"))
+        edition.steerco("log", "import", str(home / "export"), "--data-dir", str(home / "data"))
+        try:
+            started = start(home / "data")
+            yield started
+            started.stop()
+        finally:
+            remove(home)
+
+
 @pytest.mark.kafka
 def test_the_same_import_gives_the_same_answers_in_both_editions() -> None:
     with (
@@ -40,6 +58,10 @@ def test_the_same_import_gives_the_same_answers_in_both_editions() -> None:
             assert shown(distributed, scope) == shown(embedded, scope)
         again = distributed.steerco(*REGISTER)
         assert "0 changes" in again
+        assert distributed.steerco("verify").count("✓") == 5
+        assert distributed.steerco("log", "republish", "portfolio").startswith("portfolio: published again")
+        with moved(distributed) as one_process:
+            assert shown(one_process, "enterprise") == shown(distributed, "enterprise")
         distributed.stop(signal.SIGTERM)
         assert distributed.process.returncode == 0
         assert distributed.said.rstrip().endswith("stopped; the data stays")

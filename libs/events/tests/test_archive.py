@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from steerco_events.archive.hashing import event_hash, seal_hash
-from steerco_events.archive.lines import ArchiveMalformed, Beginning, Line, Seal, Signed, decoded, encoded
+from steerco_events.archive.lines import ArchiveMalformed, Beginning, End, Line, Seal, Signed, decoded, encoded
 from steerco_events.archive.taking import CannotTakeOver, take_over
 from steerco_events.archive.verifying import Altered, Verifier, verify
 from steerco_events.archive.writing import WHOLE, ReactionNamed, Slice, archive
@@ -226,7 +226,7 @@ async def test_a_log_whose_end_was_cut_off_is_shorter_than_its_last_signed_head(
     lines = await told(log)
     kept = [line.head for line in lines if isinstance(line, Signed)]
     last = next(n for n, line in enumerate(lines) if isinstance(line, Seal) and line.last == 9)
-    end = msgspec.structs.replace(lines[-1], position=6)
+    (end,) = (msgspec.structs.replace(line, position=6) for line in lines if isinstance(line, End))
     with pytest.raises(Altered, match="ends at 6, but its head at 9 was signed"):
         verify([*lines[:last], end], [STAMP], kept)
 

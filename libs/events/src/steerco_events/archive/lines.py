@@ -81,7 +81,9 @@ class End(msgspec.Struct, frozen=True, tag_field="archive", tag="end"):
 
 type Line = Beginning | Seal | Signed | End | Recorded
 
-_FRAME = msgspec.json.Decoder(Beginning | Seal | Signed | End)
+type _Frame = Beginning | Seal | Signed | End
+
+_FRAME: msgspec.json.Decoder[_Frame] = msgspec.json.Decoder(Beginning | Seal | Signed | End)
 
 
 class _Event(msgspec.Struct):

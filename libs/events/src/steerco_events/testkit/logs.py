@@ -11,14 +11,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import NullPool
 
 from steerco_events.clock import Clock, SystemClock
+from steerco_events.consuming import Consumers
 from steerco_events.decider import Decider
 from steerco_events.envelope import Actor, Context, Recorded
 from steerco_events.handling import Handled, handle, in_transaction
 from steerco_events.ids import derived_id, new_id
-from steerco_events.ports import Cursor, EventFeed
+from steerco_events.ports import WHOLE, Cursor, EventFeed, Shard
 from steerco_events.positions import Token
 from steerco_events.postgres.feed import StoreFeed
 from steerco_events.postgres.lease import Lease
+from steerco_events.postgres.lease_keeper import LeaseKeeper
 from steerco_events.postgres.schema import REVISIONS, log_statements
 from steerco_events.postgres.sealer import Sealer
 from steerco_events.postgres.store import EventStore, Write
@@ -121,9 +123,13 @@ class Log:
         async with running(Sealing(self.sealer, self.appended, self.sealed).run):
             yield
 
-    def feed(self) -> StoreFeed:
+    def feed(self, shard: Shard = WHOLE) -> StoreFeed:
         """A feed, by the role that sees sealed events only."""
-        return StoreFeed(self.service, self.reader, self.registry, self.sealed)
+        return StoreFeed(self.service, self.reader, self.registry, self.sealed, shard)
+
+    def consumers(self, leases: LeaseKeeper | None = None, **more: int) -> Consumers:
+        """What the consumers of one process over the log's database share."""
+        return Consumers(self.engine, leases or LeaseKeeper(self.engine), self.clock, Signal(), **more)
 
 
 @asynccontextmanager
