@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from steerco_events.ids import new_id
 from steerco_events.postgres.faults import DATABASE_FAULTS
 
-LET_GO_SECONDS = 1.0
+LET_GO_SECONDS = 3.0
 
 _ACQUIRE = text(
     "INSERT INTO log.leases AS l (name, holder, epoch, expires_at)"
@@ -26,7 +26,8 @@ _HOLD = text(
     " AND expires_at > clock_timestamp() FOR SHARE"
 )
 _RELEASE = text(
-    "UPDATE log.leases SET expires_at = clock_timestamp() WHERE name = :name AND holder = :holder AND epoch = :epoch"
+    "UPDATE log.leases SET expires_at = clock_timestamp() WHERE name = :name AND holder = :holder"
+    " AND expires_at > clock_timestamp()"
 )
 
 
@@ -60,13 +61,13 @@ class Lease:
 
     async def release(self, tx: AsyncConnection) -> None:
         """Let a successor begin at once; its epoch is the next one."""
-        await tx.execute(_RELEASE, {"name": self.name, "holder": self._holder, "epoch": self.epoch})
+        await tx.execute(_RELEASE, {"name": self.name, "holder": self._holder})
 
 
 async def let_go(engine: AsyncEngine, *leases: Lease) -> None:
     """Release leases on the way out, also when cancelled meanwhile.
 
-    If the database can't be told within a second, they run out by themselves.
+    If the database can't be told within three seconds, they run out by themselves.
     """
 
     async def told() -> None:

@@ -144,8 +144,8 @@ class LeaseKeeper:
                         await self._claimed.wait()
                         await asyncio.sleep(GATHER_SECONDS)
         except asyncio.CancelledError:
-            held = [claim.lease for claim in self._claims.values() if claim.is_held]
-            await let_go(self._engine, self._presence, *held)
+            # All of them: one may be ours in the database already, though we were cut off before we learned it.
+            await let_go(self._engine, self._presence, *(claim.lease for claim in self._claims.values()))
             raise
 
     async def _sweep(self) -> None:
@@ -192,9 +192,10 @@ class LeaseKeeper:
 
     async def _release_what_was_left(self) -> None:
         left = {name: claim for name, claim in self._claims.items() if claim.is_left}
-        for name in left:
-            del self._claims[name]
         await self._release([claim for claim in left.values() if claim.is_held])
+        for name, claim in left.items():
+            if self._claims.get(name) is claim:
+                del self._claims[name]
 
     async def _release(self, claims: Sequence[Claim]) -> None:
         if claims:

@@ -106,13 +106,13 @@ def table_name(view: View, projection: Projection[Any], build: int) -> str:
 
 def view_table(view: View, projection: Projection[Any], build: int) -> Table:
     """The table of one build of a projection."""
-    key = (table_name(view, projection, build), projection.row)
+    key = (table_name(view, projection, build), projection.row, tuple(map(tuple, projection.indexes)))
     if key not in _tables:
         _tables[key] = _table(key[0], projection)
     return _tables[key]
 
 
-_tables: dict[tuple[str, type[Any]], Table] = {}
+_tables: dict[tuple[str, type[Any], tuple[tuple[str, ...], ...]], Table] = {}
 
 
 def _table(name: str, projection: Projection[Any]) -> Table:
