@@ -1,6 +1,9 @@
 # `make` prints this list; `make check` is exactly what CI runs.
 
 PORT ?= 8080
+ROUNDS ?= 100
+SEED ?= 1
+MINUTES ?= 45
 PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
@@ -15,7 +18,7 @@ COMMA := ,
 export UV_PYTHON_DOWNLOADS ?= automatic
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run run-distributed test check docs fmt lint types architecture contracts members lock clean
+.PHONY: help setup run run-distributed test check docs fmt lint types architecture contracts members lock clean faults bench
 
 ##@ Use
 help: ## Print this list
@@ -44,7 +47,7 @@ fmt: setup ## Format, and mend what lint can mend
 	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --quiet --fix .
 
 lock: $(UV) ## Write requirements.lock anew: every version pinned by hash, no address
-	@python=$$($(FIND_PYTHON)) && $(UV) pip compile $(MANIFESTS) --group pyproject.toml:dev --universal \
+	@python=$$($(FIND_PYTHON)) && $(UV) pip compile $(MANIFESTS) --group pyproject.toml:dev --group pyproject.toml:bench --universal \
 		--python "$$python" --python-version 3.12 --generate-hashes --no-annotate --no-header --quiet \
 		$(addprefix --no-emit-package ,$(NAMES)) --output-file requirements.lock
 
@@ -79,3 +82,11 @@ members: setup ## Each member by itself: what it imports but does not declare fa
 test: setup ## Every test, against a real PostgreSQL and a real Kafka
 	@$(BIN)/python -m steerco_servers.needs
 	@$(BIN)/pytest -q --numprocesses 3 --dist loadfile
+
+faults: setup ## Break everything under load, again and again: nothing lost, doubled or out of order (ROUNDS=100 SEED=1)
+	@$(BIN)/python -m steerco_servers.needs
+	@$(BIN)/python -m tests.faults --rounds $(ROUNDS) --seed $(SEED) --minutes $(MINUTES)
+
+bench: setup ## Measure against what else there is: ratios, in a table and in build/bench.json (ONLY=appending)
+	@$(BIN)/python -m steerco_servers.needs
+	@$(BIN)/python -m tests.bench $(ONLY)

@@ -1,9 +1,11 @@
 """Durable appends: group commit against one bare INSERT per commit, and against the library `eventsourcing`."""
 
 import asyncio
+import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -14,8 +16,9 @@ from steerco_events.clock import Clock
 from steerco_events.envelope import Actor, Context
 from steerco_events.handling import Handled, Handling
 from steerco_events.ids import derived_id, new_id
-from steerco_events.postgres.wakeups import asyncpg_dsn
-from steerco_events.testkit.logs import Log, fresh_log
+from steerco_events.postgres.wakeups import APPENDED, announce, asyncpg_dsn
+from steerco_events.testkit.logs import Log, fresh_log, running
+from tests.bench.children import child
 from tests.bench.entries import BENCH, ENTRIES_PER_LEDGER, PostEntry, entry, ledger
 from tests.bench.eventsourced import append_rate, open_ledgers
 from tests.bench.figures import Figure, Servers, paired
@@ -40,14 +43,14 @@ async def rate(caller: Callable[[int, float], Awaitable[int]]) -> float:
 
 
 class Ours:
-    """Commands through the group commit of one process, sealed in the background."""
+    """Commands through the group commit of one process; it wakes the sealer, which is another."""
 
     def __init__(self, log: Log) -> None:
         self._log = log
         self._batcher = Batcher(log.engine, log.store, log.appended)
 
     async def __call__(self) -> float:
-        async with self._log.sealing():
+        async with running(lambda: announce(self._log.engine, APPENDED, self._log.appended)):
             return await rate(self._caller)
 
     async def _caller(self, _: int, until: float) -> int:
@@ -116,6 +119,8 @@ async def measure(servers: Servers) -> Sequence[Figure]:
         for connection in connections:
             stack.push_async_callback(connection.close)
         await connections[0].execute(_RAW_TABLE)
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="steerco-bench-")))
+        await stack.enter_async_context(child("sealer", directory, "tests.bench.sealer", BENCH_URL=log.urls.app_url))
         ours = Ours(log)
         raw = await paired(ours, RawInsert(connections, log))
         ledgers = open_ledgers(log.urls.owner_url, CALLERS)

@@ -28,7 +28,7 @@ class Fault:
         async with scene.load.running(scene.number):
             await asyncio.sleep(scene.random.uniform(0.3, 1.2))
             await self.strike(scene)
-            await asyncio.sleep(self.lasts * scene.random.uniform(0.7, 1.3))
+            await asyncio.sleep(self.lasts * scene.random.uniform(1.0, 1.3))
             await self.heal(scene)
             await asyncio.sleep(0.7)
 
