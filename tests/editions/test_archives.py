@@ -98,7 +98,7 @@ def test_another_edition_goes_on_from_an_export_with_the_same_answers(
         try:
             for question in (
                 ("show", "portfolio", "--scope", "enterprise", "--by", "month", "--over", "--format", "json"),
-                ("story", "SUP-01", "--format", "json"),
+                ("story", "SUP-01", "--json"),
             ):
                 answers = [json.loads(each.steerco(*question)) for each in (example, other)]
                 assert without_instants(answers[0]) == without_instants(answers[1])

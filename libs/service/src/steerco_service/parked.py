@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from steerco_events.postgres.parking import Ask, ParkedEvent, ParkedStream, Parking, parked_by
+from steerco_events.projections.builds import Build
 from steerco_service.asking import Asker, runtime_of
 from steerco_service.bodies import Body, Name, one_line
 from steerco_service.problems import Problem
@@ -82,10 +83,8 @@ class Skip(Body):
 
 async def consumers_of(connection: AsyncConnection, runtime: Runtime) -> Sequence[str]:
     """The names of the service's consumers: its builds that are read or being made, and its reactions."""
-    builds = [
-        *await runtime.builds.in_state(connection, "live"),
-        *await runtime.builds.in_state(connection, "building"),
-    ]
+    used = [each.build for each in await runtime.builds.standings(connection) if each.state in ("live", "building")]
+    builds = [Build(runtime.service.view, number) for number in used]
     return [*(build.checkpoints.consumer for build in builds), *(each.name for each in runtime.service.reactions)]
 
 

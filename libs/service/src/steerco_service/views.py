@@ -1,6 +1,7 @@
 """The service's view as operations see it: its builds, and making it anew from the first event."""
 
 from datetime import datetime, timedelta
+from operator import attrgetter
 
 from fastapi import Request
 from pydantic import BaseModel, Field
@@ -97,9 +98,11 @@ def _checked(runtime: Runtime, view: str) -> None:
         )
 
 
-async def _states(connection: AsyncConnection, runtime: Runtime, *states: str) -> list[BuildState]:
-    standings = await runtime.builds.standings(connection)
-    return [await _state(connection, runtime, each) for state in states for each in standings if each.state == state]
+async def _being_made(tx: AsyncConnection, runtime: Runtime) -> BuildState:
+    (state,) = [
+        await _state(tx, runtime, each) for each in await runtime.builds.standings(tx) if each.state == "building"
+    ]
+    return state
 
 
 @routes.get("/views/{view}", summary="The builds of a view and how far they have come")
@@ -108,10 +111,12 @@ async def view_state(view: str, request: Request, _: Asker) -> ViewState:
     runtime = runtime_of(request)
     _checked(runtime, view)
     async with runtime.engine.connect() as connection:
-        builds = await _states(connection, runtime, "live", "building")
-        retired = await runtime.builds.in_state(connection, "retired")
-        kept = [each for each in await _states(connection, runtime, "retired") if each.build == retired[0].number]
-    return ViewState(view=view, version=runtime.service.view.version, builds=builds, kept=next(iter(kept), None))
+        standings = await runtime.builds.standings(connection)
+        in_use = [each for state in ("live", "building") for each in standings if each.state == state]
+        builds = [await _state(connection, runtime, each) for each in in_use]
+        retired = sorted((each for each in standings if each.state == "retired"), key=attrgetter("retired_at", "build"))
+        kept = await _state(connection, runtime, retired[-1]) if retired else None
+    return ViewState(view=view, version=runtime.service.view.version, builds=builds, kept=kept)
 
 
 @routes.post("/views/{view}/rebuild", summary="Build a view anew, from the first event", status_code=202)
@@ -121,7 +126,7 @@ async def rebuild_view(view: str, request: Request, _: Asker) -> BuildState:
     _checked(runtime, view)
     async with runtime.engine.begin() as tx:
         await runtime.builds.begin(tx, runtime.clock.now())
-        (state,) = await _states(tx, runtime, "building")
+        state = await _being_made(tx, runtime)
     runtime.signals.rebuild_requested.notify()
     return state
 
@@ -143,7 +148,7 @@ async def accept_parked(view: str, request: Request, _: Asker) -> BuildState:
     _checked(runtime, view)
     async with runtime.engine.begin() as tx:
         await runtime.builds.accept_parked(tx)
-        (state,) = await _states(tx, runtime, "building")
+        state = await _being_made(tx, runtime)
     runtime.signals.rebuild_requested.notify()
     return state
 
@@ -155,6 +160,6 @@ async def roll_back_view(view: str, request: Request, _: Asker) -> BuildState:
     _checked(runtime, view)
     async with runtime.engine.begin() as tx:
         await runtime.builds.roll_back(tx, runtime.clock.now())
-        (state,) = await _states(tx, runtime, "building")
+        state = await _being_made(tx, runtime)
     runtime.signals.rebuild_requested.notify()
     return state
