@@ -22,7 +22,7 @@ from steerco_events.ids import derived_id
 from steerco_events.kafka.publisher import KafkaPublisher
 from steerco_events.kafka.topics import create_topics
 from steerco_events.positions import START, Head
-from steerco_servers.child import Child, clean_environment, free_port, start_child
+from steerco_servers.child import Child, clean_environment, free_port, runs, start_child
 from steerco_servers.kafka import remove_kafka
 from steerco_servers.postgres import ServiceDatabase, provision, remove_cluster
 from steerco_service.identity import Issuer, Principal
@@ -39,7 +39,7 @@ QUIET = ("finance", "risk", "training")
 """The services whose logs are there and empty, because the register reads them."""
 
 RUNNING = (*LOGS, "reporting")
-LEASE_SECONDS = 10.0
+LEASE_SECONDS = 5.0
 START_SECONDS = 60.0
 STOP_STEPS = ((signal.SIGCONT, 0.0), (signal.SIGTERM, 10.0))
 OFFICER = Principal(Actor(derived_id("person", "faults"), "PMO officer"), "tests of faults")
@@ -182,8 +182,15 @@ class Cluster:
 
 @asynccontextmanager
 async def running_cluster(keep: Path | None = None) -> AsyncIterator[Cluster]:
-    """A cluster in a new directory, removed at the end; after a failure its logs are put into `keep`."""
-    directory = Path(tempfile.mkdtemp(prefix="steerco-faults-"))
+    """A cluster in a new directory, removed at the end; after a failure its logs are put into `keep`.
+
+    What a killed run left is removed first.
+    """
+    home = Path(tempfile.gettempdir()).resolve()
+    for left in home.glob("steerco-faults-*-*"):
+        if not runs(int(left.name.split("-")[2])):
+            await _remove(left)
+    directory = Path(tempfile.mkdtemp(prefix=f"steerco-faults-{os.getpid()}-", dir=home))
     cluster = Cluster(directory)
     try:
         async with AsyncExitStack() as stack:
@@ -197,7 +204,11 @@ async def running_cluster(keep: Path | None = None) -> AsyncIterator[Cluster]:
             cluster.keep_logs(keep)
         raise
     finally:
-        await remove_cluster(directory / "stores")
-        await remove_cluster(directory / "views")
-        await remove_kafka(directory / "kafka")
-        shutil.rmtree(directory, ignore_errors=True)
+        await _remove(directory)
+
+
+async def _remove(directory: Path) -> None:
+    await remove_cluster(directory / "stores")
+    await remove_cluster(directory / "views")
+    await remove_kafka(directory / "kafka")
+    shutil.rmtree(directory, ignore_errors=True)

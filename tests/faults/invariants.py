@@ -20,7 +20,7 @@ from steerco_events.testkit.soundness import unsound
 from tests.faults.cluster import LOGS, RUNNING, Cluster
 from tests.faults.load import Load
 from tests.faults.operating import rebuild
-from tests.faults.scene import Scene
+from tests.faults.scene import NotWhole, Scene
 from tests.faults.topic import Topic
 
 SETTLE_SECONDS = 120.0
@@ -39,10 +39,6 @@ _CHARTERED = text(
     "SELECT stream, count(*) AS times FROM log.events WHERE type IN"
     " ('steerco.portfolio.project-chartered', 'steerco.portfolio.project-charter-refused') GROUP BY stream"
 )
-
-
-class NotWhole(Exception):
-    """The cluster did not come to rest; the text says what is missing."""
 
 
 async def settled(cluster: Cluster) -> None:

@@ -7,6 +7,7 @@ from sqlalchemy import text
 
 from steerco.edition.services import BY_NAME
 from tests.faults.cluster import LOGS, RUNNING, Cluster
+from tests.faults.scene import NotWhole
 
 REBUILD_SECONDS = 120.0
 
@@ -21,16 +22,22 @@ async def live_build(client: httpx.AsyncClient, service: str) -> int:
 async def rebuild(cluster: Cluster, service: str) -> tuple[int, int]:
     """Have a view made from nothing, and wait until it is the one that is read; the builds before and after.
 
-    What the new build can't digest is skipped, as it was for the one before.
+    What the new build can't digest is skipped, as it was for the one before. Raises `NotWhole`.
     """
-    async with cluster.client(service, timeout=30) as client, asyncio.timeout(REBUILD_SECONDS):
+    path = f"/views/{BY_NAME[service].view.name}"
+    async with cluster.client(service, timeout=30) as client:
         before = await live_build(client, service)
-        answer = await client.post(f"/views/{BY_NAME[service].view.name}/rebuild")
+        answer = await client.post(f"{path}/rebuild")
         assert answer.status_code == 202, answer.text
         build = int(answer.json()["build"])
-        while await live_build(client, service) != build:
-            await skip_parked(cluster, service)
-            await asyncio.sleep(0.1)
+        try:
+            async with asyncio.timeout(REBUILD_SECONDS):
+                while await live_build(client, service) != build:
+                    await skip_parked(cluster, service)
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            state = (await client.get(path)).text
+            raise NotWhole(f"the rebuild of {service} did not end in {REBUILD_SECONDS:.0f} s: {state}") from None
     return before, build
 
 

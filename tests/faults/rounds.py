@@ -9,9 +9,9 @@ from random import Random
 
 from tests.faults.cluster import LOGS, RUNNING, running_cluster
 from tests.faults.faults import Fault
-from tests.faults.invariants import NotWhole, broken, settled
+from tests.faults.invariants import broken, settled
 from tests.faults.load import Load
-from tests.faults.scene import Scene
+from tests.faults.scene import NotWhole, Scene
 from tests.faults.topic import Topic
 
 
@@ -60,10 +60,10 @@ async def run_round(scene: Scene, fault: Fault) -> Round:
     load, began = scene.load, time.monotonic()
     before = {each: load.count(each) for each in ("acknowledged", "refused", "unclear")}
     repeated = sum(topic.repeated for topic in scene.topics.values())
-    await fault.run(scene)
-    healed = time.monotonic()
-    whole = healed
+    healed = whole = began
     try:
+        await fault.run(scene)
+        healed = whole = time.monotonic()
         await settled(scene.cluster)
         whole = time.monotonic()
         await fault.after(scene)

@@ -8,6 +8,10 @@ from tests.faults.load import Load
 from tests.faults.topic import Topic
 
 
+class NotWhole(Exception):
+    """The cluster did not come to rest; the text says what is missing."""
+
+
 @dataclass(slots=True)
 class Scene:
     """The cluster, its load, its topics as a plain reader has read them, and chance."""

@@ -103,7 +103,7 @@ async def state_of(log: Log, build: Build) -> str:
 
 
 @pytest.mark.parametrize(
-    ("chunk", "read", "kept_rows"), [(1, 1, 1), (3, 2, 1), (5, 3, 100), (20, 7, 2), (8000, 2000, 8000)]
+    ("chunk", "read", "kept_rows"), [(1, 1, 1), (3, 2, 1), (5, 3, 100), (20, 7, 2), (6000, 2000, 6000)]
 )
 async def test_chunks_of_any_size_give_the_rows_of_a_build_that_followed_the_log(
     log: Log, chunk: int, read: int, kept_rows: int

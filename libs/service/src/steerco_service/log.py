@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from steerco_events.archive.lines import Line, encoded
 from steerco_events.archive.writing import NotSealed, ReactionNamed, Slice, archive
 from steerco_events.postgres.checkpoints import Checkpoints
-from steerco_events.postgres.sealer import open_generation
+from steerco_events.postgres.sealer import SERVER, open_generation
 from steerco_events.reactions import Reaction
 from steerco_events.relay import CONSUMER
 from steerco_service.asking import Asker, runtime_of
@@ -31,7 +31,6 @@ _STATE = text(
     " EXISTS (SELECT 1 FROM log.leases WHERE name = 'relay') AS has_relay"
     " FROM log.sealed_head h, log.positions s"
 )
-_SERVER = text("SELECT s.system_identifier, c.timeline_id FROM pg_control_system() s, pg_control_checkpoint() c")
 _HOLD_HEAD = text("SELECT position FROM log.head FOR UPDATE")
 
 
@@ -149,7 +148,7 @@ async def restored(request: Request, _: Asker) -> LogState:
     async with runtime.engine.begin() as tx:
         position = (await tx.execute(_HOLD_HEAD)).scalar_one()
         state = await _state(tx, runtime)
-        server = (await tx.execute(_SERVER)).one()
+        server = (await tx.execute(SERVER)).one()
         await open_generation(tx, len(state.generations) + 1, position, server)
         return await _state(tx, runtime)
 

@@ -66,6 +66,7 @@ class Process:
             signals=self._signals,
             open_feed=self._open_feed,
             signing=_signing(settings),
+            lasts=timedelta(seconds=settings.lease_seconds),
             shards=settings.shards,
             parked_limit=settings.parked_limit,
             keeping=Keeping(kept_for=timedelta(days=settings.keep_builds_days)),
@@ -120,7 +121,7 @@ class Process:
         if self._service.owns_log:
             publisher = KafkaPublisher(self._service.name, self._settings.kafka, self._settings.kafka_replication)
             feed = OutgoingFeed(self._service.name, self.runtime.engine, self._registry, signals.sealed)
-            relay = Relay(self.runtime.engine, feed, publisher)
+            relay = Relay(self.runtime.engine, feed, publisher, self.runtime.lasts)
             found.append((f"{self._service.name} relay", relay.run))
             wake_api = partial(announce, self.runtime.engine, SEALED, signals.sealed, COALESCE_SEALED_SECONDS)
             found.append(("wake the API", wake_api))

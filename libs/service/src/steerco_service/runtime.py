@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Protocol
 
 from fastapi import APIRouter
@@ -11,7 +12,7 @@ from steerco_events.batching import Batcher
 from steerco_events.clock import Clock
 from steerco_events.consuming import PARKED_LIMIT, Consumers
 from steerco_events.ports import WHOLE, EventFeed, Shard
-from steerco_events.postgres.lease_keeper import LeaseKeeper
+from steerco_events.postgres.lease_keeper import LASTS, LeaseKeeper
 from steerco_events.postgres.store import EventStore
 from steerco_events.projections.builds import Builds
 from steerco_events.projections.keeping import KEEPING, Keeping
@@ -61,8 +62,8 @@ class OpenLog(Protocol):
 class Runtime:
     """A service together with the resources of its process.
 
-    Each of its consumers works in `shards` parts, and has at most `parked_limit` streams parked. Builds of its view
-    that are read no more are kept as `keeping` says.
+    Its leases last for `lasts`. Each of its consumers works in `shards` parts, and has at most `parked_limit` streams
+    parked. Builds of its view that are read no more are kept as `keeping` says.
     """
 
     service: Service
@@ -73,6 +74,7 @@ class Runtime:
     signals: Signals
     open_feed: OpenLog
     signing: Signing | None = None
+    lasts: timedelta = LASTS
     shards: int = 1
     parked_limit: int = PARKED_LIMIT
     keeping: Keeping = KEEPING
@@ -83,7 +85,7 @@ class Runtime:
     def __post_init__(self) -> None:
         object.__setattr__(self, "batcher", Batcher(self.engine, self.store, self.signals.appended))
         object.__setattr__(self, "lookups", Lookups(self.engine, self.builds))
-        object.__setattr__(self, "leases", LeaseKeeper(self.engine))
+        object.__setattr__(self, "leases", LeaseKeeper(self.engine, self.lasts))
 
     @property
     def store(self) -> EventStore:

@@ -56,13 +56,18 @@ def _sealing(runtime: Runtime) -> Sealing:
     signing, signals = runtime.signing, runtime.signals
     file = signing.file(runtime.service.name) if signing else None
     signer = HeadSigner(runtime.engine, runtime.service.name, signing.key, file) if signing else None
-    sealer = Sealer(runtime.engine, runtime.clock, Lease("sealer"), file.last if file else lambda: None)
-    return Sealing(sealer, signals.appended, signals.sealed, signer=signer)
+    sealer = Sealer(runtime.engine, runtime.clock, Lease("sealer", runtime.lasts), file.last if file else lambda: None)
+    return Sealing(sealer, signals.appended, signals.sealed, runtime.lasts, signer)
 
 
 def _timers(runtime: Runtime) -> TimerRunner:
     return TimerRunner(
-        runtime.timetable, runtime.engine, runtime.store, runtime.clock, runtime.signals.appended, Lease("timers")
+        runtime.timetable,
+        runtime.engine,
+        runtime.store,
+        runtime.clock,
+        runtime.signals.appended,
+        Lease("timers", runtime.lasts),
     )
 
 

@@ -40,10 +40,15 @@ _UNSEALED = text(
     "SELECT xmin::text::bigint AS append, partition, min(position) AS first, max(position) AS last, count(*) AS events"
     " FROM log.events WHERE position > :sealed GROUP BY xmin::text::bigint, partition"
 )
+TIMELINE = "('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::integer"
+"""The timeline that is written to; `pg_control_checkpoint()` knows it only from the next checkpoint on."""
+
 _HEAD = text(
     "SELECT h.position, h.positions, h.watermark, h.hash,"
     " (SELECT max(generation) FROM log.generations) AS generation,"
-    " CASE WHEN s.is_called THEN s.last_value ELSE 0 END AS high_water FROM log.head h, log.positions s"
+    " CASE WHEN s.is_called THEN s.last_value ELSE 0 END AS high_water,"
+    " pg_postmaster_start_time() AS started_at, pg_stat_get_bgwriter_stat_reset_time() AS recovered_at,"
+    f" {TIMELINE} AS timeline_id FROM log.head h, log.positions s"
 )
 _MOVE_HEAD = text(
     "UPDATE log.head SET position = :position, positions = :positions, watermark = :watermark, hash = :hash"
@@ -56,7 +61,7 @@ _SEAL = text(
     " FROM (SELECT string_agg(log.event_hash(e), ''::bytea ORDER BY position) AS hashes"
     " FROM log.events e WHERE position BETWEEN :first AND :last) sealed RETURNING hash"
 )
-_SERVER = text("SELECT s.system_identifier, c.timeline_id FROM pg_control_system() s, pg_control_checkpoint() c")
+SERVER = text(f"SELECT system_identifier, {TIMELINE} AS timeline_id FROM pg_control_system()")
 _GENERATION = text(
     "SELECT generation, system_identifier, timeline_id FROM log.generations ORDER BY generation DESC LIMIT 1"
 )
@@ -95,6 +100,10 @@ async def _has(tx: AsyncConnection, head: Row[Any], witness: SignedHead) -> bool
 
 class Superseded(Exception):
     """Another sealer moved the head; this one must start again from what it finds."""
+
+
+class ServerChanged(Exception):
+    """The server was started again, or another took its place; what the sealer has seen of it counts no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +149,7 @@ class Sealer:
         self._witness = witness
         self._high_water = 0
         self._first_seen: dict[str, int] = {}
+        self._server: tuple[object, ...] | None = None
 
     async def start(self) -> bool:
         """Take or keep the lease and begin anew; false if another holds it. To be called again after any error.
@@ -151,7 +161,8 @@ class Sealer:
         async with self._engine.begin() as tx:
             held = await self._lease.acquire(tx)
             if held:
-                head = (await tx.execute(_HEAD)).one()
+                self._server = None
+                head = await self._head(tx)
                 await self._open_generation_if_restored(tx, head)
                 self._high_water, self._first_seen = head.position, {}
         return held
@@ -167,7 +178,7 @@ class Sealer:
         await let_go(self._engine, self._lease)
 
     async def _open_generation_if_restored(self, tx: AsyncConnection, head: Row[Any]) -> None:
-        server = (await tx.execute(_SERVER)).one()
+        server = (await tx.execute(SERVER)).one()
         last = (await tx.execute(_GENERATION)).one()
         witness = self._witness()
         is_same = (server.system_identifier, server.timeline_id) == (last.system_identifier, last.timeline_id)
@@ -178,10 +189,13 @@ class Sealer:
             await open_generation(tx, generation, head.position, server)
 
     async def scan(self) -> Sealed:
-        """One scan; at most one seal. Raises `LeaseLost` or `Superseded`, and then has changed nothing."""
+        """One scan; at most one seal.
+
+        Raises `LeaseLost`, `Superseded` or `ServerChanged`, and then has changed nothing.
+        """
         async with self._engine.begin() as tx:
             now = self._clock.now()
-            head = (await tx.execute(_HEAD)).one()
+            head = await self._head(tx)
             high_water: int = head.high_water
             if high_water == head.position:
                 self._high_water, self._first_seen = high_water, {}
@@ -198,6 +212,18 @@ class Sealer:
                 positions = advanced(tuple(head.positions), [(row.partition, row.last) for row in inside])
                 await self._move(tx, head, last, positions, sealed_at, digest)
         return Sealed(sum(row.events for row in inside), pending=last < high_water)
+
+    async def _head(self, tx: AsyncConnection) -> Row[Any]:
+        """The head of the log, on the server that the last one was read from.
+
+        That it was started again need not show in an error: the pool makes new connections when somebody else met it.
+        """
+        head = (await tx.execute(_HEAD)).one()
+        server = (head.started_at, head.recovered_at, head.timeline_id)
+        if self._server not in (None, server):
+            raise ServerChanged(f"the server was started at {head.started_at}, its timeline is {head.timeline_id}")
+        self._server = server
+        return head
 
     async def _seal(self, tx: AsyncConnection, head: Row[Any], last: int, sealed_at: datetime) -> bytes:
         values = {
@@ -220,7 +246,7 @@ class Sealer:
         """Move the watermark of a quiet log up to now: everything so far is sealed, what comes is sealed later."""
         now = self._clock.now()
         async with self._engine.begin() as tx:
-            head = (await tx.execute(_HEAD)).one()
+            head = await self._head(tx)
             if head.high_water == head.position and now > head.watermark:
                 await self._lease.hold(tx)
                 await self._move(tx, head, head.position, tuple(head.positions), now, head.hash)

@@ -24,7 +24,7 @@ from steerco_events.projections.model import Interval, Projection
 from steerco_events.projections.tables import Form
 from steerco_events.projections.writing import Changes, changes, open_rows, raw_connection, write
 
-CHUNK = 8000
+CHUNK = 6000
 """Events of one transaction."""
 
 READ = 2000
@@ -33,7 +33,7 @@ READ = 2000
 SLICE = 250
 """Events that are folded between two such looks."""
 
-KEPT_ROWS = 8000
+KEPT_ROWS = 6000
 """Current rows of one projection that are kept at hand."""
 
 PATIENCE = 0.2

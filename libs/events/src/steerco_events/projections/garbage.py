@@ -4,8 +4,9 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-RARELY = 100_000
-"""New objects between two looks at the young ones; by default there are 700, and a third of a rebuild goes there."""
+RARELY = 1_000_000
+"""New objects between two looks at the young ones: more than are at work at once. With the usual 700, a third of the
+time of a rebuild goes there."""
 
 _inside: list[tuple[int, int, int]] = []
 """The usual thresholds, once for everybody who is inside."""

@@ -11,7 +11,7 @@ from steerco_events.ports import WHOLE, OpenFeed
 from steerco_events.postgres.faults import DATABASE_FAULTS
 from steerco_events.postgres.lease import LeaseLost
 from steerco_events.projections.builds import Build, BuildGivenUp, Builds
-from steerco_events.projections.bulk import CHUNK, Source
+from steerco_events.projections.bulk import CHUNK, LOOKS, PATIENCE, Source
 from steerco_events.projections.making import Making, NotFolded
 from steerco_events.projections.model import View
 from steerco_events.projections.tables import own_index
@@ -72,7 +72,7 @@ class Rebuilding:
     async def _take_apart(self, build: Build, service: str) -> None:
         """As a consumer does that follows the log: what can't be digested is parked, the rest goes on.
 
-        It looks every row up, those of journals too.
+        It looks every row up, those of journals too. A feed that was just opened may be on its way to its first event.
         """
         for table in build.tables:
             async with self._consumers.engine.begin() as tx:
@@ -81,6 +81,12 @@ class Rebuilding:
         async with AsyncExitStack() as stack:
             feed = self._feeds[service](WHOLE)
             stack.push_async_callback(feed.close)
-            taken = 0
-            while taken < self._chunk and (took := await consumer.step(feed)):
+            taken = looks = 0
+            while taken < self._chunk:
+                took = await consumer.step(feed)
                 taken += took
+                if not took:
+                    if taken or looks == LOOKS:
+                        break
+                    looks += 1
+                    await feed.wait(PATIENCE)
