@@ -14,7 +14,7 @@ from typing import IO, Any
 import httpx
 import pytest
 
-from steerco.commands.watch import LOGS
+from steerco_events.contracts.catalog import LOGS
 from tests.editions.running import RunningEdition, running_edition, steerco
 
 ROOT = Path(__file__).parents[2]

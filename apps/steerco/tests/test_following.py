@@ -16,11 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from steerco.client import CommandFailed
-from steerco.commands.watch import LOGS
 from steerco.edition.mounting import parent_app
 from steerco.edition.services import SERVICES
 from steerco.following import Block, Blocks, Following, Question
 from steerco_events.clock import SystemClock
+from steerco_events.contracts.catalog import LOGS
 from steerco_events.contracts.risk import RiskClosed
 from steerco_events.ids import derived_id
 from steerco_servers.testing import TemporaryPostgres

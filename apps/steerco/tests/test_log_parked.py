@@ -36,6 +36,20 @@ def state(consumer: str = "risk_v1_b1", stream: str = "risk-1", **more: object) 
     } | more
 
 
+def skipped(position: int, reason: str = "sent by a test system") -> dict[str, Any]:
+    return {
+        "skipped_for": "risk_v1",
+        "service": "risk",
+        "stream": "risk-1",
+        "position": position,
+        "consumer": "risk_v1_b1",
+        "error": "ValueError: it is wrong",
+        "skipped_at": "2026-03-31T12:00:00Z",
+        "skipped_by": "0198c1de-1a2b-7c3d-8e4f-5a6b7c8d9e0f",
+        "reason": reason,
+    }
+
+
 class Services:
     """Two services that answer with what is parked; what is asked of them leads to `outcome`."""
 
@@ -43,6 +57,8 @@ class Services:
         self.parked = {f"/risk/log/parked/{each['consumer']}/risk/{each['stream']}": each for each in parked}
         self.asked: list[tuple[str, Any]] = []
         self.outcome: dict[str, Any] | None = None
+        self.skipped: list[dict[str, Any]] = []
+        self.sought: list[dict[str, str]] = []
 
     def answer(self, request: httpx.Request) -> httpx.Response:
         path = request.url.path
@@ -51,6 +67,9 @@ class Services:
         if path.endswith("/log/parked"):
             found = list(self.parked.values()) if path.startswith("/risk") else []
             return httpx.Response(200, json=found)
+        if path.endswith("/log/parked/skipped"):
+            self.sought.append(dict(request.url.params))
+            return httpx.Response(200, json=self.skipped if path.startswith("/risk") else [])
         if request.method == "POST":
             path, _, what = path.rpartition("/")
             self.asked.append((what, json.loads(request.content)))
@@ -152,6 +171,20 @@ def test_a_skip_is_for_one_consumer(run: Run) -> None:
     assert (code, services.asked) == (1, [])
     assert "risk-1 is parked for risk_v1_b1, mirror; name one with --consumer" in said
     assert run(services, "skip", "risk-1", "--reason", "x", "--consumer", "mirror")[0] == 0
+
+
+def test_what_was_left_out_is_listed_with_who_wanted_it_so_and_why(run: Run) -> None:
+    services = Services()
+    assert run(services, "skipped") == (0, "nothing was left out\n")
+    services.skipped = [skipped(1200), skipped(7, "[red] it is wrong")]
+    code, said = run(services, "skipped", "--service", "risk")
+    assert code == 0
+    for shown in ("risk_v1", "risk-1", "1,200", "2026-03-31 12:00:00", "0198c1de-1a2b", "[red] it is wrong"):
+        assert shown in said
+    code, said = run(services, "skipped", "--consumer", "risk_v1_b1", "--limit", "2", "--format", "json")
+    assert (code, json.loads(said)) == (0, [{"of_service": "risk"} | each for each in services.skipped])
+    assert services.sought[-1] == {"consumer": "risk_v1_b1", "limit": "2"}
+    assert run(services, "skipped", "--service", "finances")[0] == 1
 
 
 @pytest.mark.parametrize("arguments", [["show", "risk-9"], ["retry", "risk-9"], ["skip", "risk-9", "--reason", "x"]])

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from steerco.client import CommandFailed
-from steerco.commands.watch import LOGS, MOST_UNITS, after_of, types_by_service, units_below
+from steerco.commands.watch import MOST_UNITS, after_of, types_by_service, units_below
+from steerco_events.contracts.catalog import LOGS
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 

@@ -12,7 +12,7 @@ from steerco_events.positions import SignedHead
 from steerco_events.postgres.lease import Lease
 from steerco_events.postgres.sealer import Sealer
 from steerco_events.sealing import Sealing
-from steerco_events.signing import HeadsFile, HeadSigner
+from steerco_events.signing import BLOCK, HeadsFile, HeadSigner
 from steerco_events.testkit.logs import Log, running, until
 from steerco_events.testkit.tally import Counted
 
@@ -87,14 +87,84 @@ async def test_the_sealer_signs_by_itself(log: Log, heads: HeadsFile) -> None:
         await until(is_signed, "the head is signed")
 
 
-async def test_a_line_that_a_crash_cut_off_is_passed_over(heads: HeadsFile, log: Log) -> None:
+def head(log: Log, position: int) -> SignedHead:
+    return SignedHead(log.service, 1, position, b"x" * 32, log.clock.now(), "stamp", b"s" * 64)
+
+
+@pytest.mark.parametrize(
+    "torn", [b'{"service":"tal', b"\0" * 5000, b"{" * (BLOCK - 1), b"{" * BLOCK, b"{"], ids=lambda torn: str(len(torn))
+)
+async def test_a_line_that_was_cut_off_is_passed_over_and_the_next_takes_its_place(
+    heads: HeadsFile, log: Log, torn: bytes
+) -> None:
+    first, second = head(log, 1), head(log, 2)
+    heads.append(first)
+    whole = heads.path.read_bytes()
+    heads.path.write_bytes(whole + torn)
+    assert heads.heads() == [first]
+    assert heads.last() == first
+    heads.append(second)
+    assert heads.heads() == [first, second]
+    assert heads.last() == second
+    assert heads.path.read_bytes().startswith(whole)
+
+
+async def test_the_first_line_may_be_cut_off_too(heads: HeadsFile, log: Log) -> None:
+    heads.path.parent.mkdir()
+    heads.path.write_bytes(b'{"service":"tal')
+    assert heads.last() is None
+    heads.append(head(log, 1))
+    assert [each.position for each in heads.heads()] == [1]
+
+
+async def test_a_log_is_sealed_on_after_a_head_was_written_behind_a_torn_line(log: Log, heads: HeadsFile) -> None:
     await log.append("tally-1", ONE)
     await log.seal()
     await sign(log, heads)
-    whole = heads.last()
-    with heads.path.open("ab") as file:
-        file.write(b'{"service":"tal')
-    assert heads.last() == whole
+    heads.path.write_bytes(heads.path.read_bytes() + b'{"service":"tal')
+    await log.append("tally-1", ONE)
+    await log.seal()
+    await sign(log, heads)
+    await stop_sealing(log)
+    await restart(log, heads)
+    assert await began(log) == (0,)
+    assert [each.position for each in heads.heads()] == [1, 2]
+
+
+async def test_the_newest_of_many_heads_is_read_from_the_end_of_the_file(
+    log: Log, heads: HeadsFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert heads.last() is None
+    for position in range(1, 200):
+        heads.append(head(log, position))
+        newest = heads.last()
+        assert newest is not None
+        assert newest.position == position
+    monkeypatch.setattr(Path, "read_bytes", lambda _: pytest.fail("the whole file was read"))
+    assert heads.path.stat().st_size > 10 * BLOCK
+    with heads.path.open("r+b") as file:
+        file.write(b"no head" * BLOCK)
+    newest = heads.last()
+    assert newest is not None
+    assert newest.position == 199
+
+
+async def test_a_last_line_that_is_no_head_is_no_witness(heads: HeadsFile) -> None:
+    heads.path.parent.mkdir()
+    heads.path.write_bytes(b"{}\n")
+    with pytest.raises(ValueError, match="service"):
+        heads.last()
+
+
+async def test_the_first_seal_is_signed_at_once(log: Log, heads: HeadsFile) -> None:
+    signer = HeadSigner(log.engine, log.service, Stamp(), heads)
+    await signer.sign()
+    assert signer.is_due()
+    await log.append("tally-1", ONE)
+    await log.seal()
+    await signer.sign()
+    assert not signer.is_due()
+    assert len(heads.heads()) == 1
 
 
 async def began(log: Log) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ sent to its readers with its head, and appended to a file, which also witnesses 
 import asyncio
 import os
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 import msgspec
 from sqlalchemy import text
@@ -18,6 +18,9 @@ from steerco_events.positions import Head, SignedHead, signed_bytes
 from steerco_events.postgres.feed import sealed_end
 
 SIGN_EVERY_SECONDS = 10.0
+
+BLOCK = 4096
+"""Bytes that are read at once from the end of a file of heads; a head has a few hundred."""
 
 _KEEP = text(
     "INSERT INTO log.signed_heads (position, generation, hash, watermark, key_id, signature)"
@@ -39,7 +42,11 @@ class SigningKey(Protocol):
 
 
 class HeadsFile:
-    """The signed heads of one log, a JSON object per line, oldest first. Only ever appended to."""
+    """The signed heads of one log, a JSON object per line, oldest first. Only ever appended to.
+
+    A line without its end was cut off, by a full disk or a loss of power: it holds no head, and the next one takes
+    its place.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -47,22 +54,50 @@ class HeadsFile:
     def append(self, head: SignedHead) -> None:
         """Add one, safely on the disk on return."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("ab") as file:
+        with self.path.open("a+b") as file:
+            file.truncate(_line_start(file, file.seek(0, os.SEEK_END)))
             file.write(msgspec.json.encode(head) + b"\n")
             file.flush()
             os.fsync(file.fileno())
 
     def heads(self) -> list[SignedHead]:
-        """All of them. A line that a crash cut off is left out; raises `ValueError` for one that is no head."""
+        """All of them. Raises `ValueError` for a line that is no head."""
         try:
             lines = self.path.read_bytes().split(b"\n")
         except FileNotFoundError:
             return []
-        return [msgspec.json.decode(line, type=SignedHead) for line in lines[:-1] if line]
+        return [_head(line) for line in lines[:-1] if line]
 
     def last(self) -> SignedHead | None:
-        """The newest."""
-        return next(reversed(self.heads()), None)
+        """The newest; only the end of the file is read. Raises `ValueError` if its last line is no head."""
+        try:
+            with self.path.open("rb") as file:
+                end = _line_start(file, file.seek(0, os.SEEK_END))
+                while end > 0:
+                    start = _line_start(file, end - 1)
+                    file.seek(start)
+                    if line := file.read(end - 1 - start):
+                        return _head(line)
+                    end = start
+        except FileNotFoundError:
+            pass
+        return None
+
+
+def _head(line: bytes) -> SignedHead:
+    return msgspec.json.decode(line, type=SignedHead)
+
+
+def _line_start(file: BinaryIO, end: int) -> int:
+    """After the last line break of the first `end` bytes: where the line begins that they end in."""
+    while end > 0:
+        start = max(0, end - BLOCK)
+        file.seek(start)
+        at = file.read(end - start).rfind(b"\n")
+        if at >= 0:
+            return start + at + 1
+        end = start
+    return 0
 
 
 class HeadSigner:
@@ -82,11 +117,16 @@ class HeadSigner:
         return self._signed_at is None or now - self._signed_at >= SIGN_EVERY_SECONDS
 
     async def sign(self) -> None:
-        """Sign the head, if it is not the one that was signed last."""
-        self._signed_at = asyncio.get_running_loop().time()
+        """Sign the head, if it is not the one that was signed last. In an empty log, the first seal is not waited for.
+
+        So a log that has events has a signed head, but for a moment.
+        """
         async with self._engine.begin() as tx:
             position, head = await sealed_end(tx, self._service)
-            if head.hash == (self._signed or (head.signed and head.signed.hash)) or not max(head.positions):
+            if not max(head.positions):
+                return
+            self._signed_at = asyncio.get_running_loop().time()
+            if head.hash == (self._signed or (head.signed and head.signed.hash)):
                 return
             signed = self._stand_up_for(head, position)
             await tx.execute(_KEEP, {name: getattr(signed, name) for name in _COLUMNS})

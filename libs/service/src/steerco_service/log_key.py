@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
 from steerco_events.signing import HeadsFile
@@ -57,7 +58,17 @@ class PublicLogKey:
     @classmethod
     def of(cls, jwk: dict[str, Any]) -> "PublicLogKey":
         """The key of a JWK. Raises `ValueError`."""
-        return cls(OKPKey.import_key(jwk))
+        try:
+            key = OKPKey.import_key(jwk)
+        except JoseError as error:
+            raise ValueError(f"no JWK: {error}") from error
+        if not isinstance(key.public_key, Ed25519PublicKey):
+            raise ValueError("the key is none of Ed25519")
+        return cls(key)
+
+    def public(self) -> dict[str, Any]:
+        """The key itself (JWK)."""
+        return dict(self.key.as_dict(private=False))
 
     @property
     def key_id(self) -> str:

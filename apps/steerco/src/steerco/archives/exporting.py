@@ -1,14 +1,16 @@
 """Exporting the logs of a running edition: a consistent whole that another edition can go on from."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from steerco.archives.files import ArchiveFile, decoded_lines, write_key
-from steerco.client import Client, CommandFailed
+from steerco.archives.files import KEY, ArchiveFile, NoArchive, decoded_lines, read_keys, write_keys
+from steerco.client import Client, CommandFailed, local_directory
+from steerco.edition.directory import DataDirectory
 from steerco_events.archive.lines import ArchiveMalformed, End, Line, ReactionAt
+from steerco_service.log_key import PublicLogKey
 
 type Progress = Callable[[str, int, int], None]
 """Is told the service, how far its archive has come, and how far it goes (positions)."""
@@ -25,8 +27,8 @@ def export_logs(
     states = {service: client.get(f"/{service}/log") for service in services}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if key := next((state["public_key"] for state in states.values() if state["public_key"]), None):
-            write_key(folder, key)
+        if keys := _keys(states.values()):
+            write_keys(folder / KEY, keys)
     except OSError as error:
         raise CommandFailed(f"{folder} can't be written: {error.strerror}") from error
     return {
@@ -36,17 +38,24 @@ def export_logs(
 
 
 def lines_of(client: Client, service: str, part: Mapping[str, Any]) -> Iterator[Line]:
-    """The archive of one log, as the service writes it. Raises `CommandFailed`."""
+    """The archive of one log, as the service writes it. Raises `NoArchive`, or `CommandFailed` if none comes."""
     try:
         yield from decoded_lines(client.lines(f"/{service}/log/archive", part))
     except ArchiveMalformed as error:
-        raise CommandFailed(f"{service} did not answer with an archive: {error}") from error
+        raise NoArchive(f"the answer is no archive: {error}") from error
 
 
 def _lines(client: Client, service: str, state: Any, part: Mapping[str, Any], progress: Progress) -> Iterator[Line]:
     for line in lines_of(client, service, part):
         progress(service, getattr(line, "position", 0), state["position"])
         yield msgspec.structs.replace(line, reactions=_reactions(state)) if isinstance(line, End) else line
+
+
+def _keys(states: Iterable[Any]) -> list[PublicLogKey]:
+    """That of the services, and those that signed the logs before this edition took them over."""
+    present = next((PublicLogKey.of(state["public_key"]) for state in states if state["public_key"]), None)
+    earlier = DataDirectory(local_directory()).earlier_log_keys
+    return ([present] if present else []) + (read_keys(earlier) if earlier.exists() else [])
 
 
 def _reactions(state: Any) -> tuple[ReactionAt, ...]:

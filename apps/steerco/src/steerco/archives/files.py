@@ -1,21 +1,22 @@
-"""A folder with the archives of an edition's logs, a file each, and the public key that signed their heads."""
+"""A folder with the archives of an edition's logs, a file each, and the public keys that signed their heads."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from steerco.client import CommandFailed
 from steerco_events.archive.lines import ArchiveMalformed, End, Line, decoded, encoded
-from steerco_events.contracts.catalog import CATALOG
+from steerco_events.contracts.catalog import CATALOG, LOGS
 from steerco_events.envelope import Recorded
 from steerco_service.log_key import PublicLogKey
 
 SUFFIX = ".log.jsonl"
 KEY = "log-key.public.json"
-LOGS = ("intake", "portfolio", "finance", "risk", "training")
-"""The services that have a log."""
+
+
+class NoArchive(CommandFailed):
+    """What should be an archive has a line that is none of one; the text names the line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +49,14 @@ class ArchiveFile:
         return events
 
     def lines(self) -> Iterator[Line]:
-        """Its lines. Raises `CommandFailed`."""
+        """Its lines. Raises `NoArchive`, or `CommandFailed` if it can't be read."""
         try:
             with self.path.open("rb") as file:
                 yield from decoded_lines(line.rstrip(b"\n") for line in file)
         except OSError as error:
             raise CommandFailed(f"{self.path} can't be read: {error.strerror}") from error
         except ArchiveMalformed as error:
-            raise CommandFailed(f"{self.path}: {error}") from error
+            raise NoArchive(f"{self.path}: {error}") from error
 
 
 def decoded_lines(lines: Iterable[bytes]) -> Iterator[Line]:
@@ -72,16 +73,19 @@ def archives_in(folder: Path) -> list[ArchiveFile]:
     return found
 
 
-def read_key(path: Path) -> PublicLogKey:
-    """The public half of a key file (JWK). Raises `CommandFailed`."""
+def read_keys(path: Path) -> list[PublicLogKey]:
+    """The public keys of a file (a JWK, or a set of them). Raises `CommandFailed`."""
     try:
-        return PublicLogKey.of(json.loads(path.read_text()))
+        found = json.loads(path.read_text())
+        jwks = found["keys"] if isinstance(found, dict) and "keys" in found else [found]
+        return [PublicLogKey.of(jwk) for jwk in jwks]
     except OSError as error:
         raise CommandFailed(f"{path} can't be read: {error.strerror}") from error
     except (ValueError, TypeError) as error:
         raise CommandFailed(f"{path} holds no Ed25519 key (JWK)") from error
 
 
-def write_key(folder: Path, jwk: Any) -> None:
-    """Keep the public key beside the archives."""
-    (folder / KEY).write_text(json.dumps(jwk, indent=1) + "\n")
+def write_keys(path: Path, keys: Sequence[PublicLogKey]) -> None:
+    """Keep public keys: one as a JWK, several as a set of them."""
+    jwks = [key.public() for key in keys]
+    path.write_text(json.dumps(jwks[0] if len(jwks) == 1 else {"keys": jwks}, indent=1) + "\n")

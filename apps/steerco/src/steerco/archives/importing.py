@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from steerco.archives.files import KEY, ArchiveFile, archives_in, read_key
+from steerco.archives.files import KEY, ArchiveFile, archives_in, read_keys, write_keys
 from steerco.edition.directory import DataDirectory, EditionFailed
 from steerco.edition.embedded import open_directory
 from steerco.edition.services import SERVICES
@@ -30,7 +30,7 @@ async def import_logs(archives: Path, data_dir: Path, progress: Progress) -> lis
     missing = [service.name for service in SERVICES if service.owns_log and service.name not in files]
     if missing:
         raise EditionFailed(f"{archives} lacks the logs of {', '.join(missing)}: an edition goes on from all of them")
-    keys = [read_key(archives / KEY)] if (archives / KEY).exists() else []
+    keys = read_keys(archives / KEY) if (archives / KEY).exists() else []
     for name, file in files.items():
         progress(f"verifying {name}")
         _verified(file, keys)
@@ -47,6 +47,8 @@ async def import_logs(archives: Path, data_dir: Path, progress: Progress) -> lis
         shutil.rmtree(directory.heads, ignore_errors=True)
         raise
     await server.stop()
+    if keys:
+        write_keys(directory.earlier_log_keys, keys)
     directory.mark("empty")
     return taken
 

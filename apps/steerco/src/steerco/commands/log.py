@@ -10,10 +10,11 @@ from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextC
 from rich.table import Table
 
 from steerco.archives.exporting import export_logs
-from steerco.archives.files import LOGS
-from steerco.client import Client, CommandFailed, connected, data_directory
+from steerco.client import Client, CommandFailed, connected, data_directory, segment
 from steerco.commands.said import console, told
 from steerco.edition.commands import DataDir
+from steerco.logs import chosen
+from steerco_events.contracts.catalog import LOGS
 
 log = typer.Typer(no_args_is_help=True, help="The logs: how far they are, their topics, moving them elsewhere.")
 
@@ -23,14 +24,6 @@ Services = Annotated[
     list[str] | None, typer.Option("--service", help=f"One of {', '.join(LOGS)}; may be repeated. Else all.")
 ]
 Service = Annotated[str, typer.Argument(help=f"One of {', '.join(LOGS)}.")]
-
-
-def chosen(services: list[str] | None) -> list[str]:
-    """The services that were named, or all that have a log. Raises `CommandFailed` for one that has none."""
-    for service in services or ():
-        if service not in LOGS:
-            raise CommandFailed(f"{service!r} has no log; {', '.join(LOGS)} have one")
-    return services or list(LOGS)
 
 
 @log.command("status")
@@ -90,6 +83,26 @@ def log_restored(service: Service) -> None:
             f"{service}: generation {generation['generation']} begins after position {generation['from_position']:,};"
             " who read further stops and says so",
             highlight=False,
+        )
+
+
+@log.command("accept-loss")
+def log_accept_loss(
+    service: Service,
+    reaction: Annotated[str, typer.Argument(help="A reaction of that service, by its name.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why what is lost may stay lost; kept.")],
+) -> None:
+    """Let a reaction go on that stopped because a log it reads was restored to before what it had read."""
+    with told(), connected() as client:
+        chosen([service])
+        path = f"/{service}/log/reactions/{segment(reaction)}/accept-loss"
+        loss = client.command("POST", path, {"reason": reason}).json()
+        console.print(
+            f"{loss['reaction']} goes on after position {loss['kept']:,} of {loss['service']} in generation"
+            f" {loss['generation']}; what it did because of what is lost stays done",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
         )
 
 

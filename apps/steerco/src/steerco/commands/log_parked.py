@@ -153,11 +153,54 @@ def skip_parked(
         _until_done(client, found)
 
 
-def _parked(client: Client, service: str | None, consumer: str | None) -> Iterator[Parked]:
-    services = client.get("/")
-    if service is not None and service not in services:
+@parked.command("skipped")
+def list_skipped(
+    service: Service = None,
+    consumer: Consumer = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=500, help="How many of each service, the last.")] = 50,
+    as_format: Format = "table",
+) -> None:
+    """List the events that were left out for good, with who wanted it so and why; the last first."""
+    asked = {"limit": str(limit)} | ({"consumer": consumer} if consumer else {})
+    with told(), connected() as client:
+        found = [
+            {"of_service": at, **each}
+            for at in _services(client, service)
+            for each in client.get(f"/{at}/log/parked/skipped", asked)
+        ]
+        if as_format == "json":
+            console.print_json(data=found)
+        elif found:
+            console.print(_skipped(found), highlight=False)
+        else:
+            console.print("nothing was left out")
+
+
+def _skipped(found: Sequence[Any]) -> Table:
+    table = Table("left out for", "log")
+    table.add_column("stream", no_wrap=True)
+    table.add_column("position", justify="right", no_wrap=True)
+    for name in ("at", "by", "why"):
+        table.add_column(name, overflow="fold")
+    for each in found:
+        position, at = f"{each['position']:,}", _at(each["skipped_at"])
+        names = (each["skipped_for"], each["service"], escape(each["stream"]))
+        table.add_row(*names, position, at, each["skipped_by"], escape(each["reason"]))
+    return table
+
+
+def _services(client: Client, service: str | None) -> Sequence[str]:
+    """All services, or the one that is meant. Raises `CommandFailed` if that is not there."""
+    services: Sequence[str] = client.get("/")
+    if service is None:
+        return services
+    if service not in services:
         raise CommandFailed(f"there is no service {service!r}; there is {', '.join(services)}")
-    for at in services if service is None else [service]:
+    return [service]
+
+
+def _parked(client: Client, service: str | None, consumer: str | None) -> Iterator[Parked]:
+    for at in _services(client, service):
         for state in client.get(f"/{at}/log/parked"):
             if consumer in (None, state["consumer"]):
                 yield Parked(at, state)

@@ -7,8 +7,9 @@ import typer
 from rich.table import Table
 
 from steerco.client import connected
-from steerco.commands.log import Services, chosen
+from steerco.commands.log import Services
 from steerco.commands.said import console, told
+from steerco.logs import chosen
 
 timers = typer.Typer(no_args_is_help=True, help="What is due, and when.")
 

@@ -17,10 +17,9 @@ import typer
 from steerco.client import Client, CommandFailed, connected
 from steerco.commands.said import told
 from steerco.following import Following, Question
+from steerco.logs import chosen
 from steerco_events.clock import SystemClock
-
-LOGS = ("intake", "portfolio", "finance", "risk", "training")
-"""The services that have a log."""
+from steerco_events.contracts.catalog import LOGS
 
 MOST_UNITS = 1000
 """So many can be asked for at once."""
@@ -120,9 +119,7 @@ def after_of(since: str | None, services: Sequence[str] | None, now: datetime) -
 
 def types_by_service(services: Sequence[str], types: Sequence[str]) -> Mapping[str, Sequence[str]]:
     """Which event types to ask each service for; all of them where none is named. Raises `CommandFailed`."""
-    for service in services:
-        if service not in LOGS:
-            raise CommandFailed(f"there is no log of {service!r}; there is {', '.join(LOGS)}")
+    services = chosen(services)
     if not types:
         return {service: [] for service in services}
     found: dict[str, list[str]] = {}

@@ -47,6 +47,11 @@ class DataDirectory:
         return self.path / "log-key.json"
 
     @property
+    def earlier_log_keys(self) -> Path:
+        """The public keys that signed the heads of logs which were taken over from elsewhere."""
+        return self.path / "earlier-log-keys.json"
+
+    @property
     def heads(self) -> Path:
         """The signed heads of the logs, a file per service."""
         return self.path / "heads"

@@ -19,7 +19,7 @@ from steerco_events.ports import Cursor
 from steerco_events.positions import START, advanced
 from steerco_events.postgres.checkpoints import Checkpoints
 from steerco_events.postgres.schema import LOG_LOCK
-from steerco_events.postgres.sealer import open_generation
+from steerco_events.postgres.sealer import SERVER, open_generation
 
 PIECE = 2000
 """Rows that are copied at once."""
@@ -34,7 +34,6 @@ _IS_EMPTY = text(
     "SELECT position = 0 AND NOT EXISTS (SELECT 1 FROM log.events) AND NOT EXISTS (SELECT 1 FROM log.commands)"
     " FROM log.head"
 )
-_SERVER = text("SELECT s.system_identifier, c.timeline_id FROM pg_control_system() s, pg_control_checkpoint() c")
 _STREAMS = text(
     "INSERT INTO log.streams (stream, version) SELECT stream, max(stream_version) FROM log.events GROUP BY stream"
 )
@@ -127,7 +126,7 @@ class _Taking:
                 await Checkpoints(each.reaction).advance(self._tx, each.service, Cursor(), cursor)
 
     async def finish(self) -> None:
-        server = (await self._tx.execute(_SERVER)).one()
+        server = (await self._tx.execute(SERVER)).one()
         for generation, began in enumerate((*self._began[1:], self._position), 2):
             await open_generation(self._tx, generation, began, server)
         await self._tx.execute(_STREAMS)

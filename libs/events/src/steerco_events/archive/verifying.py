@@ -3,16 +3,21 @@
 What is checked: each event is the one that was sealed, none is missing and none was put in; each seal follows
 from the one before; each signed head is what the log was when it was signed, by the key that is given; the log
 is not shorter than a head that was signed.
+
+Of some subjects alone it is checked that the versions of each follow one another, from the first version on if the
+archive begins where the log does. That no event of a subject came after its last here can't be shown.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from steerco_events.archive.hashing import SIZE, START, event_hash
 from steerco_events.archive.lines import Beginning, End, Line, Seal, Signed
 from steerco_events.envelope import Recorded
 from steerco_events.positions import SignedHead
+from steerco_events.signing import SIGN_EVERY_SECONDS
 
 
 class VerifyingKey(Protocol):
@@ -42,15 +47,52 @@ class Altered(Exception):
 
 @dataclass(slots=True)
 class Verified:
-    """What was found to be as it was sealed. `signed_up_to`: the position that the last good signature covers."""
+    """What was found to be as it was sealed.
 
-    service: str = ""
+    `beginning` says of which part of which log; `keys`: how many were given to check signatures with.
+    `signed_up_to`: the position that the last good signature covers; `unsigned` events come after it, the first of
+    them sealed at `unsigned_since`. `unknown`: the first head that a key signed which was not given. `versions`: the
+    first and the last version of each subject, if not all are there.
+    """
+
+    beginning: Beginning = field(default_factory=lambda: Beginning(0, "", (), 0, None, True))
+    keys: int = 0
     events: int = 0
     seals: int = 0
     signatures: int = 0
-    of_unknown_keys: int = 0
     position: int = 0
     signed_up_to: int = 0
+    unsigned: int = 0
+    unsigned_since: datetime | None = None
+    of_unknown_keys: int = 0
+    unknown: SignedHead | None = None
+    versions: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    @property
+    def service(self) -> str:
+        """Whose log it is."""
+        return self.beginning.service
+
+    def doubt(self, now: datetime) -> str | None:
+        """Why the keys that were given don't stand for this log, if they should by now; of no key nothing is said.
+
+        Who can write everything but has no key can seal anew what was altered, and then leave the signatures out or
+        make them with a key of his own.
+        """
+        if not self.keys:
+            return None
+        if self.unknown:
+            return (
+                f"{self.of_unknown_keys} of its heads are signed by a key that was not given, the first at position"
+                f" {self.unknown.position} by the key {self.unknown.key_id}"
+            )
+        is_due = self.unsigned_since and now - self.unsigned_since > timedelta(seconds=SIGN_EVERY_SECONDS)
+        if is_due and not self.signatures:
+            return (
+                f"nothing of it is signed by a key that was given, though it was sealed since {self.unsigned_since}:"
+                " its signatures were left out, or never made"
+            )
+        return None
 
 
 class Verifier:
@@ -60,10 +102,10 @@ class Verifier:
     """
 
     def __init__(self, keys: Iterable[VerifyingKey] = (), kept: Sequence[SignedHead] = ()) -> None:
-        self.verified = Verified()
         self._keys = {key.key_id: key for key in keys}
+        self.verified = Verified(keys=len(self._keys))
         self._heads = list(kept)
-        self._beginning = Beginning(0, "", (), 0, None, True)
+        self._beginning = self.verified.beginning
         self._seal: Seal | None = None
         self._hash = START
         self._left: list[bytes] = []
@@ -91,8 +133,7 @@ class Verifier:
         return self.verified
 
     def _begin(self, beginning: Beginning) -> None:
-        self._beginning = beginning
-        self.verified.service = beginning.service
+        self._beginning = self.verified.beginning = beginning
         self.verified.position = self._last = beginning.after
         self._heads = [head for head in self._heads if self._concerns(head)]
 
@@ -116,6 +157,7 @@ class Verifier:
         self._seal, self._hash, self._last = seal, seal.hash, seal.first - 1
         self._left = [seal.hashes[n : n + SIZE] for n in range(0, len(seal.hashes), SIZE)]
         self.verified.seals += 1
+        self.verified.unsigned_since = self.verified.unsigned_since or seal.sealed_at
         self.verified.position = seal.last
 
     def _take_event(self, event: Recorded) -> None:
@@ -135,9 +177,21 @@ class Verifier:
             raise Altered(detail, position=self._last + 1)
         if digest not in (self._left[:1] if self._beginning.whole else self._left):
             raise Altered(f"{what} is not what was sealed at {seal.sealed_at}", position=event.position, event=event)
+        if not self._beginning.whole:
+            self._follow(event, what)
         del self._left[: self._left.index(digest) + 1]
         self._last = event.position
         self.verified.events += 1
+        self.verified.unsigned += 1
+
+    def _follow(self, event: Recorded, what: str) -> None:
+        """Check that a subject's event has the version after the one before it."""
+        before = 0 if self._beginning.after == 0 else event.stream_version - 1
+        first, last = self.verified.versions.get(event.stream, (event.stream_version, before))
+        if event.stream_version != last + 1:
+            missing = f"version {last + 1} of {event.stream}"
+            raise Altered(f"{missing} is missing before {what}", position=event.position)
+        self.verified.versions[event.stream] = first, event.stream_version
 
     def _close_seal(self) -> None:
         if self._beginning.whole and self._left and self._seal:
@@ -162,11 +216,13 @@ class Verifier:
         key = self._keys.get(head.key_id)
         if key is None:
             self.verified.of_unknown_keys += 1
+            self.verified.unknown = self.verified.unknown or head
             return
         if not key.has_signed(head.signed_bytes(), head.signature):
             raise Altered(f"the signature over the head at {head.position} is not the key's", position=head.position)
         self.verified.signatures += 1
         self.verified.signed_up_to = max(self.verified.signed_up_to, head.position)
+        self.verified.unsigned, self.verified.unsigned_since = 0, None
 
     def _end(self, end: End) -> None:
         self._close_seal()
@@ -175,6 +231,8 @@ class Verifier:
             ahead = max(self._heads, key=lambda head: head.position)
             detail = f"the log ends at {end.position}, but its head at {ahead.position} was signed at {ahead.watermark}"
             raise Altered(f"{detail}: its end was cut off", position=end.position)
+        if end.hash != self._hash:
+            raise Altered(f"the end at {end.position} has not the hash of the last seal", position=end.position)
         self.verified.position = max(self.verified.position, end.position)
         self._is_over = True
 

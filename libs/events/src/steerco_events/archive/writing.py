@@ -35,6 +35,7 @@ _SUBJECTS = text(
 _SIGNED = text(
     "SELECT * FROM log.signed_heads WHERE position >= :first AND position <= :last ORDER BY position, generation"
 )
+_SIGNED_END = text("SELECT coalesce(min(position), :until) FROM log.signed_heads WHERE position >= :until")
 
 
 class NotSealed(Exception):
@@ -45,7 +46,7 @@ class NotSealed(Exception):
 class Slice:
     """Which part of a log: from after a position to another (`None`: the end), of these streams only (none: all).
 
-    It begins and ends with whole seals.
+    It begins with a whole seal and ends with one, so far behind `until` that its end is signed, if it is by now.
     """
 
     after: int = 0
@@ -79,10 +80,11 @@ async def archive(
     async with engine.connect() as connection:
         at = [await _reaction_at(connection, each) for each in reactions]
     head = await _settled_head(engine)
-    until = head.position if part.until is None else min(part.until, head.position)
     async with engine.connect() as connection:
         position: int = (await connection.execute(_BEGINNING, {"after": part.after})).scalar_one()
-    yield Beginning(FORMAT, service, tuple(head.began), position, part.until, not part.subjects)
+        until = min(head.position, await _signed_end(connection, part.until or head.position))
+    subjects = tuple(part.subjects)
+    yield Beginning(FORMAT, service, tuple(head.began), position, part.until, not subjects, subjects)
     digest = START
     while True:
         async with engine.connect() as connection:
@@ -108,6 +110,10 @@ async def _events(connection: AsyncConnection, seals: Sequence[Row[Any]], part: 
     if not part.subjects:
         return (await connection.execute(_EVENTS, values)).all()
     return (await connection.execute(_SUBJECTS, values | {"subjects": list(part.subjects)})).all()
+
+
+async def _signed_end(connection: AsyncConnection, until: int) -> int:
+    return int((await connection.execute(_SIGNED_END, {"until": until})).scalar_one())
 
 
 async def _signed_heads(connection: AsyncConnection, first: int, last: int) -> Sequence[Row[Any]]:

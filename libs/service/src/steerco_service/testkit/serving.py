@@ -21,6 +21,7 @@ from steerco_events.projections.model import View
 from steerco_events.registry import Payload
 from steerco_service.hosting import DatabaseUrls, Host
 from steerco_service.identity import Authenticator, Issuer, Principal
+from steerco_service.log_key import Signing
 from steerco_service.runtime import Runtime, Service
 
 TESTER = Principal(Actor(derived_id("person", "tester"), "PMO officer"), "tests")
@@ -107,14 +108,16 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(services: Sequence[Service], server: Server, clock: Clock | None = None) -> AsyncIterator[Served]:
+async def serving(
+    services: Sequence[Service], server: Server, clock: Clock | None = None, signing: Signing | None = None
+) -> AsyncIterator[Served]:
     """Migrate new databases of the services and run them all; every log that they read must be among them."""
     issuer = Issuer.generate()
     async with AsyncExitStack() as stack:
         databases = await stack.enter_async_context(server.databases(*(service.name for service in services)))
         urls = {name: DatabaseUrls(each.owner_url, each.app_url, each.feed_url) for name, each in databases.items()}
         authenticator = Authenticator(issuer.public(), SystemClock())
-        host = Host(services, urls, CATALOG, clock or SystemClock(), authenticator)
+        host = Host(services, urls, CATALOG, clock or SystemClock(), authenticator, signing)
         await host.migrate()
         apps = host.apps()
         await stack.enter_async_context(host.running())

@@ -1,0 +1,243 @@
+"""`steerco verify` of running services: what it says of a log that was altered, sealed anew, or not signed."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.pool import NullPool
+from typer.testing import CliRunner
+
+from steerco.cli import app
+from steerco.commands.verify import found
+from steerco.edition.mounting import parent_app
+from steerco_events.archive.hashing import START
+from steerco_events.archive.lines import FORMAT, Beginning
+from steerco_events.archive.verifying import Verified
+from steerco_events.clock import SystemClock
+from steerco_events.contracts.risk import RiskClosed
+from steerco_events.ids import derived_id
+from steerco_events.testkit.logs import until
+from steerco_servers.testing import TemporaryPostgres
+from steerco_service.log_key import LogKey, Signing
+from steerco_service.testkit.listening import listening
+from steerco_service.testkit.serving import TESTER, Served, log_only, serving
+
+RISK = derived_id("risk", 1)
+CLOSED = RiskClosed(risk_id=RISK, project_id=RISK)
+EVENTS = 6
+
+
+@dataclass
+class Verifying:
+    """Two services whose logs are signed, and the folder of whoever verifies them."""
+
+    served: Served
+    url: str
+    folder: Path
+    owner_url: str
+
+    async def steerco(self, *arguments: str, expect: int) -> str:
+        """What the command prints."""
+        token = self.served.issuer.token(TESTER, SystemClock().now(), timedelta(hours=1))
+        environment = {"STEERCO_URL": self.url, "STEERCO_TOKEN": token, "STEERCO_DATA_DIR": str(self.folder)}
+        done = await asyncio.to_thread(CliRunner().invoke, app, list(arguments), env=environment)
+        assert done.exit_code == expect, done.output
+        return done.output
+
+    async def verify(self, *arguments: str, expect: int = 1) -> dict[str, str]:
+        """What is said of each log."""
+        printed = await self.steerco("verify", "--service", "risk", "--service", "training", *arguments, expect=expect)
+        return {line[2:].partition(":")[0]: line for line in printed.splitlines() if line[:1] in "✓✗"}
+
+    @asynccontextmanager
+    async def owner(self) -> AsyncIterator[AsyncConnection]:
+        """The database of risk, as who administers it."""
+        engine = create_async_engine(self.owner_url, poolclass=NullPool)
+        async with engine.begin() as tx:
+            for table in ("events", "seals", "signed_heads"):
+                await tx.execute(text(f"ALTER TABLE log.{table} DISABLE TRIGGER refuse_change"))
+            yield tx
+        await engine.dispose()
+
+    async def alter(self, value: str, position: int) -> None:
+        """Alter the data of an event in the database."""
+        async with self.owner() as tx:
+            await tx.execute(text(f"UPDATE log.events SET data = {value} WHERE position = :at"), {"at": position})
+
+    async def seal_anew(self) -> None:
+        """Make every seal fit what is there; of the signatures nothing is changed."""
+        async with self.owner() as tx:
+            previous = START
+            for seal in (await tx.execute(text("SELECT first, last FROM log.seals ORDER BY last"))).all():
+                values = {"previous": previous, "first": seal.first, "last": seal.last}
+                previous = (await tx.execute(SEAL_ANEW, values)).scalar_one()
+            await tx.execute(text("UPDATE log.head SET hash = :hash"), {"hash": previous})
+
+
+SEAL_ANEW = text(
+    "UPDATE log.seals s SET previous = :previous, hashes = found.hashes,"
+    " hash = log.seal_hash(:previous, s.generation, s.first, s.last, s.sealed_at, found.hashes)"
+    " FROM (SELECT string_agg(log.event_hash(e), ''::bytea ORDER BY position) AS hashes"
+    " FROM log.events e WHERE position BETWEEN :first AND :last) found WHERE s.last = :last RETURNING hash"
+)
+
+
+@pytest.fixture
+async def verifying(postgres: TemporaryPostgres, tmp_path: Path) -> AsyncIterator[Verifying]:
+    key = LogKey.generate()
+    (tmp_path / "log-key.json").write_text(json.dumps(key.public()))
+    signing = Signing(key)
+    async with serving([log_only("risk"), log_only("training")], postgres, signing=signing) as served:
+        for service in ("risk", "training"):
+            for n in range(EVENTS):
+                await served.append(service, f"risk-{n % 2}", CLOSED)
+            await served.settled()
+            await until(partial(is_signed, served, service), "the head is signed")
+        async with listening(parent_app(served.apps)) as server:
+            owner_url = served.host._databases["risk"].owner_url
+            yield Verifying(served, server.url, tmp_path, owner_url)
+
+
+async def is_signed(served: Served, service: str) -> bool:
+    async with served.runtime(service).engine.connect() as connection:
+        return bool((await connection.execute(text("SELECT count(*) FROM log.signed_heads"))).scalar_one())
+
+
+async def test_logs_that_nobody_touched_are_what_was_sealed(verifying: Verifying) -> None:
+    said = await verifying.verify(expect=0)
+    assert "risk: 6 events in" in said["risk"]
+    assert "signed up to" in said["risk"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param("overlay(data PLACING '\"'::bytea FROM 4)", id="quote"),
+        pytest.param("overlay(data PLACING '\\x0a'::bytea FROM 20)", id="newline"),
+        pytest.param("overlay(data PLACING '\\x00'::bytea FROM 20)", id="zero"),
+        pytest.param("overlay(data PLACING '}'::bytea FROM 1)", id="brace"),
+    ],
+)
+async def test_a_byte_that_breaks_json_is_named_with_its_event_and_the_other_logs_are_verified(
+    verifying: Verifying, value: str
+) -> None:
+    await verifying.alter(value, 3)
+    said = await verifying.verify()
+    assert said["risk"].startswith("✗ risk: the event at position 3 (steerco.risk.risk-closed, version 2 of risk-0,")
+    assert "is not what was sealed" in said["risk"]
+    assert said["training"].startswith("✓ training: 6 events")
+
+
+async def test_an_export_of_it_names_it_too(verifying: Verifying) -> None:
+    await verifying.alter("overlay(data PLACING '\\x0a'::bytea FROM 20)", 3)
+    folder = verifying.folder / "export"
+    await verifying.steerco("log", "export", str(folder), "--service", "risk", expect=0)
+    assert "✗ risk: the event at position 3 " in await verifying.steerco("verify", str(folder), expect=1)
+
+
+async def test_a_file_with_a_line_that_is_none_fails_and_the_others_are_verified(verifying: Verifying) -> None:
+    folder = verifying.folder / "export"
+    services = ("--service", "risk", "--service", "training")
+    await verifying.steerco("log", "export", str(folder), *services, expect=0)
+    file = folder / "risk.log.jsonl"
+    file.write_bytes(file.read_bytes().replace(b'"data":{', b'"data":{{', 1))
+    printed = await verifying.steerco("verify", str(folder), expect=1)
+    assert "✗ risk: " in printed
+    assert "is none of an archive" in printed
+    assert "✓ training: 6 events" in printed
+
+
+async def test_a_log_that_was_sealed_anew_without_signatures_is_no_evidence(verifying: Verifying) -> None:
+    await verifying.alter("overlay(data PLACING '1'::bytea FROM 20)", 3)
+    async with verifying.owner() as tx:
+        await tx.execute(text("UPDATE log.seals SET sealed_at = sealed_at - interval '1 day'"))
+        await tx.execute(text("TRUNCATE log.signed_heads"))
+    await verifying.seal_anew()
+    said = await verifying.verify()
+    assert said["risk"].startswith("✗ risk: nothing of it is signed by a key that was given")
+    assert said["training"].startswith("✓")
+
+
+async def test_a_log_that_was_signed_by_another_key_is_no_evidence_unless_that_key_is_given(
+    verifying: Verifying,
+) -> None:
+    ours = verifying.folder / "log-key.json"
+    other = verifying.folder / "other.json"
+    other.write_text(json.dumps(LogKey.generate().public()))
+    said = await verifying.verify("--key", str(other))
+    assert "of its heads are signed by a key that was not given, the first at position" in said["risk"]
+    assert said["training"].startswith("✗")
+    await verifying.verify("--key", str(other), "--key", str(ours), expect=0)
+
+
+async def test_the_key_of_an_edition_that_a_log_was_taken_over_from_is_known(verifying: Verifying) -> None:
+    ours = verifying.folder / "log-key.json"
+    ours.rename(verifying.folder / "earlier-log-keys.json")
+    ours.write_text(json.dumps(LogKey.generate().public()))
+    await verifying.verify(expect=0)
+
+
+async def test_of_a_slice_is_said_what_it_does_not_show(verifying: Verifying) -> None:
+    folder = verifying.folder / "export"
+    part = ("--service", "risk", "--subject", "risk-0")
+    await verifying.steerco("log", "export", str(folder), *part, expect=0)
+    printed = await verifying.steerco("verify", str(folder), expect=0)
+    assert printed.startswith("✓ risk: 3 events in")
+    assert "a part of the log: risk-0 version 1 to 3, none missing in between" in printed
+    assert "whether others came after is not shown" in printed
+
+
+AT = datetime(2026, 3, 31, 12, tzinfo=UTC)
+SEALED = "risk: 6 events in 2 seals up to position 6 are what was sealed; "
+
+
+@pytest.mark.parametrize(
+    ("keys", "signatures", "signed_up_to", "unsigned", "since", "said"),
+    [
+        (0, 0, 0, 6, AT, "no signature checked"),
+        (1, 0, 0, 6, AT, "not signed yet, sealed since 2026-03-31 12:00:00 UTC"),
+        (1, 1, 6, 0, None, "signed up to 6"),
+        (
+            1,
+            1,
+            4,
+            2,
+            AT,
+            "signed up to 4; 2 events after that, sealed since 2026-03-31 12:00:00 UTC, are not signed yet",
+        ),
+    ],
+)
+def test_how_far_a_log_is_signed_is_said(
+    keys: int, signatures: int, signed_up_to: int, unsigned: int, since: datetime | None, said: str
+) -> None:
+    verified = Verified(Beginning(FORMAT, "risk", (0,), 0, None, True), keys, 6, 2, signatures, 6)
+    verified.signed_up_to, verified.unsigned, verified.unsigned_since = signed_up_to, unsigned, since
+    assert found(verified) == SEALED + said
+
+
+@pytest.mark.parametrize(
+    ("after", "until", "subjects", "said"),
+    [
+        (3, 6, (), "all after position 3 and up to position 6"),
+        (0, 6, (), "all up to position 6"),
+        (0, None, ("a", "b"), "a version 1 to 2, nothing of b, none missing in between; whether others came after"),
+        (
+            3,
+            None,
+            ("a",),
+            "a version 1 to 2, after position 3, none missing in between; whether others came before or after",
+        ),
+    ],
+)
+def test_what_part_of_a_log_it_is_is_said(after: int, until: int | None, subjects: tuple[str, ...], said: str) -> None:
+    beginning = Beginning(FORMAT, "risk", (0,), after, until, not subjects, subjects)
+    verified = Verified(beginning, 0, 6, 2, 0, 6, versions={"a": (1, 2)} if subjects else {})
+    assert found(verified).startswith(f"{SEALED}no signature checked; a part of the log: {said}")
