@@ -135,10 +135,10 @@ async def test_a_beat_moves_the_watermark_of_a_quiet_log(postgres: TemporaryPost
         await log.append("tally-1", ONE)
         await log.seal()
         clock.advance(timedelta(minutes=5))
-        await log.sealer.beat()
+        assert await log.sealer.beat()
         assert (await head(log)).watermark == NOON + timedelta(minutes=5)
         clock.set(NOON)
-        await log.sealer.beat()
+        assert await log.sealer.beat()
         assert (await head(log)).watermark == NOON + timedelta(minutes=5)
 
 
@@ -149,7 +149,7 @@ async def test_a_beat_claims_nothing_while_something_is_not_sealed(postgres: Tem
         await log.seal()
         await log.append("tally-1", ONE)
         clock.advance(timedelta(minutes=5))
-        await log.sealer.beat()
+        assert not await log.sealer.beat()
         assert (await head(log)).watermark == NOON
 
 
@@ -162,6 +162,22 @@ async def test_what_is_sealed_after_a_beat_is_later_than_its_watermark(postgres:
         await log.seal()
         (event,) = await sealed(log)
     assert event.sealed_at == NOON + TICK
+
+
+async def test_a_beat_keeps_the_lease(log: Log) -> None:
+    async def expiry() -> datetime:
+        async with log.engine.connect() as connection:
+            at: datetime = (await connection.execute(text("SELECT expires_at FROM log.leases"))).scalar_one()
+        return at
+
+    await log.sealer.start()
+    before = await expiry()
+    await log.sealer.beat()
+    assert await expiry() > before
+    await lose_lease(log)
+    with pytest.raises(LeaseLost):
+        await log.sealer.beat()
+    assert await Sealer(log.engine, log.clock, Lease("sealer")).start()
 
 
 async def test_a_second_sealer_stands_by(log: Log) -> None:

@@ -137,6 +137,19 @@ async def test_what_was_seen_drawn_before_a_crash_is_not_taken_for_settled_thoug
         assert await unsound(connection) == []
 
 
+async def test_a_beat_claims_nothing_on_a_server_that_was_started_again(log: Log) -> None:
+    await log.append("tally-1", ONE)
+    await log.seal()
+    await crash(log)
+    before = await log.feed().head()
+    with pytest.raises(ServerChanged):
+        await log.sealer.beat()
+    assert await log.feed().head() == before
+    assert await log.sealer.start()
+    assert await log.sealer.beat()
+    assert (await log.feed().head()).watermark > before.watermark
+
+
 async def test_a_standby_that_takes_over_opens_a_generation_before_its_next_checkpoint(
     log: Log, server: PostgresServer
 ) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from steerco_events.postgres.faults import DATABASE_FAULTS
 from steerco_events.postgres.lease import Lease, LeaseLost
+from steerco_events.postgres.statements import Transaction
 from steerco_events.registry import Payload
 from steerco_events.testkit.alarms import AlarmRang, AlarmSet, Ring, SetAlarm, alarms
 from steerco_events.testkit.logs import running, until
@@ -47,9 +48,18 @@ def unstorable(command: Any, state: Any) -> Sequence[Payload]:
             return alarms.decide(command, state)
 
 
+def unspeakable(command: Any, state: Any) -> Sequence[Payload]:
+    match command:
+        case Ring("poison"):
+            raise ValueError("a\x00b \udc80")
+        case _:
+            return alarms.decide(command, state)
+
+
 @pytest.mark.parametrize(
     ("decide", "name", "error"),
     [
+        (unspeakable, "poison", "ValueError: a\\0b \\udc80"),
         (poisoned, "poison", "ZeroDivisionError: the bell is broken"),
         (unstorable, "poison", "EventTooLarge: steerco.alarms.alarm-rang has"),
         (unstorable, "reset", "DBAPIError"),
@@ -160,7 +170,7 @@ class Paused(Lease):
         super().__init__("timers", lasts)
         self.reached, self.woken = asyncio.Event(), asyncio.Event()
 
-    async def hold(self, tx: AsyncConnection) -> None:
+    async def hold(self, tx: Transaction) -> None:
         self.reached.set()
         await self.woken.wait()
         await super().hold(tx)

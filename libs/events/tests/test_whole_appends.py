@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steerco_events.postgres import sealer
-from steerco_events.postgres.sealer import whole_appends
+from steerco_events.postgres import whole_appends as ends
+from steerco_events.postgres.whole_appends import whole_appends
 
 
 def spans(appends: dict[int, int]) -> list[tuple[int, int, int, int]]:
@@ -50,5 +50,5 @@ def test_one_append_counts_once_over_its_partitions() -> None:
 
 
 def test_a_long_backlog_is_sealed_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sealer, "MOST_AT_ONCE", 3)
+    monkeypatch.setattr(ends, "MOST_AT_ONCE", 3)
     assert whole_appends([(n, n, n, 1) for n in range(1, 10)], 0, 9) == 3

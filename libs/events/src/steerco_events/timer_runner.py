@@ -19,6 +19,7 @@ from steerco_events.handling import Handling, decide_all, in_transaction
 from steerco_events.ids import derived_id
 from steerco_events.postgres.faults import DATABASE_FAULTS, is_unavailable
 from steerco_events.postgres.lease import Lease, LeaseLost, let_go
+from steerco_events.postgres.statements import driver_connection
 from steerco_events.postgres.store import EventStore
 from steerco_events.postgres.timers import (
     Setting,
@@ -28,6 +29,7 @@ from steerco_events.postgres.timers import (
     remove_timers,
     settings_of,
 )
+from steerco_events.retrying import said
 from steerco_events.signals import Signal
 from steerco_events.timers import Timer
 from steerco_events.timetable import Timetable, rebuild_if_other_rules
@@ -160,19 +162,23 @@ class TimerRunner:
 
     async def _put_off(self, tx: AsyncConnection, timer: Timer, setting: Setting, error: Exception) -> None:
         pause = min(FIRST_PAUSE * 2 ** min(setting.attempts, 20), LONGEST_PAUSE)
-        said = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
-        await put_off_timer(tx, timer, self._clock.now() + pause, said)
+        await put_off_timer(tx, timer, self._clock.now() + pause, said(error))
         _logger.warning("timer %s of %s failed and is fired again later", timer.name, timer.stream, exc_info=error)
 
     async def _rest(self) -> None:
+        """Return when something may be due."""
         if self._is_led_by_another:
             await asyncio.sleep(self._lease.lasts.total_seconds() / 3)
             return
-        async with self._engine.connect() as connection:
-            at = await next_firing(connection)
-        seconds = POLL_SECONDS if at is None else min(POLL_SECONDS, (at - self._clock.now()).total_seconds())
-        if seconds > 0 and await self._appended.wait(seconds):
-            await asyncio.sleep(GATHER_SECONDS)
+        while (seconds := await self._seconds_left()) > 0:
+            if await self._appended.wait(seconds):
+                await asyncio.sleep(GATHER_SECONDS)
+
+    async def _seconds_left(self) -> float:
+        """How long to rest: until the next timer is due, or until it is time to ask again."""
+        async with driver_connection(self._engine) as driver:
+            at = await next_firing(driver)
+        return POLL_SECONDS if at is None else min(POLL_SECONDS, (at - self._clock.now()).total_seconds())
 
 
 def _one_of_each_stream(timers: Sequence[Timer]) -> Sequence[Timer]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import uvicorn
@@ -9,6 +10,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 GRACE_SECONDS = 5
 """What an answer that is under way has at the end."""
+
+TICK_SECONDS = 1.0
+"""How often the `Date` header of answers moves on."""
 
 _STOPPING = "steerco.stopping"
 
@@ -18,12 +22,33 @@ class HttpServer(uvicorn.Server):
 
     def __init__(self, app: ASGIApp, **options: Any) -> None:
         self._stopping = asyncio.Event()
+        self._told_to_end = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
         async def told(scope: Scope, receive: Receive, send: Send) -> None:
             await app({**scope, _STOPPING: self._stopping}, receive, send)
 
         options = {"log_level": "warning", "timeout_graceful_shutdown": GRACE_SECONDS, **options}
         super().__init__(uvicorn.Config(told, **options))
+
+    @property
+    def should_exit(self) -> bool:
+        """Whether it is to end. Set by a signal's handler, or by who has the server in hand."""
+        return self._is_ending
+
+    @should_exit.setter
+    def should_exit(self, ends: bool) -> None:
+        self._is_ending = ends
+        if ends and self._loop:
+            self._loop.call_soon_threadsafe(self._told_to_end.set)
+
+    async def main_loop(self) -> None:
+        """Like uvicorn's, but woken by the end instead of looking for it ten times a second."""
+        self._loop = asyncio.get_running_loop()
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(TICK_SECONDS):
+                    await self._told_to_end.wait()
 
     async def shutdown(self, sockets: Any = None) -> None:
         """End what streams, then everything else within the grace."""

@@ -12,25 +12,26 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from steerco_events.ports import WHOLE, Cursor, Shard
 from steerco_events.positions import START
+from steerco_events.postgres.statements import Statement, Transaction
 
 _COLUMNS = "shard, shards, generation, positions, offsets, watermark, began"
 _LOAD = text(f"SELECT {_COLUMNS} FROM log.checkpoints WHERE consumer = :consumer AND service = :service")
 _LOAD_LOCKED = text(f"{_LOAD.text} FOR UPDATE")
 _LOCK_ROW = text(f"{_LOAD.text} AND shard = mod(CAST(:partition AS integer), shards) FOR UPDATE")
 _LOAD_ALL = text(f"SELECT consumer, service, {_COLUMNS} FROM log.checkpoints WHERE consumer = ANY(:consumers)")
-_LOCK_DIVISION = text("SELECT pg_advisory_xact_lock(hashtext('division of ' || :consumer || ' in ' || :service))")
-_OPEN = text(
+_LOCK_DIVISION = Statement("SELECT pg_advisory_xact_lock(hashtext('division of ' || :consumer || ' in ' || :service))")
+_OPEN = Statement(
     "INSERT INTO log.checkpoints"
     " (consumer, service, shard, shards, generation, positions, offsets, watermark, began)"
     " SELECT :consumer, :service, :shard, :shards, :generation, :positions, :offsets, :watermark, :began"
     " WHERE NOT EXISTS (SELECT 1 FROM log.checkpoints"
-    " WHERE consumer = :consumer AND service = :service AND shards <> :shards) ON CONFLICT DO NOTHING"
+    " WHERE consumer = :consumer AND service = :service AND shards <> :shards) ON CONFLICT DO NOTHING RETURNING shard"
 )
-_ADVANCE = text(
+_ADVANCE = Statement(
     "UPDATE log.checkpoints SET generation = :generation, positions = :positions,"
     " offsets = :offsets, watermark = coalesce(:watermark, watermark), began = :began"
     " WHERE consumer = :consumer AND service = :service AND shard = :shard AND shards = :shards"
-    " AND generation = :seen_generation AND positions = :seen_positions"
+    " AND generation = :seen_generation AND positions = :seen_positions RETURNING shard"
 )
 _LEARN = text(
     "UPDATE log.checkpoints SET began = :began WHERE consumer = :consumer AND service = :service"
@@ -67,7 +68,7 @@ class Checkpoints:
         return next((_cursor(row) for row in rows if row.shard == shard.number), Cursor())
 
     async def _divide(self, tx: AsyncConnection, service: str, shards: int) -> Sequence[Row[Any]]:
-        await tx.execute(_LOCK_DIVISION, self._key(service))
+        await _LOCK_DIVISION.rows(tx, self._key(service))
         rows = (await tx.execute(_LOAD_LOCKED, self._key(service))).all()
         if all(row.shards == shards for row in rows):
             return rows
@@ -87,21 +88,19 @@ class Checkpoints:
                 whole.watermark,
                 whole.began,
             )
-            await tx.execute(_OPEN, self._values(service, shard, part))
+            await _OPEN.rows(tx, self._values(service, shard, part))
         return (await tx.execute(_LOAD, self._key(service))).all()
 
-    async def advance(
-        self, tx: AsyncConnection, service: str, seen: Cursor, cursor: Cursor, shard: Shard = WHOLE
-    ) -> None:
+    async def advance(self, tx: Transaction, service: str, seen: Cursor, cursor: Cursor, shard: Shard = WHOLE) -> None:
         """Move from `seen` to `cursor`. Raises `CheckpointMoved`; the caller rolls back."""
         values = self._values(service, shard, cursor)
         if seen.generation == 0:
-            await tx.execute(_LOCK_DIVISION, self._key(service))
-            moved = await tx.execute(_OPEN, values)
+            await _LOCK_DIVISION.rows(tx, self._key(service))
+            moved = await _OPEN.rows(tx, values)
         else:
             seen_values = {"seen_generation": seen.generation, "seen_positions": list(seen.positions)}
-            moved = await tx.execute(_ADVANCE, values | seen_values)
-        if moved.rowcount != 1:
+            moved = await _ADVANCE.rows(tx, values | seen_values)
+        if not moved:
             raise CheckpointMoved(f"{self.consumer} in the log of {service}, {shard}")
 
     async def stand_still(self, tx: AsyncConnection, service: str, partition: int) -> bool:

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from steerco_events.ids import new_id
 from steerco_events.postgres.faults import DATABASE_FAULTS
+from steerco_events.postgres.statements import Statement, Transaction
 
 LET_GO_SECONDS = 3.0
 
@@ -21,10 +22,13 @@ _ACQUIRE = text(
     " WHERE l.holder = :holder OR l.expires_at <= clock_timestamp()"
     " RETURNING epoch"
 )
-_HOLD = text(
-    "SELECT 1 FROM log.leases WHERE name = :name AND holder = :holder AND epoch = :epoch"
-    " AND expires_at > clock_timestamp() FOR SHARE"
+_OURS = "name = :name AND holder = :holder AND epoch = :epoch AND expires_at > clock_timestamp()"
+_HOLD = Statement(f"SELECT 1 FROM log.leases WHERE {_OURS} FOR SHARE")
+EXTEND = (
+    f"UPDATE log.leases SET expires_at = clock_timestamp() + CAST(:lasts AS interval) WHERE {_OURS} RETURNING epoch"
 )
+"""With a lease's `values`: renews it if it is ours, and holds it until the transaction ends; else it gives no row."""
+
 _RELEASE = text(
     "UPDATE log.leases SET expires_at = clock_timestamp() WHERE name = :name AND holder = :holder"
     " AND expires_at > clock_timestamp()"
@@ -53,10 +57,14 @@ class Lease:
         self.epoch = epoch
         return True
 
-    async def hold(self, tx: AsyncConnection) -> None:
+    @property
+    def values(self) -> dict[str, object]:
+        """What a statement has to know of it."""
+        return {"name": self.name, "holder": self._holder, "epoch": self.epoch, "lasts": self.lasts}
+
+    async def hold(self, tx: Transaction) -> None:
         """Make the transaction valid only while the lease is ours: nobody takes it before we commit."""
-        values = {"name": self.name, "holder": self._holder, "epoch": self.epoch}
-        if (await tx.execute(_HOLD, values)).first() is None:
+        if not await _HOLD.rows(tx, self.values):
             raise LeaseLost(self.name)
 
     async def release(self, tx: AsyncConnection) -> None:

@@ -21,40 +21,47 @@ without altering every seal after it; and every few seconds the newest of them i
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from steerco_events.clock import Clock
 from steerco_events.positions import SignedHead, advanced
-from steerco_events.postgres.lease import Lease, let_go
+from steerco_events.postgres.lease import EXTEND, Lease, LeaseLost, let_go
 from steerco_events.postgres.schema import LOG_LOCK
+from steerco_events.postgres.statements import Statement, Transaction, driver_connection
+from steerco_events.postgres.whole_appends import whole_appends
 
-_HOLDERS = text(
+_HOLDERS = Statement(
     "SELECT DISTINCT virtualtransaction FROM pg_locks WHERE locktype = 'advisory'"
     " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
     f" AND classid = {LOG_LOCK} AND objid = 0 AND objsubid = 2"
 )
-_UNSEALED = text(
+_UNSEALED = Statement(
     "SELECT xmin::text::bigint AS append, partition, min(position) AS first, max(position) AS last, count(*) AS events"
     " FROM log.events WHERE position > :sealed GROUP BY xmin::text::bigint, partition"
 )
 TIMELINE = "('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::integer"
 """The timeline that is written to; `pg_control_checkpoint()` knows it only from the next checkpoint on."""
 
-_HEAD = text(
-    "SELECT h.position, h.positions, h.watermark, h.hash,"
-    " (SELECT max(generation) FROM log.generations) AS generation,"
-    " CASE WHEN s.is_called THEN s.last_value ELSE 0 END AS high_water,"
-    " pg_postmaster_start_time() AS started_at, pg_stat_get_bgwriter_stat_reset_time() AS recovered_at,"
-    f" {TIMELINE} AS timeline_id FROM log.head h, log.positions s"
+_HIGH_WATER = "(SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM log.positions)"
+_SERVER = f"pg_postmaster_start_time(), pg_stat_get_bgwriter_stat_reset_time(), {TIMELINE}"
+_HEAD = Statement(
+    "SELECT h.position, h.positions, h.watermark, h.hash, (SELECT max(generation) FROM log.generations),"
+    f" {_HIGH_WATER}, {_SERVER} FROM log.head h"
 )
-_MOVE_HEAD = text(
+_MOVE_HEAD = Statement(
     "UPDATE log.head SET position = :position, positions = :positions, watermark = :watermark, hash = :hash"
-    " WHERE position = :seen AND watermark = :seen_watermark"
+    " WHERE position = :seen AND watermark = :seen_watermark RETURNING position"
 )
-_SEAL = text(
+_BEAT = Statement(
+    f"WITH ours AS ({EXTEND}), moved AS (UPDATE log.head h SET watermark = :now FROM ours"
+    f" WHERE h.position = {_HIGH_WATER} AND h.watermark < :now AND ({_SERVER}) IS NOT DISTINCT FROM"
+    " (CAST(:started_at AS timestamptz), CAST(:recovered_at AS timestamptz), CAST(:timeline_id AS integer)))"
+    f" SELECT EXISTS (SELECT FROM ours), h.position = {_HIGH_WATER}, {_SERVER} FROM log.head h"
+)
+_SEAL = Statement(
     "INSERT INTO log.seals (last, first, sealed_at, epoch, generation, hashes, previous, hash)"
     " SELECT :last, :first, :sealed_at, :epoch, :generation, hashes, :previous,"
     " log.seal_hash(:previous, :generation, :first, :last, :sealed_at, hashes)"
@@ -69,16 +76,38 @@ _OPEN_GENERATION = text(
     "INSERT INTO log.generations (generation, from_position, system_identifier, timeline_id)"
     " VALUES (:generation, :from_position, :system_identifier, :timeline_id)"
 )
+_OUTDATE_SEALS_UNDER_WAY = text("UPDATE log.head SET watermark = watermark + interval '1 microsecond'")
 
 _SEALED_AT = text("SELECT hash FROM log.seals WHERE last <= :position ORDER BY last DESC LIMIT 1")
 
 TICK = timedelta(microseconds=1)
-MOST_AT_ONCE = 20_000
-"""Events of one seal, unless one append has more."""
+
+
+class LogHead(NamedTuple):
+    """How far the log is sealed, and how far its positions are drawn."""
+
+    position: int
+    positions: Sequence[int]
+    watermark: datetime
+    hash: bytes
+    generation: int
+    high_water: int
+
+
+class Server(NamedTuple):
+    """What tells a server from itself after it was started again, and from one that took its place."""
+
+    started_at: datetime
+    recovered_at: datetime | None
+    timeline_id: int
 
 
 async def open_generation(tx: AsyncConnection, generation: int, from_position: int, server: Row[Any]) -> None:
-    """From now on, what is drawn after `from_position` is of this generation."""
+    """From now on, what is drawn after `from_position` is of this generation.
+
+    A seal under way is of the generation before: the watermark moves, so that it fails on the head.
+    """
+    await tx.execute(_OUTDATE_SEALS_UNDER_WAY)
     await tx.execute(
         _OPEN_GENERATION,
         {
@@ -90,7 +119,7 @@ async def open_generation(tx: AsyncConnection, generation: int, from_position: i
     )
 
 
-async def _has(tx: AsyncConnection, head: Row[Any], witness: SignedHead) -> bool:
+async def _has(tx: AsyncConnection, head: LogHead, witness: SignedHead) -> bool:
     """Whether the log still is the one whose head was signed."""
     if witness.generation != head.generation:
         return bool(witness.generation < head.generation)
@@ -106,34 +135,22 @@ class ServerChanged(Exception):
     """The server was started again, or another took its place; what the sealer has seen of it counts no more."""
 
 
+class Unsealed(NamedTuple):
+    """Those events of one append in one partition that are not sealed; `events` is their number."""
+
+    append: int
+    partition: int
+    first: int
+    last: int
+    events: int
+
+
 @dataclass(frozen=True, slots=True)
 class Sealed:
     """What one scan did: how many events it sealed, and whether appends were still under way."""
 
     events: int
     pending: bool
-
-
-def whole_appends(appends: Sequence[tuple[int, int, int, int]], sealed: int, safe: int) -> int:
-    """The position up to which to seal: at most `safe`, and in the midst of no append.
-
-    `appends`: what is not sealed, as (append, first position, last position, number of events), an append once per
-    partition. The result is `sealed` when nothing whole lies below `safe`; it is cut short after `MOST_AT_ONCE`.
-    """
-    spans: dict[int, tuple[int, int, int]] = {}
-    for append, first, last, events in appends:
-        before = spans.get(append, (first, last, 0))
-        spans[append] = min(first, before[0]), max(last, before[1]), before[2] + events
-    end, reach, count = sealed, sealed, 0
-    for first, last, events in sorted(spans.values()):
-        if first > reach and reach <= safe:
-            end = reach
-            if count >= MOST_AT_ONCE:
-                return end
-        if first > safe:
-            break
-        reach, count = max(reach, last), count + events
-    return safe if reach <= safe else end
 
 
 class Sealer:
@@ -149,7 +166,7 @@ class Sealer:
         self._witness = witness
         self._high_water = 0
         self._first_seen: dict[str, int] = {}
-        self._server: tuple[object, ...] | None = None
+        self._server: Server | None = None
 
     async def start(self) -> bool:
         """Take or keep the lease and begin anew; false if another holds it. To be called again after any error.
@@ -177,7 +194,7 @@ class Sealer:
         """Let a successor begin at once, if the database can be told."""
         await let_go(self._engine, self._lease)
 
-    async def _open_generation_if_restored(self, tx: AsyncConnection, head: Row[Any]) -> None:
+    async def _open_generation_if_restored(self, tx: AsyncConnection, head: LogHead) -> None:
         server = (await tx.execute(SERVER)).one()
         last = (await tx.execute(_GENERATION)).one()
         witness = self._witness()
@@ -193,39 +210,45 @@ class Sealer:
 
         Raises `LeaseLost`, `Superseded` or `ServerChanged`, and then has changed nothing.
         """
-        async with self._engine.begin() as tx:
-            now = self._clock.now()
-            head = await self._head(tx)
-            high_water: int = head.high_water
-            if high_water == head.position:
-                self._high_water, self._first_seen = high_water, {}
+        now = self._clock.now()
+        async with driver_connection(self._engine) as driver:
+            head = await self._head(driver)
+            if head.high_water == head.position:
+                self._high_water, self._first_seen = head.high_water, {}
                 return Sealed(0, pending=False)
-            holders = (await tx.execute(_HOLDERS)).scalars().all()
-            safe = self._settled(high_water, holders)
-            rows = (await tx.execute(_UNSEALED, {"sealed": head.position})).all()
-            last = whole_appends([(row.append, row.first, row.last, row.events) for row in rows], head.position, safe)
-            inside = [row for row in rows if row.last <= last]
-            if last > head.position:
-                await self._lease.hold(tx)
-                sealed_at = max(now, head.watermark + TICK)
-                digest = await self._seal(tx, head, last, sealed_at) if inside else head.hash
-                positions = advanced(tuple(head.positions), [(row.partition, row.last) for row in inside])
-                await self._move(tx, head, last, positions, sealed_at, digest)
-        return Sealed(sum(row.events for row in inside), pending=last < high_water)
+            async with driver.transaction():
+                return await self._scan(driver, head, now)
 
-    async def _head(self, tx: AsyncConnection) -> Row[Any]:
-        """The head of the log, on the server that the last one was read from.
+    async def _scan(self, tx: Transaction, head: LogHead, now: datetime) -> Sealed:
+        """What comes after the high-water mark; on its connection, so on the same server."""
+        holders = [holder for (holder,) in await _HOLDERS.rows(tx, {})]
+        safe = self._settled(head.high_water, holders)
+        if safe <= head.position:
+            return Sealed(0, pending=True)
+        rows = [Unsealed(*row) for row in await _UNSEALED.rows(tx, {"sealed": head.position})]
+        last = whole_appends([(row.append, row.first, row.last, row.events) for row in rows], head.position, safe)
+        inside = [row for row in rows if row.last <= last]
+        if last > head.position:
+            await self._lease.hold(tx)
+            sealed_at = max(now, head.watermark + TICK)
+            digest = await self._seal(tx, head, last, sealed_at) if inside else head.hash
+            positions = advanced(tuple(head.positions), [(row.partition, row.last) for row in inside])
+            await self._move(tx, head, last, positions, sealed_at, digest)
+        return Sealed(sum(row.events for row in inside), pending=last < head.high_water)
 
-        That it was started again need not show in an error: the pool makes new connections when somebody else met it.
-        """
-        head = (await tx.execute(_HEAD)).one()
-        server = (head.started_at, head.recovered_at, head.timeline_id)
+    async def _head(self, tx: Transaction) -> LogHead:
+        """The head of the log, on the server that the last one was read from. Raises `ServerChanged`."""
+        ((*head, started_at, recovered_at, timeline_id),) = await _HEAD.rows(tx, {})
+        self._check_same(Server(started_at, recovered_at, timeline_id))
+        return LogHead(*head)
+
+    def _check_same(self, server: Server) -> None:
+        """That it was started again need not show in an error: another may have met it, and the pool connects anew."""
         if self._server not in (None, server):
-            raise ServerChanged(f"the server was started at {head.started_at}, its timeline is {head.timeline_id}")
+            raise ServerChanged(f"the server was started at {server.started_at}, its timeline is {server.timeline_id}")
         self._server = server
-        return head
 
-    async def _seal(self, tx: AsyncConnection, head: Row[Any], last: int, sealed_at: datetime) -> bytes:
+    async def _seal(self, tx: Transaction, head: LogHead, last: int, sealed_at: datetime) -> bytes:
         values = {
             "first": head.position + 1,
             "last": last,
@@ -234,27 +257,32 @@ class Sealer:
             "generation": head.generation,
             "previous": head.hash,
         }
-        digest: bytes = (await tx.execute(_SEAL, values)).scalar_one()
-        return digest
+        ((digest,),) = await _SEAL.rows(tx, values)
+        return bytes(digest)
 
     def _settled(self, high_water: int, holders: Sequence[str]) -> int:
         self._first_seen = {holder: self._first_seen.get(holder, self._high_water) for holder in holders}
         self._high_water = high_water
         return min([high_water, *self._first_seen.values()])
 
-    async def beat(self) -> None:
-        """Move the watermark of a quiet log up to now: everything so far is sealed, what comes is sealed later."""
-        now = self._clock.now()
-        async with self._engine.begin() as tx:
-            head = await self._head(tx)
-            if head.high_water == head.position and now > head.watermark:
-                await self._lease.hold(tx)
-                await self._move(tx, head, head.position, tuple(head.positions), now, head.hash)
+    async def beat(self) -> bool:
+        """Keep the lease of a quiet log and move its watermark up to now: what comes is sealed later.
+
+        False, and nothing is claimed, if something is not sealed yet. Raises `LeaseLost` or `ServerChanged`.
+        """
+        server = self._server._asdict() if self._server else dict.fromkeys(Server._fields)
+        values = self._lease.values | server | {"now": self._clock.now()}
+        async with driver_connection(self._engine) as driver:
+            ((is_ours, is_quiet, *found),) = await _BEAT.rows(driver, values)
+        self._check_same(Server(*found))
+        if not is_ours:
+            raise LeaseLost(self._lease.name)
+        return bool(is_quiet)
 
     async def _move(
         self,
-        tx: AsyncConnection,
-        head: Row[Any],
+        tx: Transaction,
+        head: LogHead,
         position: int,
         positions: tuple[int, ...],
         watermark: datetime,
@@ -268,5 +296,5 @@ class Sealer:
             "seen": head.position,
             "seen_watermark": head.watermark,
         }
-        if (await tx.execute(_MOVE_HEAD, values)).rowcount != 1:
+        if not await _MOVE_HEAD.rows(tx, values):
             raise Superseded

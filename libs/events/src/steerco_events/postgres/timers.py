@@ -35,7 +35,7 @@ _DUE = text(
     "SELECT stream, name, due_at, set_by FROM log.timers WHERE fire_at <= :now"
     " ORDER BY fire_at, stream, name LIMIT :limit"
 )
-_NEXT = text("SELECT min(fire_at) FROM log.timers")
+_NEXT = Statement("SELECT min(fire_at) FROM log.timers")
 _STILL_THERE = text(
     "SELECT t.stream, t.name, t.attempts, coalesce(e.correlation_id, t.set_by) AS correlation_id, e.traceparent"
     " FROM log.timers t LEFT JOIN log.events e ON e.id = t.set_by"
@@ -112,9 +112,10 @@ async def due_timers(connection: AsyncConnection, now: datetime, limit: int) -> 
     return [Timer(*row) for row in await connection.execute(_DUE, {"now": now, "limit": limit})]
 
 
-async def next_firing(connection: AsyncConnection) -> datetime | None:
+async def next_firing(tx: Transaction) -> datetime | None:
     """When the next one is to be fired."""
-    at: datetime | None = (await connection.execute(_NEXT)).scalar_one()
+    at: datetime | None
+    ((at,),) = await _NEXT.rows(tx, {})
     return at
 
 

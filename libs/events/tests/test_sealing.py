@@ -1,0 +1,84 @@
+"""A log in which nothing happens costs little, and all the same is known to be complete up to now."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from asyncpg.connection import LoggedQuery
+from sqlalchemy import event, text
+
+from steerco_events import sealing
+from steerco_events.ports import Cursor
+from steerco_events.postgres.lease import Lease
+from steerco_events.postgres.sealer import Sealer
+from steerco_events.sealing import Sealing
+from steerco_events.signals import Signal
+from steerco_events.testkit.logs import Log, read_on, running, until
+from steerco_events.testkit.tally import Counted
+
+BRIEF = timedelta(seconds=1)
+BEATS = 40
+"""Within them, a lease that is not renewed has run out."""
+
+
+@pytest.fixture(autouse=True)
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sealing, "POLL_SECONDS", 0.02)
+    monkeypatch.setattr(sealing, "BEAT_SECONDS", 0.04)
+
+
+@contextmanager
+def statements(log: Log) -> Iterator[list[str]]:
+    """What is sent to the database over connections that are opened inside."""
+    sent: list[str] = []
+
+    def note(query: LoggedQuery) -> None:
+        sent.append(query.query)
+
+    def follow(connection: Any, _: Any) -> None:
+        connection.driver_connection.add_query_logger(note)
+
+    event.listen(log.engine.sync_engine, "connect", follow)
+    try:
+        yield sent
+    finally:
+        event.remove(log.engine.sync_engine, "connect", follow)
+
+
+async def test_a_quiet_log_is_asked_by_one_statement_at_a_time_which_keeps_the_lease_too(log: Log) -> None:
+    sealer = Sealer(log.engine, log.clock, Lease("sealer", BRIEF))
+    with statements(log) as sent:
+
+        async def beaten() -> bool:
+            return sum("watermark = " in each for each in sent) >= BEATS
+
+        async with running(Sealing(sealer, log.appended, log.sealed, BRIEF).run):
+            await until(beaten, "the log beats")
+            began = next(n for n, each in enumerate(sent) if "watermark = " in each)
+            quiet = sent[began:]
+            async with log.engine.connect() as connection:
+                epoch = (await connection.execute(text("SELECT epoch FROM log.leases"))).scalar_one()
+    assert {each.split()[0] for each in quiet} == {"SELECT", "WITH"}
+    assert len(set(quiet)) == 2
+    assert epoch == 1
+
+
+async def test_the_watermark_of_a_quiet_log_goes_with_the_clock(log: Log) -> None:
+    async with log.sealing():
+        await log.append("tally-1", Counted(by=1))
+        await read_on(log.feed(), Cursor(), 1)
+        then = log.clock.now()
+
+        async def is_later() -> bool:
+            return (await log.feed().head()).watermark > then
+
+        await until(is_later, "the log is known to be complete up to then")
+
+
+async def test_what_was_appended_without_a_wake_up_is_sealed_at_the_next_look(log: Log) -> None:
+    async with running(Sealing(log.sealer, Signal(), log.sealed).run):
+        for n in range(1, 4):
+            await log.append("tally-1", Counted(by=1))
+            await read_on(log.feed(), Cursor(), n)

@@ -1,0 +1,38 @@
+"""A server that has nothing to do sleeps, and still ends at once."""
+
+import asyncio
+import signal
+
+import pytest
+from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
+
+from steerco_service import http_server
+from steerco_service.testkit.listening import listening
+
+SOON = 10.0
+
+
+async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    await PlainTextResponse("here")(scope, receive, send)
+
+
+@pytest.fixture(autouse=True)
+def rarely(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_server, "TICK_SECONDS", 3600.0)
+
+
+async def test_who_tells_a_server_to_end_does_not_wait_for_its_next_look() -> None:
+    async with listening(app) as server, asyncio.timeout(SOON):
+        await server.stop()
+
+
+async def test_a_signal_ends_a_server_that_sleeps() -> None:
+    async with listening(app) as server:
+        former = signal.signal(signal.SIGALRM, server.server.handle_exit)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0.1)
+            async with asyncio.timeout(SOON):
+                await asyncio.shield(server.task)
+        finally:
+            signal.signal(signal.SIGALRM, former)
