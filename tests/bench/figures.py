@@ -18,7 +18,10 @@ class Servers:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One result: `value` against `reach`; `parts` are what it was made of, in the units that `note` names."""
+    """One result: `value` against `reach`; `parts` are what it was made of, in the units that `note` names.
+
+    `profile` says where the time goes, if it falls short.
+    """
 
     key: str
     value: float
@@ -26,6 +29,7 @@ class Figure:
     better: Literal["higher", "lower"]
     parts: Mapping[str, float]
     note: str
+    profile: Sequence[str] = ()
 
     @property
     def is_met(self) -> bool:

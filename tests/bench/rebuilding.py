@@ -21,6 +21,7 @@ from steerco_reporting.app import PORTFOLIO_REGISTER
 from steerco_servers.testing import temporary_kafka, temporary_postgres
 from tests.bench.figures import Figure, Servers, paired
 from tests.bench.portfolios import SERVICES, Portfolios, told_portfolios
+from tests.bench.profiling import explained
 
 EVENTS = 100_000
 ROUNDS = 3
@@ -90,7 +91,8 @@ class Rebuild:
 async def _ratio(key: str, portfolios: Portfolios, register: Log, open_feed: Open) -> Figure:
     ours, bare = Rebuild(key, portfolios, register, open_feed), Bare(open_feed, portfolios.events)
     found = await paired(ours, bare, ROUNDS)
-    return Figure(key, found.ratio, REACH, "higher", {"rebuild": found.ours, "bare": found.theirs}, "events/s")
+    parts = {"rebuild": found.ours, "bare": found.theirs}
+    return await explained(Figure(key, found.ratio, REACH, "higher", parts, "events/s"), ours)
 
 
 async def rebuild_feed(portfolios: Portfolios, register: Log) -> Figure:

@@ -23,6 +23,7 @@ from steerco_events.testkit.logs import Log, fresh_log, running
 from tests.bench.appending import context
 from tests.bench.entries import BENCH, ENTRIES_PER_LEDGER, entry
 from tests.bench.figures import Figure, Servers, paired
+from tests.bench.profiling import explained
 
 EVENTS = 100_000
 PER_APPEND = 1000
@@ -127,9 +128,8 @@ async def measure(servers: Servers) -> Sequence[Figure]:
         )
         await producer.start()
         stack.push_async_callback(producer.stop)
-        found = await paired(Relayed(log, bootstrap), Raw(producer, await records_of(log)), rounds=5)
-    return [
-        Figure(
-            "relay_vs_raw_produce", found.ratio, 0.7, "higher", {"relay": found.ours, "raw": found.theirs}, "events/s"
-        )
-    ]
+        relayed = Relayed(log, bootstrap)
+        found = await paired(relayed, Raw(producer, await records_of(log)), rounds=5)
+        parts = {"relay": found.ours, "raw": found.theirs}
+        figure = Figure("relay_vs_raw_produce", found.ratio, 0.7, "higher", parts, "events/s")
+        return [await explained(figure, relayed)]
