@@ -99,6 +99,7 @@ async def read_all(pages: EventPages, limit: int, sought: Filter, after: Place =
 async def test_pages_of_any_size_are_what_a_look_through_the_whole_log_finds(
     written: Written, limit: int, sought: Filter, begin: int, scanned: int
 ) -> None:
+    begin = min(begin, (await written.pages.end()).position)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(event_pages, "SCANNED_AT_MOST", scanned)
         found = await read_all(written.pages, limit, sought, Place(1, begin))
@@ -131,11 +132,10 @@ async def test_the_place_of_an_event_is_where_the_page_that_it_ends_ended(writte
         after = page.end
 
 
-async def test_a_place_beyond_the_end_gives_nothing_and_stays(written: Written) -> None:
-    end = (await written.pages.end()).position
-    for beyond in (end, end + 1, 2**63 - 1):
-        page = await written.pages.read(Place(1, beyond), 10, Filter())
-        assert (list(page.events), page.end, page.is_last) == ([], Place(1, beyond), True)
+async def test_at_the_end_there_is_nothing_and_the_place_stays(written: Written) -> None:
+    end = Place(1, (await written.pages.end()).position)
+    page = await written.pages.read(end, 10, Filter())
+    assert (list(page.events), page.end, page.is_last) == ([], end, True)
 
 
 async def test_an_instant_is_the_place_after_all_that_was_sealed_up_to_it(written: Written) -> None:
@@ -176,7 +176,7 @@ async def test_a_place_beyond_the_beginning_of_a_later_generation_is_told_where_
     await log.seal()
     await restored(log, 2, after=8)
     await restored(log, 3, after=6)
-    for generation, position in [(1, 0), (1, 6), (2, 6), (3, 6), (3, 8), (3, 10), (3, 99)]:
+    for generation, position in [(1, 0), (1, 6), (2, 6), (3, 6), (3, 8), (3, 10)]:
         page = await pages.read(Place(generation, position), 10, Filter())
         assert [event.position for event in page.events] == list(range(position + 1, 11))
     for generation, position in [(1, 7), (1, 9), (2, 7), (2, 10)]:
@@ -185,6 +185,19 @@ async def test_a_place_beyond_the_beginning_of_a_later_generation_is_told_where_
     for generation in (0, 4):
         with pytest.raises(GenerationUnknown, match="1 to 3"):
             await pages.read(Place(generation, 3), 10, Filter())
+
+
+async def test_a_place_beyond_the_end_of_its_generation_is_none_of_this_log(log: Log) -> None:
+    pages = EventPages(log.service, log.engine, log.registry)
+    await log.append("tally-1", *(Counted(by=n) for n in range(1, 11)))
+    with pytest.raises(LogRewound, match=r"ends at 1\.0, and 1\.1 stands beyond"):
+        await pages.read(Place(1, 1), 10, Filter())
+    await log.seal()
+    assert (await pages.read(Place(1, 10), 10, Filter())).is_last
+    await restored(log, 2, after=8)
+    for position in (11, 2**63 - 1):
+        with pytest.raises(LogRewound, match=rf"ends at 2\.10, and 2\.{position} stands beyond"):
+            await pages.read(Place(2, position), 10, Filter())
 
 
 async def test_the_places_of_a_log_that_was_restored_are_those_of_its_events(log: Log) -> None:

@@ -12,6 +12,8 @@ from steerco_events.testkit.logs import Log, until, waits_for_a_lock
 
 LONG = timedelta(hours=1)
 BRIEF = timedelta(milliseconds=100)
+SOON = timedelta(seconds=2)
+"""Runs out while somebody waits for it, but not before the holder has begun to use it."""
 
 
 def name() -> str:
@@ -109,7 +111,7 @@ async def test_who_takes_back_a_lease_that_ran_out_is_in_another_epoch(shared_lo
 
 
 async def test_nobody_takes_the_lease_before_a_transaction_that_holds_it_has_ended(shared_log: Log) -> None:
-    first = Lease(name(), BRIEF)
+    first = Lease(name(), SOON)
     second = Lease(first.name, LONG)
     await acquire(shared_log, first)
     async with shared_log.engine.begin() as tx:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, text
 
 from steerco_events.ids import new_id
 from steerco_events.ports import WHOLE, Shard
@@ -17,6 +17,11 @@ from steerco_events.postgres.lease_keeper import Claim, LeaseKeeper
 from steerco_events.testkit.logs import Log, running, until
 
 BRIEF = timedelta(seconds=1.5)
+"""How long those last of which one is to run out, or to be waited for."""
+
+FEW = timedelta(seconds=4.5)
+"""How long those last that are to be renewed, and not to run out however busy the machine is."""
+
 LONG = timedelta(hours=1)
 
 
@@ -73,16 +78,23 @@ async def statements(log: Log) -> AsyncIterator[Sent]:
         event.remove(log.engine.sync_engine, "before_cursor_execute", note)
 
 
+async def is_known(log: Log, worker: LeaseKeeper) -> bool:
+    """Whether the others see that it is there."""
+    query = text("SELECT 1 FROM log.leases WHERE holder = :holder AND expires_at > clock_timestamp()")
+    async with log.engine.connect() as connection:
+        return (await connection.execute(query, {"holder": worker.holder})).first() is not None
+
+
 async def test_all_leases_of_a_process_are_taken_by_one_statement_and_renewed_by_another(shared_log: Log) -> None:
-    keeper, name = LeaseKeeper(shared_log.engine, BRIEF), group()
+    keeper, name = LeaseKeeper(shared_log.engine, FEW), group()
     holdings = [Holding(keeper, name, Shard(n, 30)) for n in range(30)]
     async with statements(shared_log) as sent, running(*(each.run for each in holdings), keeper.run):
         for each in holdings:
             await until(each.goes_on, "all are held")
-        sweep, *taking = sent
-        assert (sweep.split()[0], len(taking)) == ("DELETE", 1)
-        await until(partial(sent.more_than, 6), "they are renewed again and again")
-        assert set(sent[1:]) == set(taking)
+        sweep, *introducing, taking = sent
+        assert (sweep.split()[0], len(introducing)) == ("DELETE", 2)
+        await until(partial(sent.more_than, 5), "they are renewed again and again")
+        assert set(sent[4:]) == {taking}
     assert [len(each.leases) for each in holdings] == [1] * 30
 
 
@@ -120,15 +132,30 @@ async def test_a_lease_that_is_left_goes_to_whoever_wants_it(shared_log: Log) ->
 
 
 async def test_what_its_first_choice_does_not_want_is_taken_by_another(shared_log: Log) -> None:
-    idle, keeper = LeaseKeeper(shared_log.engine, BRIEF), LeaseKeeper(shared_log.engine, BRIEF)
+    idle, keeper = LeaseKeeper(shared_log.engine, FEW), LeaseKeeper(shared_log.engine, FEW)
     holdings = [Holding(keeper, group()) for _ in range(8)]
-    async with running(idle.run, keeper.run, *(each.run for each in holdings)), statements(shared_log) as sent:
-        for each in holdings:
-            await until(each.goes_on, "it is held, whosever first choice it is")
-        kept = [len(each.leases) for each in holdings]
-        await until(partial(sent.more_than, len(sent) + 8), "time goes by")
-        assert all(each.is_on for each in holdings)
-        assert [len(each.leases) for each in holdings] == kept
+    async with running(idle.run):
+        await until(partial(is_known, shared_log, idle), "the first is there")
+        async with running(keeper.run, *(each.run for each in holdings)), statements(shared_log) as sent:
+            for each in holdings:
+                await until(each.goes_on, "it is held, whosever first choice it is")
+            await until(partial(sent.more_than, len(sent) + 4), "time goes by")
+            assert all(each.is_on for each in holdings)
+            assert [len(each.leases) for each in holdings] == [1] * 8
+
+
+async def test_a_new_worker_takes_no_more_than_its_share(shared_log: Log) -> None:
+    there, new, name = LeaseKeeper(shared_log.engine, LONG), LeaseKeeper(shared_log.engine, LONG), group()
+    holdings = [Holding(new, name, Shard(n, 4)) for n in range(4)]
+
+    async def has_its_share() -> bool:
+        return sum(each.is_on for each in holdings) == 2
+
+    async with running(there.run):
+        await until(partial(is_known, shared_log, there), "the first is there")
+        async with running(new.run, *(each.run for each in holdings)):
+            await until(has_its_share, "the new one has half of the shards")
+    assert sorted(len(each.leases) for each in holdings) == [0, 0, 1, 1]
 
 
 def choices(shards: int, workers: int, groups: int) -> Sequence[Sequence[int]]:

@@ -14,16 +14,18 @@ from steerco_events.envelope import Recorded
 from steerco_events.ports import Cursor
 from steerco_events.postgres.checkpoints import Checkpoints
 from steerco_events.postgres.lease_keeper import LeaseKeeper
-from steerco_events.postgres.parking import parked_streams
+from steerco_events.postgres.parking import Parking, parked_streams, skipped_events
 from steerco_events.projections.builds import Build, Builds, NoRebuild, NothingKept, RebuildUnderWay, ViewNotBuilt
 from steerco_events.projections.keeping import KEEPING, Keeping, cancel, drop_old
 from steerco_events.projections.model import Projection, View
-from steerco_events.projections.runner import ViewRunner
+from steerco_events.projections.runner import ViewRunner, following
 from steerco_events.projections.tables import SCHEMA
 from steerco_events.signals import Signal
+from steerco_events.testkit.eaters import OPERATOR
 from steerco_events.testkit.logs import Log, fresh_log, running, until
 from steerco_events.testkit.tallies import TallyRow, evolve, key, tally_view
 from steerco_events.testkit.tally import Counted, Labeled
+from steerco_events.unparking import Unparking
 from steerco_servers.testing import TemporaryPostgres
 
 
@@ -200,8 +202,8 @@ class Fussy:
             raise ValueError("a label")
         return evolve(row, event)
 
-    def view(self, service: str) -> View:
-        return View("tally", 1, (service,), (Projection("tallies", TallyRow, key, self.evolve),))
+    def view(self, service: str, version: int = 1) -> View:
+        return View("tally", version, (service,), (Projection("tallies", TallyRow, key, self.evolve),))
 
 
 async def test_a_build_that_parks_what_the_live_one_digested_waits_until_that_is_accepted(log: Log) -> None:
@@ -239,6 +241,58 @@ async def test_a_build_that_parks_what_the_live_one_has_parked_too_goes_live(log
         await worker.until_total(1, 1)
         assert await worker.rebuilt() == 2
         assert await worker.total(2) == 1
+
+
+async def skip(log: Log, view: View, number: int) -> None:
+    """Have the first event of `tally-2` left out for a build."""
+    build = Build(view, number)
+    parking = Parking(build.checkpoints.consumer, log.service)
+
+    async def is_parked() -> bool:
+        async with log.engine.connect() as connection:
+            return await parking.one(connection, "tally-2") is not None
+
+    await until(is_parked, "the stream is parked")
+    async with log.engine.begin() as tx:
+        assert await parking.ask(tx, "tally-2", "skip", OPERATOR, "sent by a test system")
+    await Unparking(log.consumers(), log.registry, lambda: [following(build)], Signal()).step()
+    assert not await is_parked()
+
+
+async def test_what_was_skipped_is_left_out_of_the_next_build_and_parked_again_by_a_new_version(log: Log) -> None:
+    fussy = Fussy(is_fussy=True)
+    view = fussy.view(log.service)
+    async with kept(log, view) as worker:
+        await log.append("tally-2", Counted(by=1), Labeled(label="two"), Counted(by=10))
+        await skip(log, view, 1)
+        await worker.until_total(1, 11)
+        assert await worker.rebuilt() == 2
+        assert await worker.total(2) == 11
+        async with log.engine.connect() as connection:
+            assert await parked_streams(connection, Build(view, 2).checkpoints.consumer) == set()
+    newer = fussy.view(log.service, 2)
+    async with kept(log, newer), log.engine.connect() as connection:
+        assert await parked_streams(connection, Build(newer, 1).checkpoints.consumer) == {(log.service, "tally-2")}
+
+
+async def test_a_build_that_had_parked_what_was_skipped_meanwhile_goes_on_when_it_is_tried_again(log: Log) -> None:
+    fussy = Fussy()
+    view = fussy.view(log.service)
+    async with kept(log, view) as worker:
+        await log.append("tally-1", Counted(by=100))
+        await worker.until_total(1, 100)
+        fussy.is_fussy = True
+        await log.append("tally-2", Counted(by=1), Labeled(label="two"), Counted(by=10))
+        assert await worker.rebuilt() == 2
+        await skip(log, view, 2)
+        parking = Parking(Build(view, 1).checkpoints.consumer, log.service)
+        async with log.engine.begin() as tx:
+            assert await parking.ask(tx, "tally-2", "retry", OPERATOR, None)
+        await Unparking(log.consumers(), log.registry, lambda: [following(Build(view, 1))], Signal()).step()
+        async with log.engine.connect() as connection:
+            assert await parking.one(connection, "tally-2") is None
+            assert [each.consumer for each in await skipped_events(connection, 10)] == ["tally_v1_b2"]
+        assert await worker.total(1) == 111
 
 
 async def test_what_is_accepted_is_said_of_a_build_that_is_being_made(log: Log) -> None:

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from steerco_events.envelope import Recorded
-from steerco_events.kafka.feed import KafkaFeed
+from steerco_events.kafka.feed import EventsMissing, KafkaFeed
 from steerco_events.kafka.publisher import KafkaPublisher
 from steerco_events.kafka.topics import create_topics
 from steerco_events.ports import Cursor
@@ -23,6 +23,7 @@ from steerco_events.retrying import failing_now, retrying
 from steerco_events.testkit.feeds import count_up, ids, of_streams
 from steerco_events.testkit.logs import PATIENCE, Log, read_on, running, until
 from steerco_events.testkit.tally import Counted
+from steerco_events.testkit.topics import Topics, fresh_topics
 from steerco_servers.testing import TemporaryKafka
 
 SHORT = timedelta(seconds=1)
@@ -45,6 +46,9 @@ class Wire:
     async def prepare(self) -> bool:
         was_new, self.is_new = self.is_new, False
         return was_new
+
+    async def is_same(self) -> bool:
+        return not self.is_new
 
     async def publish(self, events: Sequence[Recorded]) -> None:
         if self.breaks:
@@ -260,6 +264,29 @@ async def test_a_relay_whose_readers_have_nothing_any_more_publishes_the_whole_l
     assert [event.position for event in wire.events] == [1, 2, 3, 4]
 
 
+async def test_that_all_is_to_be_published_again_is_kept_in_mind_while_the_database_is_away(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await count_up(log, streams=2, times=2)
+    await log.seal()
+    async with log.engine.begin() as tx:
+        await Checkpoints(CONSUMER).advance(tx, log.service, Cursor(), Cursor(1, (4,) * PARTITIONS))
+    wire = Wire()
+    wire.is_new = True
+    failing = relay(log, wire)
+    with monkeypatch.context() as away:
+        away.setattr(Checkpoints, "forget", cut_off)
+        with pytest.raises(ConnectionError):
+            await failing.run()
+    assert not wire.is_new
+    async with running(failing.run):
+        await until(lambda: published_up_to(wire, 4), "all is published again")
+
+
+async def cut_off(*_: object) -> None:
+    raise ConnectionError("cut off")
+
+
 async def test_a_checkpoint_that_is_forgotten_while_the_relay_leads_makes_it_publish_the_whole_log_again(
     log: Log,
 ) -> None:
@@ -272,6 +299,24 @@ async def test_a_checkpoint_that_is_forgotten_while_the_relay_leads_makes_it_pub
             await Checkpoints(CONSUMER).forget(tx)
         await until(lambda: has_relayed(log, 4), "the relay is there again")
     assert [event.position for event in wire.events] == [1, 2, 3, 4] * 2
+
+
+async def test_what_is_made_anew_by_somebody_while_the_relay_leads_is_filled_with_the_whole_log(log: Log) -> None:
+    await count_up(log, streams=2, times=2)
+    await log.seal()
+    wire = Wire()
+    async with running(relay(log, wire, timedelta(seconds=0.3)).run):
+        await until(lambda: has_relayed(log, 4), "the relay leads")
+        wire.is_new = True
+        await until(partial(has_published, wire, 8), "all is published again")
+        await log.append("tally-0", Counted(by=3))
+        await log.seal()
+        await until(partial(has_published, wire, 9), "the relay goes on")
+    assert [event.position for event in wire.events] == [*[1, 2, 3, 4] * 2, 5]
+
+
+async def has_published(wire: Wire, events: int) -> bool:
+    return len(wire.events) >= events
 
 
 async def test_after_a_restore_the_relay_goes_on_where_the_new_generation_began(log: Log) -> None:
@@ -306,6 +351,57 @@ async def test_a_relay_makes_the_topics_that_are_missing_and_fills_them(log: Log
         events, _ = await read_on(feed, Cursor(), 4)
     await feed.close()
     assert of_streams(events) == {"tally-0": [1, 2], "tally-1": [1, 2]}
+
+
+@pytest.mark.kafka
+async def test_topics_that_somebody_made_anew_while_the_relay_leads_are_filled_again(
+    log: Log, kafka: TemporaryKafka
+) -> None:
+    await count_up(log, streams=2, times=2)
+    await log.seal()
+    publisher = KafkaPublisher(log.service, kafka.bootstrap, replication=1)
+    async with (
+        fresh_topics(kafka.bootstrap, log.service) as topics,
+        running(partial(retrying, Relay(log.engine, log.feed(), publisher, SHORT).run, log.service)),
+    ):
+        assert await read_all(topics, 4) == {"tally-0": [1, 2], "tally-1": [1, 2]}
+        await topics.delete(*topics.names)
+        await topics.create()
+        await log.append("tally-0", Counted(by=3))
+        await log.seal()
+        assert await read_all(topics, 5) == {"tally-0": [1, 2, 3], "tally-1": [1, 2]}
+
+
+@pytest.mark.kafka
+async def test_topics_that_somebody_made_anew_while_no_relay_ran_are_filled_by_the_next(
+    log: Log, kafka: TemporaryKafka
+) -> None:
+    await count_up(log, streams=2, times=2)
+    await log.seal()
+    async with fresh_topics(kafka.bootstrap, log.service) as topics:
+        for _ in range(2):
+            publisher = KafkaPublisher(log.service, kafka.bootstrap, replication=1)
+            async with running(Relay(log.engine, log.feed(), publisher).run):
+                assert await read_all(topics, 4) == {"tally-0": [1, 2], "tally-1": [1, 2]}
+            await topics.delete(*topics.names)
+            await topics.create()
+
+
+async def read_all(topics: Topics, events: int) -> dict[str, list[int]]:
+    """What a reader finds that begins at the start, by stream; it is patient with a topic that is being filled."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                feed = topics.feed()
+                try:
+                    read, _ = await read_on(feed, Cursor(), events)
+                    return of_streams(read)
+                except EventsMissing:
+                    await asyncio.sleep(0.1)
+                finally:
+                    await feed.close()
+    except TimeoutError:
+        raise AssertionError(f"the topic never had {events} events") from None
 
 
 @pytest.fixture

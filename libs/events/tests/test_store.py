@@ -194,6 +194,12 @@ async def test_the_feed_role_sees_nothing_but_the_sealed_log(shared_log: Log, ta
             await connection.execute(text(f"SELECT * FROM log.{table}"))
 
 
+async def test_the_feed_role_can_not_use_up_the_positions(shared_log: Log) -> None:
+    async with shared_log.reader.connect() as connection:
+        with pytest.raises(DBAPIError, match="permission denied for function"):
+            await connection.execute(text("SELECT log.draw_beyond(9223372036854775807)"))
+
+
 async def test_a_servers_own_defaults_do_not_matter(shared_log: Log) -> None:
     query = text(
         "SELECT setconfig FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase"

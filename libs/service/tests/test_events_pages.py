@@ -179,9 +179,16 @@ async def test_from_the_end_on_comes_what_happens_next(told: Served, feed: httpx
     assert not (await feed.get("/events?after=end&wait=0&type=" + RAISED)).json()
 
 
-async def test_a_cursor_beyond_the_end_is_an_empty_page_that_stays_there(feed: httpx.AsyncClient) -> None:
-    answer = await feed.get("/events?after=1.9000000000000000000")
-    assert (answer.json(), following(answer)) == ([], "/events?after=1.9000000000000000000")
+async def test_a_cursor_beyond_the_end_is_of_another_log_or_of_before_a_restore(feed: httpx.AsyncClient) -> None:
+    end = httpx.URL(following(await feed.get("/events?after=end"))).params["after"]
+    generation, position = end.split(".")
+    for beyond in (f"{generation}.{int(position) + 1}", str(int(position) + 1), "1.9000000000000000000"):
+        for accept in (BATCH, "text/event-stream"):
+            answer = await feed.get("/events", params={"after": beyond}, headers={"Accept": accept})
+            problem = answer.json()
+            assert (answer.status_code, problem["type"]) == (409, "urn:steerco:problem:log-rewound")
+            assert f"after: risk ends at {end}, and " in problem["detail"]
+            assert problem["errors"][0]["pointer"] == "/after"
 
 
 @pytest.mark.parametrize(
@@ -312,6 +319,29 @@ async def test_after_a_restore_a_cursor_beyond_it_is_told_so(postgres: Temporary
         assert refused.json()["errors"][0]["pointer"] == "/after"
         streaming = await feed.get("/events", headers={"Accept": "text/event-stream", "Last-Event-ID": "1.5"})
         assert (streaming.status_code, streaming.json()["errors"][0]["in"]) == (409, "header")
+
+
+async def test_who_saw_what_a_restore_took_away_is_told_so_though_the_log_has_passed_that_position(
+    postgres: TemporaryPostgres,
+) -> None:
+    async with serving([log_only("risk")], postgres) as served:
+        first, *_, lost = [
+            await served.append("risk", f"risk-{n}", RiskClosed(risk_id=RISKS[0], project_id=RISKS[0]))
+            for n in range(5)
+        ]
+        await served.settled()
+        async with served.runtime("risk").engine.begin() as tx:
+            await tx.execute(
+                text("INSERT INTO log.generations SELECT 2, 4, system_identifier, timeline_id FROM log.generations")
+            )
+        feed = await served.client("risk")
+        kept = await feed.get("/events", headers={"Consistency-Token": first.encode()})
+        assert (kept.status_code, len(kept.json())) == (200, 5)
+        for accept in (BATCH, "text/event-stream"):
+            headers = {"Consistency-Token": lost.encode(), "Accept": accept}
+            refused = await feed.get("/events?limit=1", headers=headers)
+            assert (refused.status_code, refused.json()["type"]) == (409, "urn:steerco:problem:log-rewound")
+            assert "goes on after position 4 in another generation" in refused.json()["detail"]
 
 
 async def test_an_instant_of_tomorrow_is_none_of_today(told: Served, feed: httpx.AsyncClient) -> None:

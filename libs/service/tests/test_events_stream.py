@@ -237,7 +237,7 @@ async def test_the_server_stops_at_once_and_its_streams_end_cleanly(fresh: Open)
         for reader in readers:
             await reader.events(6)
         waiting = asyncio.create_task(fresh.client.get("/events?after=end&wait=30"))
-        while not fresh.served.apps["risk"].state.feed.head._waiting:
+        while len(fresh.served.apps["risk"].state.feed.head._waiting) <= len(readers):
             await asyncio.sleep(0.005)
         began = loop.time()
         stopping = asyncio.create_task(fresh.server.stop())
@@ -295,20 +295,65 @@ async def test_a_stream_ends_when_the_token_does(fresh: Open, monkeypatch: pytes
     assert "id" not in last.fields
 
 
-async def test_a_stream_ends_when_the_log_is_restored_to_before_it(fresh: Open) -> None:
+async def restored(service: Open, kept: int) -> None:
+    """The log goes on after a position in a new generation."""
+    query = "INSERT INTO log.generations SELECT 2, :kept, system_identifier, timeline_id FROM log.generations"
+    async with service.served.runtime("risk").engine.begin() as tx:
+        await tx.execute(text(query), {"kept": kept})
+
+
+async def waits(service: Open) -> None:
+    """Return when somebody waits for the log to go on."""
+    async with asyncio.timeout(PATIENCE):
+        while not service.served.apps["risk"].state.feed.head._waiting:
+            await asyncio.sleep(0.005)
+
+
+async def test_a_quiet_stream_ends_when_the_log_is_restored_to_before_it(fresh: Open) -> None:
     async with fresh.stream() as reader:
         await reader.events(6)
-        async with fresh.served.runtime("risk").engine.begin() as tx:
-            await tx.execute(
-                text("INSERT INTO log.generations SELECT 2, 3, system_identifier, timeline_id FROM log.generations")
-            )
-        await fresh.close_risks(1)
-        (last,) = await reader.events(1)
+        await waits(fresh)
+        await restored(fresh, kept=3)
+        async with asyncio.timeout(streaming.HEARTBEAT_SECONDS / 2):
+            (last,) = await reader.events(1)
         assert await reader.block() is None
     assert last.fields["event"] == "steerco.problem"
     assert last.event["type"] == "urn:steerco:problem:log-rewound"
+    assert "go on from 2.3" in last.event["detail"]
+    await fresh.close_risks(1)
     async with fresh.stream(Last_Event_ID="2.3") as reader:
         assert [block.id for block in await reader.events(4)] == ["2.4", "2.5", "2.6", "2.7"]
+
+
+async def test_a_stream_that_had_read_no_further_goes_on_after_a_restore(fresh: Open) -> None:
+    async with fresh.stream() as reader:
+        await reader.events(6)
+        await waits(fresh)
+        await restored(fresh, kept=6)
+        await fresh.close_risks(1)
+        (following,) = await reader.events(1)
+    assert following.id == "2.7"
+
+
+async def test_a_stream_of_a_log_whose_end_went_back_ends_though_nobody_has_declared_it(fresh: Open) -> None:
+    async with fresh.stream() as reader:
+        await reader.events(6)
+        await waits(fresh)
+        async with fresh.served.runtime("risk").engine.begin() as tx:
+            await tx.execute(text("UPDATE log.head SET position = 4"))
+        async with asyncio.timeout(streaming.HEARTBEAT_SECONDS / 2):
+            (last,) = await reader.events(1)
+        assert await reader.block() is None
+    assert last.event["type"] == "urn:steerco:problem:log-rewound"
+    assert "risk ends at 1.4, and 1.6 stands beyond that" in last.event["detail"]
+
+
+async def test_a_page_that_waits_is_refused_when_the_log_is_restored_to_before_it(fresh: Open) -> None:
+    waiting = asyncio.create_task(fresh.client.get("/events?after=1.6&wait=30"))
+    await waits(fresh)
+    await restored(fresh, kept=3)
+    answer = await waiting
+    assert (answer.status_code, answer.json()["type"]) == (409, "urn:steerco:problem:log-rewound")
 
 
 async def test_a_stream_ends_while_the_database_is_gone(fresh: Open, postgres: TemporaryPostgres) -> None:

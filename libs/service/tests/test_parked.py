@@ -99,9 +99,25 @@ async def test_a_skip_leaves_out_the_first_event_with_the_reason(served: Served,
     answer = await operations.post(f"{path('risk-1')}/skip", json={"reason": "A test system sent it", "first": 1})
     assert (answer.status_code, answer.json()["asked_reason"]) == (202, "A test system sent it")
     assert await parked(operations) == {"risk-1": 2, ODD: 1}
-    async with served.runtime("risk").engine.connect() as connection:
-        skipped = (await connection.execute(text("SELECT * FROM log.skipped_events"))).one()
-    assert (skipped.position, skipped.skipped_by, skipped.reason) == (1, TESTER.actor.id, "A test system sent it")
+    (skipped,) = (await operations.get("/log/parked/skipped")).json()
+    assert (skipped["skipped_for"], skipped["consumer"], skipped["service"]) == ("closures_v1", CONSUMER, "risk")
+    assert (skipped["stream"], skipped["position"]) == ("risk-1", 1)
+    assert skipped["error"] == "ValueError: risk-1 can't be digested"
+    assert (skipped["skipped_by"], skipped["reason"]) == (str(TESTER.actor.id), "A test system sent it")
+    (event, *_) = (await operations.get("/events")).json()
+    assert (skipped["event_id"], skipped["type"]) == (event["id"], event["type"])
+
+
+async def test_what_was_left_out_is_listed_the_last_first_and_by_consumer(operations: httpx.AsyncClient) -> None:
+    for stream in ("risk-1", ODD, "risk-1"):
+        await operations.post(f"{path(stream)}/skip", json={"reason": "It is wrong"})
+        await parked(operations)
+    skipped = (await operations.get("/log/parked/skipped")).json()
+    assert [(each["stream"], each["position"]) for each in skipped] == [("risk-1", 4), (ODD, 3), ("risk-1", 1)]
+    assert (await operations.get("/log/parked/skipped?limit=2")).json() == skipped[:2]
+    for name in (CONSUMER, "closures_v1", "closures_v1_b9"):
+        assert (await operations.get(f"/log/parked/skipped?consumer={name}")).json() == skipped
+    assert (await operations.get("/log/parked/skipped?consumer=closures_v2")).json() == []
 
 
 @pytest.mark.parametrize(
@@ -155,5 +171,6 @@ async def test_a_service_with_parked_streams_is_ready_and_says_that_it_has_them(
 async def test_only_who_has_a_token_sees_and_asks(served: Served) -> None:
     transport = httpx.ASGITransport(served.apps["risk"])
     async with httpx.AsyncClient(transport=transport, base_url="http://risk") as anyone:
-        for method, url in (("GET", "/log/parked"), ("GET", path("risk-1")), ("POST", f"{path('risk-1')}/retry")):
+        reads = (("GET", "/log/parked"), ("GET", "/log/parked/skipped"), ("GET", path("risk-1")))
+        for method, url in (*reads, ("POST", f"{path('risk-1')}/retry")):
             assert (await anyone.request(method, url)).status_code == 401

@@ -24,6 +24,7 @@ from steerco_events.postgres.checkpoints import Checkpoints
 from steerco_events.postgres.lease import LeaseLost
 from steerco_events.postgres.lease_keeper import LeaseKeeper
 from steerco_events.postgres.parking import Parking
+from steerco_events.postgres.statements import driver_connection
 from steerco_events.retrying import retrying, said
 from steerco_events.signals import Signal
 
@@ -87,7 +88,6 @@ class Consumer:
         self._shard = shard
         self._checkpoints = Checkpoints(role.name)
         self._parking = Parking(role.name, service)
-        self._by_itself = consumers.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._cursor: Cursor | None = None
 
     @property
@@ -166,8 +166,8 @@ class Consumer:
     async def _take(self, seen: Cursor, cursor: Cursor, new: Sequence[Recorded]) -> None:
         """All at once; and if some event is to blame, the same once more with its stream set aside."""
         if seen.generation and not new:
-            async with self._by_itself.connect() as connection:
-                await self._checkpoints.advance(connection, self._service, seen, cursor, self._shard)
+            async with driver_connection(self._consumers.engine) as driver:
+                await self._checkpoints.advance(driver, self._service, seen, cursor, self._shard)
             return
 
         async def at_once(tx: AsyncConnection) -> None:
@@ -186,14 +186,14 @@ class Consumer:
     async def _begin(
         self, tx: AsyncConnection, seen: Cursor, cursor: Cursor, new: Sequence[Recorded]
     ) -> Sequence[Recorded]:
-        """Move the checkpoint and keep what belongs to parked streams; the other events.
+        """Move the checkpoint and keep what belongs to parked streams; the other events, but for those skipped.
 
         First the checkpoint: a zombie learns there that it is one, and nobody else works on the shard until we end.
         """
         await self._checkpoints.advance(tx, self._service, seen, cursor, self._shard)
-        parked = await self._parking.streams(tx)
-        await self._parking.keep(tx, [event for event in new if event.stream in parked])
-        return [event for event in new if event.stream not in parked]
+        events, waiting = (await self._parking.aside(tx, new)).part(new)
+        await self._parking.keep(tx, waiting)
+        return events
 
     async def _park(self, tx: AsyncConnection, poisons: Sequence[Poison]) -> None:
         if not poisons:

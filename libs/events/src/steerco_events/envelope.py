@@ -81,7 +81,7 @@ class Recorded:
     @cached_property
     def payload(self) -> Payload:
         """The event's data, decoded once; `UnknownEvent` if this release does not know its type."""
-        return self.registry.decode(self.type, self.schema_version, self.data)
+        return self.registry.decode(self.type, self.schema_version, self.data, self.stream)
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,6 +99,10 @@ class Publisher(Protocol):
         """Make what is missing to publish into; whether nothing that was published before is there any more."""
         ...
 
+    async def is_same(self) -> bool:
+        """Whether what `prepare` has found is still there; if not, prepare again."""
+        ...
+
     async def publish(self, events: Sequence[Recorded]) -> None:
         """Return when every event is safely taken, in order; raise if any is not (all may then be sent again)."""
         ...
@@ -124,7 +128,11 @@ class LogRewound(Exception):
 
 
 def check_not_rewound(service: str, head: Head, after: Cursor) -> None:
-    """Raise `LogRewound` if a later generation began before where the cursor stands."""
+    """Raise `LogRewound` if a later generation began before where the cursor stands.
+
+    A cursor beyond the head, in its generation, is none that lost something: a consumer may have taken events from a
+    topic before their head comes on its own, or now ask a replica that is behind the database which it read before.
+    """
     kept = head.kept_of(after.generation) if after.generation else None
     if kept is not None and max(after.positions) > kept:
         raise LogRewound(

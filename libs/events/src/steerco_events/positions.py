@@ -6,7 +6,7 @@ choose for its id, in the embedded edition too. Positions are per log and grow; 
 
 import base64
 import binascii
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -72,6 +72,14 @@ def signed_bytes(service: str, generation: int, position: int, hash: bytes, wate
     return f"steerco log {service} generation {generation} position {position} at {at} hash {hash.hex()}".encode()
 
 
+def kept_of(began: Sequence[int], generation: int) -> int | None:
+    """Up to where a later generation kept the positions of `generation`; `None` if there is no later one.
+
+    `began` says after which position each generation began.
+    """
+    return min(began[generation:], default=None)
+
+
 @dataclass(frozen=True, slots=True)
 class Head:
     """The sealed end of a log.
@@ -93,7 +101,7 @@ class Head:
 
     def kept_of(self, generation: int) -> int | None:
         """Up to where a later generation kept the positions of `generation`; `None` if there is no later one."""
-        return min(self.began[generation:], default=None)
+        return kept_of(self.began, generation)
 
     def has(self, generation: int, position: int) -> bool:
         """Whether what was sealed there in that generation is still in the log, as far as generations tell."""

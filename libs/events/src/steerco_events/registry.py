@@ -30,9 +30,12 @@ class UnknownEvent:
 
 
 class NewerVersion(Exception):
-    """An event of a type that this release knows, in a version that it does not: to pass over it would lose a fact."""
+    """An event of a type that this release knows, in a version that it does not: to pass over it would lose a fact.
 
-    def __init__(self, type: str, version: int, newest: int) -> None:
+    `stream`: where it is, if that is known.
+    """
+
+    def __init__(self, type: str, version: int, newest: int, stream: str | None = None) -> None:
         super().__init__(
             f"{type} is of version {version} here, and this release knows it up to version {newest}:"
             " it can be read by a newer release only"
@@ -40,6 +43,7 @@ class NewerVersion(Exception):
         self.type = type
         self.version = version
         self.newest = newest
+        self.stream = stream
 
 
 class VersionNotWritten(Exception):
@@ -144,10 +148,10 @@ class Registry:
             )
         return data_of(payload)
 
-    def decode(self, name: str, version: int, data: bytes) -> Payload:
+    def decode(self, name: str, version: int, data: bytes, stream: str | None = None) -> Payload:
         """The payload in the newest version known, or `UnknownEvent`.
 
-        Raises `NewerVersion`, and `msgspec.ValidationError` for bytes out of contract.
+        Raises `NewerVersion`, which names the stream, and `msgspec.ValidationError` for bytes out of contract.
         """
         decoder = self._decoders.get((name, version))
         if decoder is None:
@@ -155,7 +159,7 @@ class Registry:
             if versions is None:
                 return UnknownEvent(name, version)
             if version not in versions:
-                raise NewerVersion(name, version, max(versions))
+                raise NewerVersion(name, version, max(versions), stream)
             decoder = self._decoders[name, version] = msgspec.json.Decoder(versions[version].payload)
         return self.newest(decoder.decode(data))
 

@@ -21,9 +21,9 @@ class Relay:
     """Publishes one log. The holder of the lease `relay` runs it; a standby tries as often as the holder renews.
 
     The checkpoint moves after the readers have the batch and only while the lease is held, so a batch may be
-    published twice and never left out; readers pass over what they have. Where it was made anew, or somebody
-    forgot the checkpoint, all of the log is published again. After an error `run` raises: start it again, it goes
-    on from the checkpoint.
+    published twice and never left out; readers pass over what they have. Where what is published into was made
+    anew, by whomever, or somebody forgot the checkpoint, all of the log is published again. After an error `run`
+    raises: start it again, it goes on from the checkpoint.
     """
 
     def __init__(
@@ -39,6 +39,7 @@ class Relay:
         self._lease = Lease("relay", lasts)
         self._renew_seconds = lasts.total_seconds() / 3
         self._checkpoints = Checkpoints(CONSUMER)
+        self._begins_anew = False
         self._told: Head | None = None
         self._ahead: tuple[Cursor, asyncio.Task[Batch]] | None = None
 
@@ -60,7 +61,8 @@ class Relay:
         while not await self._renew():
             await asyncio.sleep(self._renew_seconds)
         renewed = loop.time()
-        if await self._publisher.prepare():
+        self._begins_anew |= await self._publisher.prepare()
+        if self._begins_anew:
             await self._begin_anew()
         cursor = await self._go_on()
         self._told = None
@@ -68,6 +70,8 @@ class Relay:
         while True:
             if loop.time() - renewed > self._renew_seconds:
                 if not await self._renew() or (await self._checkpoint()).place != cursor.place:
+                    return
+                if not await self._publisher.is_same():
                     return
                 renewed = loop.time()
             before = cursor
@@ -87,6 +91,7 @@ class Relay:
         async with self._engine.begin() as tx:
             await self._lease.hold(tx)
             await self._checkpoints.forget(tx)
+        self._begins_anew = False
 
     async def _go_on(self) -> Cursor:
         """The checkpoint, or where the present generation began, if the checkpoint is of one that was longer."""

@@ -71,6 +71,7 @@ class Unparking:
             return False
         if parked.asked == "skip" and parked.asked_position == parked.first:
             await parking.skip(tx, stream, parked.first, at)
+        await parking.leave_out(tx, stream)
         kept = await parking.first_events(tx, stream, role.batch + 1)
         events = [each.recorded(parking.service, self._registry) for each in kept[: role.batch]]
         poison = await digest_stream(tx, role.work, events) if events else None

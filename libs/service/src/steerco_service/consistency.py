@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from steerco_events.ports import Cursor
-from steerco_events.positions import Token, TokenMalformed, reached
+from steerco_events.positions import Token, TokenMalformed, kept_of, reached
 from steerco_events.postgres.checkpoints import load_all
 from steerco_events.postgres.parking import parked_by
 from steerco_events.projections.builds import Build, ViewNotBuilt
@@ -82,15 +82,20 @@ async def _behind(connection: AsyncConnection, runtime: Runtime, token: Token) -
     for each in concerned:
         generation, target = token.target(each.service)
         cursor = cursors.get((each.consumer, each.service), Cursor())
-        _check_not_rewound(each.service, cursor, generation, max(target))
+        check_not_rewound(token, each.service, cursor.began)
         if cursor.generation < generation or not reached(cursor.positions, target):
             behind.append(f"{each.consumer} in the log of {each.service}")
     await _check_not_parked(connection, runtime, token, names)
     return behind
 
 
-def _check_not_rewound(service: str, cursor: Cursor, generation: int, position: int) -> None:
-    kept = min(cursor.began[generation:], default=None)
+def check_not_rewound(token: Token, service: str, began: Sequence[int]) -> None:
+    """Raise a 409 `log-rewound` if a later generation of the log began before what the token covers.
+
+    `began` says after which position each generation began, as far as is known.
+    """
+    generation, target = token.target(service)
+    kept, position = kept_of(began, generation), max(target)
     if kept is not None and position > kept:
         detail = (
             f"the log of {service} was restored and goes on after position {kept} in another generation; what the token"

@@ -3,7 +3,7 @@
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
-from steerco_service import batch, health, log, parked, timers, views
+from steerco_service import batch, health, log, losses, parked, timers, views
 from steerco_service.events.routes import serve_events
 from steerco_service.problems import install_problem_handlers
 from steerco_service.runtime import Runtime
@@ -28,6 +28,7 @@ def create_app(runtime: Runtime) -> FastAPI:
         app.include_router(batch.routes)
         serve_events(app, runtime)
         app.include_router(log.routes)
+        app.include_router(losses.routes)
         app.include_router(timers.routes)
     app.include_router(parked.routes)
     app.include_router(views.routes)

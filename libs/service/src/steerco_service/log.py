@@ -150,7 +150,9 @@ async def restored(request: Request, _: Asker) -> LogState:
         state = await _state(tx, runtime)
         server = (await tx.execute(SERVER)).one()
         await open_generation(tx, len(state.generations) + 1, position, server)
-        return await _state(tx, runtime)
+        state = await _state(tx, runtime)
+    runtime.signals.sealed.notify()
+    return state
 
 
 @routes.get("/log/archive", summary="An archive of the log, to be verified or taken over elsewhere")

@@ -11,7 +11,7 @@ from fastapi import Query, Request
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from steerco_events.postgres.parking import Ask, ParkedEvent, ParkedStream, Parking, parked_by
+from steerco_events.postgres.parking import Ask, ParkedEvent, ParkedStream, Parking, parked_by, skipped_events
 from steerco_events.projections.builds import Build
 from steerco_service.asking import Asker, runtime_of
 from steerco_service.bodies import Body, Name, one_line
@@ -72,6 +72,39 @@ class ParkedDetail(ParkedState):
     waiting: list[dict[str, Any]] = Field(description="In order; at most as many as was asked for.")
 
 
+_SKIPPED: dict[str, Any] = {
+    "skipped_for": "portfolio_register_v3",
+    "service": "finance",
+    "stream": "budget-0198c1de-7c5b-7b0e-9a59-3d0f6b8f6a10",
+    "position": 2500,
+    "event_id": "0198c1de-9d4e-7f60-8a52-57c7f7f0b6d1",
+    "type": "steerco.finance.budget-set",
+    "consumer": "portfolio_register_v3_b7",
+    "error": "ValidationError: Object missing required field `figure`",
+    "skipped_at": "2026-03-31T14:45:00Z",
+    "skipped_by": "0198c1de-1a2b-7c3d-8e4f-5a6b7c8d9e0f",
+    "reason": "Sent by a test system",
+}
+
+
+class SkippedState(BaseModel):
+    """An event that was left out for good."""
+
+    model_config = {"json_schema_extra": {"examples": [_SKIPPED]}, "from_attributes": True}
+
+    skipped_for: str = Field(description="The reaction, or the version of the view, all builds of it.")
+    service: str = Field(description="Whose log the event is in.")
+    stream: str
+    position: int
+    event_id: UUID
+    type: str
+    consumer: str = Field(description="Which consumer had it parked.")
+    error: str = Field(description="Why that could not digest it.")
+    skipped_at: datetime
+    skipped_by: UUID
+    reason: str
+
+
 class Skip(Body):
     """Why the first event may be left out for good."""
 
@@ -103,6 +136,19 @@ async def list_parked(
     return [ParkedState.model_validate(each) for each in found]
 
 
+@routes.get("/log/parked/skipped", summary="List the events that were left out")
+async def list_skipped(
+    request: Request,
+    _: Asker,
+    consumer: Annotated[Line | None, Query(description="For this consumer only; a build stands for its view.")] = None,
+    limit: Annotated[int, Query(ge=1, le=MOST_EVENTS, description="How many at most.")] = 50,
+) -> list[SkippedState]:
+    """The last first, those of earlier versions of the view too."""
+    async with runtime_of(request).engine.connect() as connection:
+        found = await skipped_events(connection, limit, consumer)
+    return [SkippedState.model_validate(each) for each in found]
+
+
 @routes.get(ONE, summary="A parked stream and the events that wait")
 async def show_parked(
     consumer: Line,
@@ -131,7 +177,10 @@ async def retry_parked(consumer: Line, service: Line, stream: Line, request: Req
 async def skip_parked(
     consumer: Line, service: Line, stream: Line, body: Skip, request: Request, asker: Asker
 ) -> ParkedState:
-    """The event is left out for good, which is remembered with who asked and why; then the others are tried."""
+    """The event is left out for good, which is remembered with who asked and why; then the others are tried.
+
+    It stays left out when the view is made anew; a new version of the view tries it again.
+    """
     return await _ask(request, Parking(consumer, service), stream, "skip", asker.actor.id, body)
 
 

@@ -13,6 +13,10 @@ from steerco_events.decider import Refusal
 from steerco_events.handling import Contended, StaleVersion
 from steerco_events.postgres.faults import DATABASE_FAULTS, is_unavailable
 from steerco_events.postgres.store import EventTooLarge
+from steerco_events.registry import NewerVersion
+
+NEWER_RETRY_SECONDS = 30
+"""When to ask again for what a newer release wrote: that has to be brought first."""
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -123,6 +127,13 @@ def install_problem_handlers(app: FastAPI) -> None:
     async def on_too_large(_: Request, error: Exception) -> JSONResponse:
         return problem_response(Problem(413, "event-too-large", str(error)))
 
+    async def on_newer(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, NewerVersion)
+        detail = f"{error.stream} holds what this release can't read: {error}"
+        return problem_response(
+            Problem(503, "newer-release", detail, headers={"Retry-After": str(NEWER_RETRY_SECONDS)})
+        )
+
     async def on_database(_: Request, error: Exception) -> JSONResponse:
         if not is_unavailable(error):
             raise error
@@ -141,3 +152,4 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, on_validation)
     app.add_exception_handler(HTTPException, on_http)
     app.add_exception_handler(EventTooLarge, on_too_large)
+    app.add_exception_handler(NewerVersion, on_newer)

@@ -1,9 +1,10 @@
 """Publishing to Kafka: idempotent, acknowledged by all, pipelined."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from aiokafka import AIOKafkaProducer
@@ -11,7 +12,8 @@ from aiokafka.errors import KafkaError
 
 from steerco_events.envelope import Recorded
 from steerco_events.kafka.headers import headers_of
-from steerco_events.kafka.topics import create_topics, events_topic, head_topic
+from steerco_events.kafka.topic_ids import TopicIds
+from steerco_events.kafka.topics import create_topics, events_topic, head_topic, is_empty
 from steerco_events.positions import Head
 
 MAX_BATCH_BYTES = 262_144
@@ -27,11 +29,28 @@ class KafkaPublisher:
         self._bootstrap = bootstrap
         self._replication = replication
         self._producer: AIOKafkaProducer | None = None
+        self._ids: TopicIds | None = None
+        self._found: Mapping[str, UUID] = {}
 
     async def prepare(self) -> bool:
-        """Make the topics that are missing; whether that of the events was. Raises aiokafka's `KafkaError`."""
+        """Make the topics that are missing. Raises aiokafka's `KafkaError`.
+
+        Whether that of the events was missing, is another than at the last time, or is empty.
+        """
         made = await create_topics(self._bootstrap, [self._service], self._replication)
-        return events_topic(self._service) in made
+        topic, before = events_topic(self._service), self._found
+        self._found = await self._topic_ids()
+        if topic in made or (topic in before and self._found.get(topic) != before[topic]):
+            return True
+        return await is_empty(self._bootstrap, self._service)
+
+    async def is_same(self) -> bool:
+        """Whether the topics are those that `prepare` found. Raises aiokafka's `KafkaError`."""
+        return await self._topic_ids() == self._found
+
+    async def _topic_ids(self) -> Mapping[str, UUID]:
+        self._ids = self._ids or TopicIds(self._bootstrap)
+        return await self._ids.of(events_topic(self._service), head_topic(self._service))
 
     async def publish(self, events: Sequence[Recorded]) -> None:
         """Return when every event is acknowledged by all replicas in sync. Raises aiokafka's `KafkaError`."""
@@ -78,14 +97,17 @@ class KafkaPublisher:
         return self._producer
 
     async def close(self) -> None:
-        """Give up the producer, within 3 seconds also when the broker does not answer.
+        """Give up the connections, within 3 seconds also when the broker does not answer.
 
         What it has not sent it may send still, in its order: the readers know it then.
         """
         producer, self._producer = self._producer, None
-        if producer:
-            with suppress(KafkaError, TimeoutError):
-                async with asyncio.timeout(STOP_SECONDS):
+        ids, self._ids = self._ids, None
+        with suppress(KafkaError, TimeoutError):
+            async with asyncio.timeout(STOP_SECONDS):
+                if ids:
+                    await ids.close()
+                if producer:
                     await producer.stop()
 
 

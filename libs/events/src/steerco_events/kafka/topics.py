@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
@@ -47,3 +48,15 @@ async def create_topics(bootstrap: str, services: Iterable[str], replication: in
         return {topic.name for topic in missing}
     finally:
         await admin.close()
+
+
+async def is_empty(bootstrap: str, service: str) -> bool:
+    """Whether no event is in the service's topic. Raises aiokafka's `KafkaError`."""
+    partitions = [TopicPartition(events_topic(service), n) for n in range(PARTITIONS)]
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, group_id=None)
+    try:
+        await consumer.start()
+        begin, end = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
+    finally:
+        await consumer.stop()
+    return all(begin[partition] == end[partition] for partition in partitions)

@@ -53,10 +53,19 @@ class SealedEnd:
         generations = [n for n, began in enumerate(self.began, 1) if began < position]
         return Place(max(generations, default=1), position)
 
+    def has(self, place: Place) -> bool:
+        """Whether what was read up to a place is in the log as it is."""
+        kept = min(self.began[place.generation :], default=self.position)
+        return 1 <= place.generation <= len(self.began) and place.position <= min(kept, self.position)
+
     def check(self, place: Place, service: str) -> None:
-        """Raise `GenerationUnknown`, or `LogRewound` if a later generation began before the place."""
+        """Raise `GenerationUnknown`; or `LogRewound` if a later generation began before the place, or the log ends
+        before it: the end that its own database tells never goes back, so the place is of another log.
+        """
         if not 1 <= place.generation <= len(self.began):
             raise GenerationUnknown(f"{service} has the generations 1 to {len(self.began)}, not {place.generation}")
+        if self.has(place):
+            return
         kept, generation = min(
             ((began, n) for n, began in enumerate(self.began, 1) if n > place.generation),
             default=(place.position, place.generation),
@@ -66,6 +75,10 @@ class SealedEnd:
                 f"{service} was restored: generation {generation} began after position {kept}, and {place} stands"
                 f" beyond that; drop what came after {kept} and go on from {generation}.{kept}"
             )
+        raise LogRewound(
+            f"{service} ends at {self.place(self.position)}, and {place} stands beyond that: it is a place of another"
+            " log, or of before a restore that nobody has declared; begin anew with what this log has"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +131,7 @@ class EventPages:
         async with self._engine.connect() as connection:
             end = await self._end(connection)
             end.check(after, self._service)
-            if after.position >= end.position:
+            if after.position == end.position:
                 return EventPage((), after, is_last=True)
             is_scan = bool(sought.types or sought.units) and not sought.subjects
             until = min(end.position, after.position + SCANNED_AT_MOST) if is_scan else end.position

@@ -136,6 +136,7 @@ class LeaseKeeper:
         await self._sweep()
         loop = asyncio.get_running_loop()
         try:
+            await self._introduce()
             while True:
                 self._claimed.clear()
                 pause = await self._keep(loop)
@@ -151,6 +152,13 @@ class LeaseKeeper:
     async def _sweep(self) -> None:
         async with self._engine.connect() as connection:
             await connection.execute(_SWEEP)
+
+    async def _introduce(self) -> None:
+        """Be known to the others and know them before anything is taken; those who come at the same time, too."""
+        await self._ask({self._presence.name: AT_ONCE})
+        await asyncio.sleep(GATHER_SECONDS)
+        _, others = await self._ask({self._presence.name: AT_ONCE})
+        self._workers = frozenset({self.holder, *others})
 
     async def _keep(self, loop: asyncio.AbstractEventLoop) -> float:
         """Ask once for all that is wanted; how many seconds to rest until the next time."""

@@ -15,13 +15,18 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from steerco_events.cloudevents import attributes_of, recorded_of
+from steerco_events.consumer_names import without_build
 from steerco_events.envelope import Recorded
 from steerco_events.registry import Registry
 
 type Ask = Literal["retry", "skip"]
 """What can be asked for a parked stream."""
 
-_STREAMS = text("SELECT stream FROM log.parked WHERE consumer = :consumer AND service = :service")
+_ASIDE = text(
+    "SELECT stream, CAST(NULL AS uuid) AS skipped FROM log.parked WHERE consumer = :consumer AND service = :service"
+    " UNION ALL SELECT stream, event_id FROM log.skipped_events"
+    " WHERE skipped_for = :skipped_for AND service = :service AND position BETWEEN :first AND :last"
+)
 _COUNT = text("SELECT count(*) FROM log.parked WHERE consumer = :consumer")
 _OF_CONSUMER = text("SELECT service, stream FROM log.parked WHERE consumer = :consumer")
 _PARK = text(
@@ -50,15 +55,23 @@ _FAILED = text(
     " WHERE consumer = :consumer AND service = :service AND stream = :stream"
 )
 _SKIP = text(
-    "WITH skipped AS (DELETE FROM log.parked_events WHERE consumer = :consumer AND service = :service"
-    " AND stream = :stream AND position = :position RETURNING position, headers)"
-    " INSERT INTO log.skipped_events"
-    " (consumer, service, stream, position, event_id, type, error, skipped_at, skipped_by, reason)"
-    " SELECT p.consumer, p.service, p.stream, s.position, CAST(s.headers ->> 'id' AS uuid), s.headers ->> 'type',"
-    " p.error, :at, p.asked_by, p.asked_reason FROM skipped s, log.parked p"
-    " WHERE p.consumer = :consumer AND p.service = :service AND p.stream = :stream"
-    " ON CONFLICT (consumer, service, position) DO UPDATE SET error = excluded.error,"
-    " skipped_at = excluded.skipped_at, skipped_by = excluded.skipped_by, reason = excluded.reason"
+    "INSERT INTO log.skipped_events"
+    " (skipped_for, service, stream, position, event_id, type, consumer, error, skipped_at, skipped_by, reason)"
+    " SELECT :skipped_for, p.service, p.stream, e.position, CAST(e.headers ->> 'id' AS uuid), e.headers ->> 'type',"
+    " p.consumer, p.error, :at, p.asked_by, p.asked_reason"
+    " FROM log.parked p JOIN log.parked_events e USING (consumer, service, stream)"
+    " WHERE consumer = :consumer AND service = :service AND stream = :stream AND e.position = :position"
+    " ON CONFLICT DO NOTHING"
+)
+_LEAVE_OUT = text(
+    "DELETE FROM log.parked_events e USING log.skipped_events s"
+    " WHERE e.consumer = :consumer AND e.service = :service AND e.stream = :stream AND s.skipped_for = :skipped_for"
+    " AND s.service = e.service AND s.position = e.position AND s.event_id = CAST(e.headers ->> 'id' AS uuid)"
+)
+_SKIPPED = text(
+    "SELECT skipped_for, service, stream, position, event_id, type, consumer, error, skipped_at, skipped_by, reason"
+    " FROM log.skipped_events WHERE CAST(:skipped_for AS text) IS NULL OR skipped_for = :skipped_for"
+    " ORDER BY skipped_at DESC, skipped_for, service, position DESC LIMIT :limit"
 )
 _ABOUT = (
     "SELECT p.consumer, p.service, p.stream, p.partition, p.error, p.parked_at, p.attempts, p.tried_at, p.asked,"
@@ -124,19 +137,60 @@ class ParkedEvent:
         return recorded_of(self.attributes, self.data, self.partition, service, registry)
 
 
+@dataclass(frozen=True, slots=True)
+class SkippedEvent:
+    """An event that was left out for good: for whom, which consumer had it parked and why, and who wanted it so.
+
+    `skipped_for` is a reaction, or a version of a view with all its builds.
+    """
+
+    skipped_for: str
+    service: str
+    stream: str
+    position: int
+    event_id: UUID
+    type: str
+    consumer: str
+    error: str
+    skipped_at: datetime
+    skipped_by: UUID
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """What a consumer does not digest: all of the streams that are parked, and the events that were skipped."""
+
+    streams: frozenset[str]
+    skipped: frozenset[UUID]
+
+    def part(self, events: Sequence[Recorded]) -> tuple[Sequence[Recorded], Sequence[Recorded]]:
+        """The events to digest, and those that wait behind what is parked; what was skipped is in neither."""
+        if not self.streams and not self.skipped:
+            return events, []
+        wanted = [event for event in events if event.id not in self.skipped]
+        waiting = [event for event in wanted if event.stream in self.streams]
+        return [event for event in wanted if event.stream not in self.streams], waiting
+
+
 class Parking:
     """Where one consumer parks streams of one log. Every method works inside the caller's transaction."""
 
     def __init__(self, consumer: str, service: str) -> None:
         self.consumer = consumer
         self.service = service
+        self._skipped_for = without_build(consumer)
 
     def _key(self, **more: object) -> dict[str, object]:
         return {"consumer": self.consumer, "service": self.service} | more
 
-    async def streams(self, tx: AsyncConnection) -> frozenset[str]:
-        """Which streams are parked."""
-        return frozenset((await tx.execute(_STREAMS, self._key())).scalars())
+    async def aside(self, tx: AsyncConnection, events: Sequence[Recorded]) -> Aside:
+        """Which streams are parked, and which of these events were skipped."""
+        positions = [event.position for event in events] or [0]
+        among = {"skipped_for": self._skipped_for, "first": min(positions), "last": max(positions)}
+        rows = (await tx.execute(_ASIDE, self._key(**among))).all()
+        streams = frozenset(row.stream for row in rows if row.skipped is None)
+        return Aside(streams, frozenset(row.skipped for row in rows if row.skipped is not None))
 
     async def count(self, tx: AsyncConnection) -> int:
         """How many streams the consumer has parked, in all logs that it reads."""
@@ -169,8 +223,13 @@ class Parking:
         await tx.execute(_TAKE_OUT, self._key(stream=stream, position=before))
 
     async def skip(self, tx: AsyncConnection, stream: str, position: int, at: datetime) -> None:
-        """Leave an event out for good, and remember who asked for it, when and why."""
-        await tx.execute(_SKIP, self._key(stream=stream, position=position, at=at))
+        """Remember that an event is left out for good, and who asked for it, when and why."""
+        values = {"stream": stream, "position": position, "at": at, "skipped_for": self._skipped_for}
+        await tx.execute(_SKIP, self._key(**values))
+
+    async def leave_out(self, tx: AsyncConnection, stream: str) -> None:
+        """Keep no more what was skipped, be it for another build of the same view."""
+        await tx.execute(_LEAVE_OUT, self._key(stream=stream, skipped_for=self._skipped_for))
 
     async def unpark(self, tx: AsyncConnection, stream: str) -> None:
         """The stream goes on as all others."""
@@ -213,6 +272,13 @@ async def parked_by(tx: AsyncConnection, consumers: Collection[str]) -> Sequence
 async def parked_and_asked(tx: AsyncConnection) -> Sequence[ParkedStream]:
     """The parked streams for which somebody asked something."""
     return [_parked(row) for row in await tx.execute(_ASKED)]
+
+
+async def skipped_events(tx: AsyncConnection, limit: int, consumer: str | None = None) -> Sequence[SkippedEvent]:
+    """What was left out for good, the last first; of a build, what was for any build of its view's version."""
+    skipped_for = without_build(consumer) if consumer is not None else None
+    rows = await tx.execute(_SKIPPED, {"skipped_for": skipped_for, "limit": limit})
+    return [SkippedEvent(**row._mapping) for row in rows]
 
 
 def _parked(row: Row[Any]) -> ParkedStream:

@@ -199,7 +199,10 @@ class EventStore:
         return {"rows": msgspec.json.encode(rows).decode(), "data": datas}
 
     async def read_streams(self, tx: Transaction, streams: Collection[str]) -> dict[str, StreamSlice]:
-        """The payloads of streams, also those not sealed yet; a stream that is not there has version 0."""
+        """The payloads of streams, also those not sealed yet; a stream that is not there has version 0.
+
+        Raises `NewerVersion`.
+        """
         rows: dict[str, list[Sequence[Any]]] = {stream: [] for stream in streams}
         for row in await _READ_STREAMS.rows(tx, {"streams": list(streams)}):
             rows[row[0]].append(row)
@@ -208,7 +211,7 @@ class EventStore:
     def _slice(self, stream: str, rows: Sequence[Sequence[Any]]) -> StreamSlice:
         if not rows:
             return StreamSlice(stream, 0, [])
-        payloads = [self.registry.decode(type, version, data) for _, _, type, version, _, data, _, _ in rows]
+        payloads = [self.registry.decode(type, version, data, stream) for _, _, type, version, _, data, _, _ in rows]
         _, stream_version, _, _, org_units, _, position, generation = rows[-1]
         token = Token.of(self.service, generation, {stream: position})
         return StreamSlice(stream, stream_version, payloads, tuple(org_units), token)

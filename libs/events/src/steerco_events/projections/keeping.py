@@ -4,7 +4,6 @@ The build that was live before is kept until the next switch, and the builds of 
 after a newer one went live: old code may run beside the new, and who goes back to it must find its build.
 """
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,8 +20,9 @@ from steerco_events.projections.builds import Build, NoRebuild
 from steerco_events.projections.model import View, consumer_name
 from steerco_events.projections.switching import LOCK_NOT_AVAILABLE
 from steerco_events.projections.tables import SCHEMA
+from steerco_events.signals import Subscription
 
-LOOK_SECONDS = 5.0
+LOOK_SECONDS = 60.0
 FOLLOWED_WITHIN = timedelta(hours=1)
 """A build whose checkpoints know of so late an instant is followed by somebody."""
 
@@ -88,8 +88,11 @@ async def drop_old(tx: AsyncConnection, view: View, now: datetime, keeping: Keep
         await _drop_unless_followed(tx, list(rows), now - FOLLOWED_WITHIN)
 
 
-async def keep_dropping(engine: AsyncEngine, view: View, clock: Clock, keeping: Keeping) -> None:
-    """Until cancelled: drop what is over. What somebody still reads after all is left for the next time."""
+async def keep_dropping(engine: AsyncEngine, view: View, clock: Clock, keeping: Keeping, changed: Subscription) -> None:
+    """Until cancelled: drop what is over, whenever builds have changed and now and then.
+
+    What somebody still reads after all is left for the next time.
+    """
     while True:
         try:
             async with engine.begin() as tx:
@@ -97,7 +100,7 @@ async def keep_dropping(engine: AsyncEngine, view: View, clock: Clock, keeping: 
         except DBAPIError as error:
             if getattr(error.orig, "sqlstate", None) != LOCK_NOT_AVAILABLE:
                 raise
-        await asyncio.sleep(LOOK_SECONDS)
+        await changed.wait(LOOK_SECONDS)
 
 
 async def _drop_unless_followed(tx: AsyncConnection, rows: Sequence[Row[Any]], lately: datetime) -> None:

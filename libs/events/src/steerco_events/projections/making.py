@@ -5,7 +5,7 @@ The checkpoint moves with the rows: after an error or a crash another attempt go
 
 import asyncio
 from collections import deque
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import monotonic
@@ -17,7 +17,7 @@ from sqlalchemy.schema import CreateIndex
 from steerco_events.clock import Clock
 from steerco_events.envelope import Recorded
 from steerco_events.poison import is_poison
-from steerco_events.postgres.parking import Parking
+from steerco_events.postgres.parking import Aside, Parking
 from steerco_events.projections.builds import Build, Builds
 from steerco_events.projections.bulk import CHUNK, KEPT_ROWS, Chunk, Folded, Folding, Source, write_all
 from steerco_events.projections.garbage import rarely_collected
@@ -37,7 +37,10 @@ AT_ONCE = 2
 """Tables whose indexes are made at the same time."""
 
 STAND_STILL_SECONDS = 2.0
-"""How long the live build stands still at most, so that another may take its place."""
+"""So long the live build may stand still while another catches up to take its place; else it is tried again."""
+
+SWITCH_SECONDS = 5.0
+"""How long the live build stands still at most, whatever hangs; then the attempt begins anew."""
 
 TOLD_SECONDS = 1.0
 """Between two words on how far a build has come."""
@@ -135,18 +138,16 @@ class Making:
             return await source.chunk(self._chunk)
 
     async def _fold(self, chunk: Chunk, tx: AsyncConnection | None) -> Digested:
-        parked = await self._parked(chunk.service, tx)
-        aside = [event for event in chunk.events if event.stream in parked]
-        events = [event for event in chunk.events if event.stream not in parked] if aside else chunk.events
+        events, aside = (await self._aside(chunk, tx)).part(chunk.events)
         with _blaming(chunk.service):
             return Digested(chunk, await self._folding.fold(events, tx), aside)
 
-    async def _parked(self, service: str, tx: AsyncConnection | None) -> Collection[str]:
-        parking = Parking(self._build.checkpoints.consumer, service)
+    async def _aside(self, chunk: Chunk, tx: AsyncConnection | None) -> Aside:
+        parking = Parking(self._build.checkpoints.consumer, chunk.service)
         if tx is not None:
-            return await parking.streams(tx)
+            return await parking.aside(tx, chunk.events)
         async with self._engine.connect() as connection:
-            return await parking.streams(connection)
+            return await parking.aside(connection, chunk.events)
 
     async def _write(self, digested: Digested) -> None:
         async with asyncio.timeout(STEP_SECONDS), self._engine.begin() as tx:
@@ -208,9 +209,10 @@ class Making:
         if not all(source.at_head for source in self._sources) or await self._must_be_decided():
             return False
         try:
-            async with asyncio.timeout(STEP_SECONDS), self._engine.begin() as tx:
+            async with self._engine.begin() as tx:
                 await self._builds.hold(tx, self._build)
-                return await self._take_the_place(tx)
+                async with asyncio.timeout(SWITCH_SECONDS):
+                    return await self._take_the_place(tx)
         except NotStandingStill:
             return False
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, cast
 
+from steerco_events.consumer_names import consumer_name as consumer_name
 from steerco_events.envelope import Recorded
 from steerco_events.registry import Registry
 
@@ -59,11 +60,6 @@ class Interval[Row]:
     row: Row
     sealed_to: datetime | None = None
     stored: int = field(default=0, compare=False)
-
-
-def consumer_name(view: str, version: int, build: int) -> str:
-    """The name of the consumer whose checkpoints say how far a build has come."""
-    return f"{view}_v{version}_b{build}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,9 +47,10 @@ class ViewRunner:
         self._builds = Builds(view)
         self._rebuilding = Rebuilding(view, consumers, feeds, following)
         self._consumers = consumers
+        self._by_itself = consumers.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._feeds = feeds
         self._changed = requested
-        self._heard = requested.subscribe()
+        self._heard, self._heard_to_drop = requested.subscribe(), requested.subscribe()
         self._keeping = keeping
         self._followed: Sequence[Build] = ()
 
@@ -76,9 +77,10 @@ class ViewRunner:
 
     async def _wanted(self) -> Mapping[tuple[State, int], Callable[[], Coroutine[Any, Any, None]]]:
         """What is to be done: the live build is followed, the one that was asked for is made."""
-        async with self._consumers.engine.connect() as connection:
-            live = await self._builds.in_state(connection, "live")
-            building = await self._builds.in_state(connection, "building")
+        async with self._by_itself.connect() as connection:
+            standings = await self._builds.standings(connection)
+        live = [Build(self.view, each.build) for each in standings if each.state == "live"]
+        building = [Build(self.view, each.build) for each in standings if each.state == "building"]
         self._followed = [*live, *building]
         return {("live", build.number): partial(self._follow, build) for build in live} | {
             ("building", build.number): partial(self._make, build) for build in building
@@ -96,4 +98,5 @@ class ViewRunner:
         self._consumers.applied.notify()
 
     async def _drop_old(self) -> None:
-        await keep_dropping(self._consumers.engine, self.view, self._consumers.clock, self._keeping)
+        engine, clock = self._consumers.engine, self._consumers.clock
+        await keep_dropping(engine, self.view, clock, self._keeping, self._heard_to_drop)

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from steerco_events.consuming import TooManyParked
 from steerco_events.ports import Cursor
 from steerco_events.postgres.checkpoints import CheckpointMoved, Checkpoints
-from steerco_events.postgres.parking import parked_streams
+from steerco_events.postgres.parking import SkippedEvent, parked_streams, skipped_events
 from steerco_events.testkit.eaters import OPERATOR, Eater, Outage, Scripted, count, counts, told
 from steerco_events.testkit.logs import until, waits_for_a_lock
 from steerco_events.testkit.tally import Counted
@@ -150,6 +150,10 @@ class ConsumerBehaviour:
         assert (await eater.parked(), (await eater.digested())["tally-1"]) == ([], counts(1, 1, 3, 4))
         async with eater.log.engine.connect() as connection:
             skipped = (await connection.execute(text("SELECT * FROM log.skipped_events"))).one()
+            (listed,) = await skipped_events(connection, 10, eater.role().name)
+            assert await skipped_events(connection, 10) == [listed]
+            assert await skipped_events(connection, 10, "another") == []
+        assert listed == SkippedEvent(**skipped._mapping)
         left_out = next(event for event in events if event.payload == Counted(by=count(1, 2)))
         assert (skipped.event_id, skipped.position, skipped.type) == (left_out.id, left_out.position, left_out.type)
         assert (skipped.skipped_by, skipped.reason) == (OPERATOR, "sent by a test system")
@@ -165,6 +169,22 @@ class ConsumerBehaviour:
         eater.appetite.poison.clear()
         await eater.unpark()
         assert await eater.digested() == {"tally-0": counts(0, 1, 2, 3)}
+
+    async def test_what_was_skipped_stays_left_out_when_the_consumer_begins_anew(self, eater: Eater) -> None:
+        await told(eater.log, 1, 1, 2, 3)
+        eater.appetite.poison = {count(0, 1), count(0, 2)}
+        await eater.eat()
+        await eater.ask("tally-0", "skip", "sent by a test system")
+        await eater.unpark()
+        async with eater.log.engine.begin() as tx:
+            await Checkpoints(eater.role().name).forget(tx)
+        await eater.eat()
+        (stream,) = await eater.parked()
+        assert (stream.events, stream.error) == (2, f"Indigestible: {count(0, 2)} can't be digested")
+        eater.appetite.poison.clear()
+        await eater.ask("tally-0", "retry")
+        await eater.unpark()
+        assert (await eater.parked(), await eater.digested()) == ([], {"tally-0": counts(0, 2, 3)})
 
     async def test_what_is_asked_for_is_one_thing_at_a_time(self, eater: Eater) -> None:
         await told(eater.log, 1, 1)

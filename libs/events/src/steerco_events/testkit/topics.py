@@ -89,9 +89,9 @@ class Topics:
 
 
 @asynccontextmanager
-async def fresh_topics(bootstrap: str) -> AsyncIterator[Topics]:
-    """New, empty topics under a name of their own."""
-    service = f"tally_{new_id().hex[-12:]}"
+async def fresh_topics(bootstrap: str, of: str | None = None) -> AsyncIterator[Topics]:
+    """New, empty topics of a service, or under a name of their own."""
+    service = of or f"tally_{new_id().hex[-12:]}"
     admin, ids = AIOKafkaAdminClient(bootstrap_servers=bootstrap), TopicIds(bootstrap)
     await admin.start()
     topics = Topics(service, bootstrap, admin, ids)

@@ -85,7 +85,7 @@ ANSWERS: dict[int | str, dict[str, Any]] = {
     406: _problem("not-acceptable", "Another form is asked for.", "Accept is …"),
     409: _problem(
         "log-rewound",
-        "The log was restored to before this cursor.",
+        "The log was restored to before this cursor, or ends before it.",
         "after: risk was restored: generation 2 began after position 2400, and 1.2500 stands beyond that;"
         " drop what came after 2400 and go on from 2.2400",
     ),

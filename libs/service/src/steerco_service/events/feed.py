@@ -26,14 +26,19 @@ class Feed:
         self.turn = asyncio.Semaphore(READ_AT_ONCE)
 
     async def has(self, token: Token) -> None:
-        """Return when the log is sealed as far as the token goes. Raises a 503 `log-behind` after 5 seconds."""
-        generation, target = token.target(self.runtime.service.name)
+        """Return when the log is sealed as far as the token goes. Raises a 503 `log-behind` after 5 seconds.
+
+        And a 409 `log-rewound` when the log was restored to a point before it.
+        """
+        service = self.runtime.service.name
+        generation, target = token.target(service)
         if generation == 0:
             return
         loop = asyncio.get_running_loop()
         deadline = loop.time() + consistency.WAIT_SECONDS
         while True:
             end = await self.pages.end()
+            consistency.check_not_rewound(token, service, end.began)
             if len(end.began) >= generation and end.position >= max(target):
                 return
             left = deadline - loop.time()
@@ -41,7 +46,7 @@ class Feed:
                 raise Problem(
                     503,
                     "log-behind",
-                    f"the log of {self.runtime.service.name} is not sealed yet as far as the token covers",
+                    f"the log of {service} is not sealed yet as far as the token covers",
                     headers={"Retry-After": "1"},
                 )
             await self.head.passes(max(end.position, max(target) - 1), left)
@@ -76,7 +81,7 @@ class Feed:
             page = await self.pages.read(place, asked.limit, asked.sought)
             while not page.events and (left := deadline - loop.time()) > 0 and not stopping.is_set():
                 if page.is_last:
-                    await self.head.passes(page.end.position, left, stopped)
+                    await self.head.leaves(page.end, left, stopped)
                 async with self.turn:
                     page = await self.pages.read(page.end, asked.limit, asked.sought)
             return page

@@ -1,9 +1,10 @@
 """How far the service's log is sealed, watched once for everybody in this process who waits for it to go on."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
-from steerco_events.postgres.event_pages import EventPages
+from steerco_events.postgres.event_pages import EventPages, Place, SealedEnd
 from steerco_events.postgres.faults import DATABASE_FAULTS
 from steerco_events.signals import Signal
 
@@ -12,7 +13,7 @@ POLL_SECONDS = 1.0
 
 
 class LogHead:
-    """The sealed head of one log. It is read when it is signaled to have moved and once a second, while anybody
+    """The sealed end of one log. It is read when it is signaled to have moved and once a second, while anybody
     waits; a hundred who wait make as many questions to the database as one.
     """
 
@@ -20,32 +21,49 @@ class LogHead:
         self._pages = pages
         self._sealed = sealed
         self._position = 0
-        self._waiting: dict[asyncio.Future[Any], int] = {}
+        self._waiting: dict[asyncio.Future[Any], Callable[[SealedEnd], bool]] = {}
         self._watch: asyncio.Task[None] | None = None
 
-    async def passes(self, position: int, seconds: float, unless: asyncio.Future[Any] | None = None) -> bool:
-        """True when the log is sealed beyond a position (or can't be asked now); false after `seconds`, or when
-        `unless` is done.
+    async def passes(self, position: int, seconds: float) -> bool:
+        """True when the log is sealed beyond a position (or can't be asked now); false after `seconds`."""
+        return await self._comes(lambda end: end.position > position, position, seconds)
+
+    async def leaves(self, place: Place, seconds: float, unless: asyncio.Future[Any]) -> bool:
+        """True when there is more after a place, when the log was rewound to before it (or can't be asked now); false
+        after `seconds`, or when `unless` is done.
         """
-        passed: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        return await self._comes(
+            lambda end: end.position > place.position or not end.has(place), place.position, seconds, unless
+        )
+
+    async def _comes(
+        self,
+        awaited: Callable[[SealedEnd], bool],
+        position: int,
+        seconds: float,
+        unless: asyncio.Future[Any] | None = None,
+    ) -> bool:
+        """Wait for what an end is to be; one beyond `position` is."""
+        came: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         if self._watch is None:
             self._watch = asyncio.create_task(self._look(), name="log head")
         elif self._position > position:
             return True
-        self._waiting[passed] = position
+        self._waiting[came] = awaited
         try:
-            awaited = {passed, unless} if unless else {passed}
-            await asyncio.wait(awaited, timeout=max(0.0, seconds), return_when=asyncio.FIRST_COMPLETED)
-            return passed.done()
+            first = {came, unless} if unless else {came}
+            await asyncio.wait(first, timeout=max(0.0, seconds), return_when=asyncio.FIRST_COMPLETED)
+            return came.done()
         finally:
-            del self._waiting[passed]
+            del self._waiting[came]
 
     async def _look(self) -> None:
         sealed = self._sealed.subscribe()
         try:
             while self._waiting:
-                self._position = (await self._pages.end()).position
-                self._wake(self._position)
+                end = await self._pages.end()
+                self._position = end.position
+                self._wake(end)
                 await sealed.wait(POLL_SECONDS)
         except DATABASE_FAULTS:
             pass  # whoever waits reads next, and meets the fault
@@ -53,7 +71,7 @@ class LogHead:
             self._watch = None
             self._wake(None)
 
-    def _wake(self, sealed_up_to: int | None) -> None:
-        for passed, position in self._waiting.items():
-            if not passed.done() and (sealed_up_to is None or position < sealed_up_to):
-                passed.set_result(None)
+    def _wake(self, end: SealedEnd | None) -> None:
+        for came, awaited in self._waiting.items():
+            if not came.done() and (end is None or awaited(end)):
+                came.set_result(None)

@@ -61,7 +61,7 @@ class EventStream:
     async def _following(self, page: EventPage, stopped: asyncio.Future[Any]) -> EventPage | None:
         """The next page; `None` when none has come before a sign of life is due."""
         left = HEARTBEAT_SECONDS - self._seconds_of_silence()
-        if page.is_last and not await self._feed.head.passes(page.end.position, left, stopped):
+        if page.is_last and not await self._feed.head.leaves(page.end, left, stopped):
             return None
         async with self._feed.turn:
             return await self._feed.pages.read(page.end, STREAM_PAGE, self._sought)

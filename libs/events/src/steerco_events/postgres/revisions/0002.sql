@@ -102,6 +102,8 @@ BEGIN
     END IF;
     RETURN setval('log.positions', last);
 END $$;
+REVOKE EXECUTE ON FUNCTION log.draw_beyond FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION log.draw_beyond TO "{app}";
 
 -- A consumer's work is divided into shards, and shard n of s has the partitions p with p mod s = n.
 
@@ -141,18 +143,37 @@ CREATE TABLE log.parked_events (
     FOREIGN KEY (consumer, service, stream) REFERENCES log.parked ON DELETE CASCADE
 );
 CREATE INDEX ON log.parked_events (consumer, service, stream, position);
+
+-- What operations had left out for good, for a reaction or for all builds of a view's version.
+
 CREATE TABLE log.skipped_events (
-    consumer text COLLATE "C" NOT NULL,
+    skipped_for text COLLATE "C" NOT NULL,
     service text COLLATE "C" NOT NULL,
     stream text COLLATE "C" NOT NULL,
     position bigint NOT NULL,
     event_id uuid NOT NULL,
     type text COLLATE "C" NOT NULL,
+    consumer text COLLATE "C" NOT NULL,
     error text NOT NULL,
     skipped_at timestamptz NOT NULL,
     skipped_by uuid NOT NULL,
     reason text NOT NULL,
-    PRIMARY KEY (consumer, service, position)
+    PRIMARY KEY (skipped_for, service, position, event_id)
+);
+
+-- Where a reaction was taken back to after a restore, from beyond what is left of the other's log.
+
+CREATE TABLE log.accepted_losses (
+    consumer text COLLATE "C" NOT NULL,
+    service text COLLATE "C" NOT NULL,
+    from_generation integer NOT NULL,
+    from_positions bigint[] NOT NULL,
+    generation integer NOT NULL,
+    kept bigint NOT NULL,
+    accepted_at timestamptz NOT NULL,
+    accepted_by uuid NOT NULL,
+    reason text NOT NULL,
+    PRIMARY KEY (consumer, service, generation)
 );
 
 -- What is due at an instant, written with the event that set it.
@@ -201,6 +222,6 @@ UPDATE log.builds b SET
         AND right(tablename, length('_v' || b.version || '_b' || b.build)) = '_v' || b.version || '_b' || b.build), '{}');
 
 GRANT SELECT ON ALL TABLES IN SCHEMA log TO "{app}";
-GRANT INSERT ON log.signed_heads TO "{app}";
+GRANT INSERT ON log.signed_heads, log.accepted_losses TO "{app}";
 GRANT INSERT, UPDATE, DELETE ON log.parked, log.parked_events, log.skipped_events, log.timers, log.timetable TO "{app}";
 GRANT SELECT ON log.sealed_head TO "{feed}"
