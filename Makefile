@@ -52,11 +52,11 @@ lock: $(UV) ## Write requirements.lock anew: every version pinned by hash, no ad
 		$(addprefix --no-emit-package ,$(NAMES)) --output-file requirements.lock
 
 docs: setup ## Write the pages and files that are made of the contracts anew
-	@$(BIN)/python -m steerco_events.testkit.schemas docs/reference/schemas
-	@$(BIN)/python -m steerco_events.testkit.golden libs/events/tests/golden
+	@$(BIN)/python -m steerco_events.reference.schemas docs/reference/schemas
+	@$(BIN)/python -m steerco_events.reference.golden libs/events/tests/golden
 	@$(BIN)/python -m tests.contracts.told_example docs/reference/samples.json
-	@$(BIN)/python -m steerco_events.testkit.asyncapi docs/reference
-	@$(BIN)/python -m steerco_events.testkit.event_page docs/reference
+	@$(BIN)/python -m steerco_events.reference.asyncapi docs/reference
+	@$(BIN)/python -m steerco_events.reference.event_page docs/reference
 
 clean: ## Remove what make made
 	@rm -rf $(VENV) .tools build .mypy_cache .ruff_cache .pytest_cache .hypothesis
@@ -74,7 +74,7 @@ architecture: setup ## The layers, and that no service knows another
 	@$(BIN)/lint-imports
 
 contracts: setup ## The event contracts against those of the last release: nobody breaks
-	@$(BIN)/python -m steerco_events.testkit.releases docs/reference/schemas
+	@$(BIN)/python -m steerco_events.reference.releases docs/reference/schemas
 
 members: setup ## Each member by itself: what it imports but does not declare fails here
 	@tools/members.sh $(UV) $(MEMBERS)

@@ -11,10 +11,10 @@ from uuid import UUID
 
 import asyncpg
 
-from steerco_events.batching import Batcher
 from steerco_events.clock import Clock
+from steerco_events.commands.batching import Batcher
+from steerco_events.commands.handling import Handled, Handling
 from steerco_events.envelope import Actor, Context
-from steerco_events.handling import Handled, Handling
 from steerco_events.ids import derived_id, new_id
 from steerco_events.postgres.wakeups import APPENDED, announce, asyncpg_dsn
 from steerco_events.testkit.logs import Log, fresh_log, running

@@ -10,9 +10,9 @@ from jsonschema import Draft202012Validator
 from steerco_events.cloudevents import attributes_of
 from steerco_events.contracts.catalog import CATALOG
 from steerco_events.envelope import Recorded
-from steerco_events.testkit.attributes import ATTRIBUTES, OPTIONAL
-from steerco_events.testkit.samples import read, samples, samples_text
-from steerco_events.testkit.schemas import schema_of
+from steerco_events.reference.attributes import ATTRIBUTES, OPTIONAL
+from steerco_events.reference.samples import read, samples, samples_text
+from steerco_events.reference.schemas import schema_of
 from steerco_servers.testing import TemporaryPostgres
 from tests.contracts.told_example import told_example
 

@@ -26,7 +26,7 @@ from steerco_events.clock import ManualClock
 from steerco_events.envelope import Actor, Recorded
 from steerco_events.ids import derived_id
 from steerco_events.ports import Cursor
-from steerco_events.testkit.samples import samples, samples_text
+from steerco_events.reference.samples import samples, samples_text
 from steerco_servers.testing import temporary_postgres
 from steerco_service.identity import Principal
 from steerco_service.testkit.serving import Served, Server, serving

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from steerco_events.testkit.asyncapi import document
-from steerco_events.testkit.event_page import event_page
-from steerco_events.testkit.samples import read
-from steerco_events.testkit.schemas import schemas, text_of
-from steerco_events.testkit.yaml_text import yaml_text
+from steerco_events.reference.asyncapi import document
+from steerco_events.reference.event_page import event_page
+from steerco_events.reference.samples import read
+from steerco_events.reference.schemas import schemas, text_of
+from steerco_events.reference.yaml_text import yaml_text
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "docs" / "reference"

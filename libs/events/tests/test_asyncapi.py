@@ -19,13 +19,13 @@ from steerco_events.envelope import Recorded
 from steerco_events.ids import derived_id
 from steerco_events.kafka.headers import headers_of
 from steerco_events.kafka.topics import events_topic, head_topic, topics_of
-from steerco_events.testkit.asyncapi import REPLICATION, document, header_of
-from steerco_events.testkit.attributes import ATTRIBUTES, OPTIONAL
-from steerco_events.testkit.golden import example
+from steerco_events.reference.asyncapi import REPLICATION, document, header_of
+from steerco_events.reference.attributes import ATTRIBUTES, OPTIONAL
+from steerco_events.reference.golden import example
+from steerco_events.reference.samples import samples
+from steerco_events.reference.yaml_text import HEAD, yaml_text
 from steerco_events.testkit.recorded import BEGIN, log_of
-from steerco_events.testkit.samples import samples
 from steerco_events.testkit.two_releases import READING, Arrived, ArrivedV1
-from steerco_events.testkit.yaml_text import HEAD, yaml_text
 
 KEY = re.compile(r"[A-Za-z0-9_-]+")
 FIELDS = {

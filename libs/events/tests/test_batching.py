@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from steerco_events.batching import WORTH_SHARING, Batcher
+from steerco_events.commands.batching import WORTH_SHARING, Batcher
+from steerco_events.commands.handling import Handled, Handling, StaleVersion
 from steerco_events.decider import Decider, Refusal
 from steerco_events.envelope import Context, StreamSlice
-from steerco_events.handling import Handled, Handling, StaleVersion
 from steerco_events.ids import new_id
 from steerco_events.postgres.commands import CommandKey, IdempotencyKeyReused
 from steerco_events.postgres.statements import Transaction

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from steerco_events.testkit.compatibility import Incompatible, Rule, Schema, breaks, catalog_breaks
-from steerco_events.testkit.schema_shapes import leaves, places, roots
-from steerco_events.testkit.schemas import SUFFIX, schemas, text_of, write
+from steerco_events.reference.compatibility import Incompatible, Rule, Schema, breaks, catalog_breaks
+from steerco_events.reference.schema_shapes import leaves, places, roots
+from steerco_events.reference.schemas import SUFFIX, schemas, text_of, write
 from steerco_events.testkit.two_releases import BEFORE, READING
 
 EVENT = "steerco.shelf.put.v1"

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from sqlalchemy import text
 
-from steerco_events.consuming import Consumer
+from steerco_events.consuming.consumer import Consumer
 from steerco_events.envelope import Recorded
 from steerco_events.ports import WHOLE, Batch, Cursor, Shard
 from steerco_events.positions import partition_of

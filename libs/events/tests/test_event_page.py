@@ -1,8 +1,8 @@
 """The page of events tells each version: how it is used, its fields, and one of it."""
 
-from steerco_events.testkit.event_page import event_page
+from steerco_events.reference.event_page import event_page
+from steerco_events.reference.samples import samples
 from steerco_events.testkit.recorded import log_of
-from steerco_events.testkit.samples import samples
 from steerco_events.testkit.two_releases import READING, WRITING, Arrived
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import text
 
-from steerco_events.consuming import Consumer
+from steerco_events.consuming.consumer import Consumer
 from steerco_events.ports import LogRewound, Shard
 from steerco_events.positions import PARTITIONS
 from steerco_events.postgres.checkpoints import Checkpoints

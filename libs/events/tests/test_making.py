@@ -9,7 +9,7 @@ from itertools import count
 import pytest
 from sqlalchemy import event, select, text
 
-from steerco_events.consuming import Consumer
+from steerco_events.consuming.consumer import Consumer
 from steerco_events.envelope import Recorded
 from steerco_events.ports import WHOLE, Batch, Cursor, EventFeed
 from steerco_events.postgres.checkpoints import CheckpointMoved

@@ -10,7 +10,7 @@ from functools import partial
 import pytest
 from sqlalchemy import inspect, select, text
 
-from steerco_events.consuming import Consumer
+from steerco_events.consuming.consumer import Consumer
 from steerco_events.envelope import Recorded
 from steerco_events.ports import Batch, Cursor, EventFeed, OpenFeed
 from steerco_events.postgres.checkpoints import CheckpointMoved

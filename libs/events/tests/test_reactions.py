@@ -7,7 +7,8 @@ from functools import partial
 
 import pytest
 
-from steerco_events.consuming import Consumer, run_shards
+from steerco_events.consuming.consumer import Consumer, run_shards
+from steerco_events.consuming.reactions import Order, Reaction, Sight, reacting
 from steerco_events.decider import Refusal
 from steerco_events.envelope import Recorded
 from steerco_events.ids import derived_id
@@ -15,7 +16,6 @@ from steerco_events.ports import Batch, Cursor, EventFeed
 from steerco_events.positions import START
 from steerco_events.postgres.checkpoints import CheckpointMoved, Checkpoints
 from steerco_events.postgres.lease_keeper import LeaseKeeper
-from steerco_events.reactions import Order, Reaction, Sight, reacting
 from steerco_events.testkit.logs import Log, fresh_log, running, until
 from steerco_events.testkit.tally import Close, Closed, Count, Counted, Label, Labeled, tally
 from steerco_servers.testing import TemporaryPostgres

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import inspect, text
 
 from steerco_events.clock import ManualClock
+from steerco_events.consuming.unparking import Unparking
 from steerco_events.envelope import Recorded
 from steerco_events.ports import Cursor
 from steerco_events.postgres.checkpoints import Checkpoints
@@ -25,7 +26,6 @@ from steerco_events.testkit.eaters import OPERATOR
 from steerco_events.testkit.logs import Log, fresh_log, running, until
 from steerco_events.testkit.tallies import TallyRow, evolve, key, tally_view
 from steerco_events.testkit.tally import Counted, Labeled
-from steerco_events.unparking import Unparking
 from steerco_servers.testing import TemporaryPostgres
 
 

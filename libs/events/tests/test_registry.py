@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from steerco_events.contracts.catalog import CATALOG
+from steerco_events.reference.golden import example, file_name, golden, write
 from steerco_events.registry import EventType, NewerVersion, Registry, UnknownEvent, data_of, event
-from steerco_events.testkit.golden import example, file_name, golden, write
 from steerco_events.testkit.tally import TALLY, Counted, Labeled
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -39,7 +39,7 @@ def decoded(event_type: EventType, data: msgspec.Raw | bytes) -> Any:
 
 @EVERY
 def test_an_event_is_what_was_approved(event_type: EventType) -> None:
-    """After an intended change: `python -m steerco_events.testkit.golden libs/events/tests/golden`."""
+    """After an intended change: `python -m steerco_events.reference.golden libs/events/tests/golden`."""
     assert golden(event_type) == (GOLDEN / file_name(event_type)).read_text(encoding="utf-8")
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from steerco_events.reference.compatibility import Incompatible, Schema
+from steerco_events.reference.releases import compare
+from steerco_events.reference.schemas import schemas, text_of
 from steerco_events.registry import EventType, Registry
-from steerco_events.testkit.compatibility import Incompatible, Schema
-from steerco_events.testkit.releases import compare
-from steerco_events.testkit.schemas import schemas, text_of
 from steerco_events.testkit.tally import Counted
 from steerco_events.testkit.two_releases import BEFORE, READING, WRITING
 

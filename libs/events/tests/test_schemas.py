@@ -12,10 +12,10 @@ from steerco_events.contracts.finance import ActualCostPosted, BudgetBaselined
 from steerco_events.contracts.portfolio import DeliveryConfidenceAssessed
 from steerco_events.contracts.values import Figure, Money
 from steerco_events.positions import Head
+from steerco_events.reference.field_docs import field_docs
+from steerco_events.reference.golden import example, least
+from steerco_events.reference.schemas import parts_of, schema_of
 from steerco_events.registry import EventType, Registry, data_of, event
-from steerco_events.testkit.field_docs import field_docs
-from steerco_events.testkit.golden import example, least
-from steerco_events.testkit.schemas import parts_of, schema_of
 from steerco_events.testkit.two_releases import READING
 
 EVERY = pytest.mark.parametrize("event_type", list(CATALOG), ids=lambda each: f"{each.name}.v{each.version}")

@@ -12,8 +12,8 @@ from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from steerco_events import consuming
-from steerco_events.consuming import Consumers, run_shards
+from steerco_events.consuming import consumer
+from steerco_events.consuming.consumer import Consumers, run_shards
 from steerco_events.ports import WHOLE, Batch, Cursor, EventFeed, OpenFeed, Shard
 from steerco_events.positions import PARTITIONS, partition_of
 from steerco_events.postgres.checkpoints import CheckpointMoved, DivisionUnsettled
@@ -294,7 +294,7 @@ async def test_who_loses_a_lease_is_cut_off_and_waits_for_it_again(eater: Eater)
 async def test_a_step_that_hangs_is_ended_and_the_consumer_starts_again(
     eater: Eater, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consuming, "STEP_SECONDS", 0.3)
+    monkeypatch.setattr(consumer, "STEP_SECONDS", 0.3)
     log, stalled = eater.log, list[Stalling]()
 
     def stall_first(shard: Shard) -> EventFeed:

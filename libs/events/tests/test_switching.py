@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from steerco_events.consuming import Consumer
+from steerco_events.consuming.consumer import Consumer
 from steerco_events.ports import Batch, Cursor
 from steerco_events.postgres.feed import StoreFeed
 from steerco_events.projections import making

@@ -17,8 +17,8 @@ from steerco_events.registry import Payload
 from steerco_events.testkit.alarms import AlarmRang, AlarmSet, Ring, SetAlarm, alarms
 from steerco_events.testkit.logs import running, until
 from steerco_events.testkit.timed import NOON, Timed, desk, timed_log, timetable
-from steerco_events.timer_runner import BATCH, LONGEST_PAUSE
-from steerco_events.timetable import TimedDecider, Timetable
+from steerco_events.timing.runner import BATCH, LONGEST_PAUSE
+from steerco_events.timing.timetable import TimedDecider, Timetable
 from steerco_servers.testing import TemporaryPostgres
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from steerco_events.commands.handling import Handling, handle_all, in_transaction
 from steerco_events.decider import Refusal
-from steerco_events.handling import Handling, handle_all, in_transaction
 from steerco_events.testkit.alarms import (
     AlarmCommand,
     Alarms,
@@ -26,7 +26,7 @@ from steerco_events.testkit.alarms import (
 from steerco_events.testkit.logs import Log, running
 from steerco_events.testkit.timed import Due, desk, timed_log
 from steerco_events.timers import TimerSet
-from steerco_events.timetable import Rebuilt
+from steerco_events.timing.timetable import Rebuilt
 from steerco_servers.testing import TemporaryPostgres
 
 DESKS = [desk(n) for n in range(3)]

@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from steerco_events.batching import Batcher
 from steerco_events.clock import ManualClock, SystemClock
-from steerco_events.handling import Handling, handle_all
+from steerco_events.commands.batching import Batcher
+from steerco_events.commands.handling import Handling, handle_all
 from steerco_events.ids import derived_id
 from steerco_events.postgres.store import Write
 from steerco_events.registry import Payload
 from steerco_events.testkit.alarms import ALARMS, LoseAlarm, Mute, Muted, Ring, SetAlarm, StopAlarm, alarms
 from steerco_events.testkit.logs import fresh_log, running, until
 from steerco_events.testkit.timed import NOON, Timed, desk, timed_log, timetable
-from steerco_events.timer_runner import BATCH
+from steerco_events.timing.runner import BATCH
 from steerco_servers.testing import TemporaryPostgres
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)

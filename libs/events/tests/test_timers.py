@@ -20,7 +20,7 @@ from steerco_events.testkit.alarms import (
 from steerco_events.testkit.spec import spec
 from steerco_events.testkit.tally import Counted, tally
 from steerco_events.timers import Timer, Timing, timer_changes
-from steerco_events.timetable import TimedDecider, Timetable
+from steerco_events.timing.timetable import TimedDecider, Timetable
 
 alarm = spec(alarms)
 

@@ -8,13 +8,13 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from steerco_events.handling import Handling, handle_all
+from steerco_events.commands.handling import Handling, handle_all
 from steerco_events.ids import derived_id
 from steerco_events.testkit.alarms import Alarms, AlarmSet, LoseAlarm, Mute, Ring, SetAlarm, alarms
 from steerco_events.testkit.logs import running, until
 from steerco_events.testkit.timed import NOON, Timed, desk, timed_log, timetable
 from steerco_events.timers import TimerSet, Timing
-from steerco_events.timetable import PAGE, Rebuilt, rebuild_timers
+from steerco_events.timing.timetable import PAGE, Rebuilt, rebuild_timers
 from steerco_servers.testing import TemporaryPostgres
 
 HOUR = timedelta(hours=1)

@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from steerco_events.contracts.catalog import CATALOG
+from steerco_events.reference.golden import example, golden
 from steerco_events.registry import (
     EventType,
     NewerVersion,
@@ -13,7 +14,6 @@ from steerco_events.registry import (
     event,
     upcaster,
 )
-from steerco_events.testkit.golden import example, golden
 from steerco_events.testkit.recorded import log_of
 from steerco_events.testkit.spec import spec
 from steerco_events.testkit.two_releases import (

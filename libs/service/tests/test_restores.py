@@ -10,11 +10,11 @@ from sqlalchemy import text
 
 from steerco_events.archive.lines import decoded
 from steerco_events.archive.verifying import verify
+from steerco_events.consuming.reactions import Order, Reaction, Sight
 from steerco_events.contracts.risk import RiskClosed
 from steerco_events.envelope import Recorded
 from steerco_events.ids import derived_id
 from steerco_events.positions import PARTITIONS
-from steerco_events.reactions import Order, Reaction, Sight
 from steerco_events.testkit.logs import until
 from steerco_servers.testing import TemporaryPostgres
 from steerco_service.testkit.serving import TESTER, Served, log_only, serving

@@ -12,9 +12,9 @@ from uuid import UUID
 import msgspec
 from fastapi import Depends, Header, Request, Response
 
+from steerco_events.commands.handling import Handled, Handling
 from steerco_events.decider import Decider
 from steerco_events.envelope import Context
-from steerco_events.handling import Handled, Handling
 from steerco_events.ids import new_id
 from steerco_events.postgres.commands import CommandKey
 from steerco_events.projections.builds import ViewNotBuilt

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from steerco_events.clock import Clock
-from steerco_events.consuming import PARKED_LIMIT
+from steerco_events.consuming.consumer import PARKED_LIMIT
 from steerco_events.ports import WHOLE, EventFeed, Shard
 from steerco_events.positions import Positions, reached
 from steerco_events.postgres.checkpoints import Checkpoints

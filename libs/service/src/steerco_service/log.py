@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from steerco_events.archive.lines import Line, encoded
 from steerco_events.archive.writing import NotSealed, ReactionNamed, Slice, archive
+from steerco_events.consuming.reactions import Reaction
 from steerco_events.postgres.checkpoints import Checkpoints
 from steerco_events.postgres.sealer import SERVER, open_generation
-from steerco_events.reactions import Reaction
 from steerco_events.relay import CONSUMER
 from steerco_service.asking import Asker, runtime_of
 from steerco_service.problems import Problem

@@ -7,8 +7,8 @@ from uuid import UUID
 from fastapi import Request
 from pydantic import BaseModel, Field
 
+from steerco_events.consuming.reactions import Reaction
 from steerco_events.postgres.losses import NothingLost, accept_loss, accepted_losses
-from steerco_events.reactions import Reaction
 from steerco_service.asking import Asker, runtime_of
 from steerco_service.bodies import Body, Name
 from steerco_service.parked import Line

@@ -9,8 +9,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from steerco_events.commands.handling import Contended, StaleVersion
 from steerco_events.decider import Refusal
-from steerco_events.handling import Contended, StaleVersion
 from steerco_events.postgres.faults import DATABASE_FAULTS, is_unavailable
 from steerco_events.postgres.store import EventTooLarge
 from steerco_events.registry import NewerVersion

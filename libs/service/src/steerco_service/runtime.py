@@ -8,19 +8,19 @@ from typing import Protocol
 from fastapi import APIRouter
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from steerco_events.batching import Batcher
 from steerco_events.clock import Clock
-from steerco_events.consuming import PARKED_LIMIT, Consumers
+from steerco_events.commands.batching import Batcher
+from steerco_events.consuming.consumer import PARKED_LIMIT, Consumers
+from steerco_events.consuming.reactions import Reaction
 from steerco_events.ports import WHOLE, EventFeed, Shard
 from steerco_events.postgres.lease_keeper import LASTS, LeaseKeeper
 from steerco_events.postgres.store import EventStore
 from steerco_events.projections.builds import Builds
 from steerco_events.projections.keeping import KEEPING, Keeping
 from steerco_events.projections.model import View
-from steerco_events.reactions import Reaction
 from steerco_events.registry import Registry
 from steerco_events.signals import Signal
-from steerco_events.timetable import TimedDecider, Timetable
+from steerco_events.timing.timetable import TimedDecider, Timetable
 from steerco_service.identity import Authenticator
 from steerco_service.log_key import Signing
 from steerco_service.lookups import Lookups

@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from steerco_events.consuming import PARKED_LIMIT
+from steerco_events.consuming.consumer import PARKED_LIMIT
 from steerco_events.positions import PARTITIONS
 
 DRIVER = "postgresql+asyncpg"

@@ -8,7 +8,7 @@ from fastapi import Query, Request
 from pydantic import BaseModel, Field
 from sqlalchemy import DateTime, column, func, select, table
 
-from steerco_events.timetable import rebuild_timers
+from steerco_events.timing.timetable import rebuild_timers
 from steerco_service.asking import Asker, runtime_of
 from steerco_service.reading import Paged
 from steerco_service.routing import router

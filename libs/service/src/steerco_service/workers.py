@@ -4,17 +4,17 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
-from steerco_events.consuming import Role, run_shards
+from steerco_events.consuming.consumer import Role, run_shards
+from steerco_events.consuming.reactions import reacting
+from steerco_events.consuming.unparking import Unparking
 from steerco_events.postgres.commands import keep_forgetting
 from steerco_events.postgres.lease import Lease
 from steerco_events.postgres.sealer import Sealer
 from steerco_events.projections.runner import ViewRunner
-from steerco_events.reactions import reacting
 from steerco_events.retrying import retrying
 from steerco_events.sealing import Sealing
 from steerco_events.signing import HeadSigner
-from steerco_events.timer_runner import TimerRunner
-from steerco_events.unparking import Unparking
+from steerco_events.timing.runner import TimerRunner
 from steerco_service.runtime import Runtime
 
 type Run = Callable[[], Awaitable[None]]

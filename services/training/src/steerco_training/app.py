@@ -1,7 +1,7 @@
 """Training as a whole: what it serves, projects and reacts to, and what keeps time in it."""
 
 from steerco_events.projections.model import View
-from steerco_events.timetable import TimedDecider
+from steerco_events.timing.timetable import TimedDecider
 from steerco_service.runtime import Service
 from steerco_training.domain.learner_rules import learner_decider
 from steerco_training.http import learners as learner_commands

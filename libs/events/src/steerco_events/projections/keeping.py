@@ -15,9 +15,10 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from steerco_events.clock import Clock
+from steerco_events.consumer_names import consumer_name
 from steerco_events.postgres.checkpoints import Checkpoints, load_all
 from steerco_events.projections.builds import Build, NoRebuild
-from steerco_events.projections.model import View, consumer_name
+from steerco_events.projections.model import View
 from steerco_events.projections.switching import LOCK_NOT_AVAILABLE
 from steerco_events.projections.tables import SCHEMA
 from steerco_events.signals import Subscription

@@ -15,8 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.schema import CreateIndex
 
 from steerco_events.clock import Clock
+from steerco_events.consuming.poison import is_poison
 from steerco_events.envelope import Recorded
-from steerco_events.poison import is_poison
 from steerco_events.postgres.parking import Aside, Parking
 from steerco_events.projections.builds import Build, Builds
 from steerco_events.projections.bulk import CHUNK, KEPT_ROWS, Chunk, Folded, Folding, Source, write_all

@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, cast
 
-from steerco_events.consumer_names import consumer_name as consumer_name
+from steerco_events.consumer_names import consumer_name
 from steerco_events.envelope import Recorded
 from steerco_events.registry import Registry
 

@@ -6,7 +6,7 @@ from functools import partial
 
 from sqlalchemy.schema import CreateIndex
 
-from steerco_events.consuming import Consumer, Consumers, Role
+from steerco_events.consuming.consumer import Consumer, Consumers, Role
 from steerco_events.ports import WHOLE, OpenFeed
 from steerco_events.postgres.faults import DATABASE_FAULTS
 from steerco_events.postgres.lease import LeaseLost

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from steerco_events.consuming import Consumers, Role, run_shards
+from steerco_events.consuming.consumer import Consumers, Role, run_shards
 from steerco_events.envelope import Recorded
 from steerco_events.ports import OpenFeed
 from steerco_events.projections.builds import Build, Builds, State

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import text
 
-from steerco_events.consuming import TooManyParked
+from steerco_events.consuming.consumer import TooManyParked
 from steerco_events.ports import Cursor
 from steerco_events.postgres.checkpoints import CheckpointMoved, Checkpoints
 from steerco_events.postgres.parking import SkippedEvent, parked_streams, skipped_events

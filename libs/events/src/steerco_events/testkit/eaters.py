@@ -6,7 +6,9 @@ from functools import partial
 
 from sqlalchemy import select, text
 
-from steerco_events.consuming import PARKED_LIMIT, Consumer, Role
+from steerco_events.consuming.consumer import PARKED_LIMIT, Consumer, Role
+from steerco_events.consuming.reactions import Order, Reaction, Sight, reacting
+from steerco_events.consuming.unparking import Unparking
 from steerco_events.envelope import Recorded
 from steerco_events.ids import derived_id
 from steerco_events.ports import WHOLE, Batch, Cursor, Shard
@@ -16,12 +18,10 @@ from steerco_events.projections.builds import Build, Builds
 from steerco_events.projections.model import Projection, View
 from steerco_events.projections.runner import following
 from steerco_events.projections.tables import known_at
-from steerco_events.reactions import Order, Reaction, Sight, reacting
 from steerco_events.signals import Signal
 from steerco_events.testkit.logs import Log, read_on
 from steerco_events.testkit.tallies import TallyRow, evolve, key
 from steerco_events.testkit.tally import Count, Counted, tally
-from steerco_events.unparking import Unparking
 
 OPERATOR = derived_id("person", "operator")
 

@@ -11,10 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import NullPool
 
 from steerco_events.clock import Clock, SystemClock
-from steerco_events.consuming import Consumers
+from steerco_events.commands.handling import Handled, handle, in_transaction
+from steerco_events.consuming.consumer import Consumers
 from steerco_events.decider import Decider
 from steerco_events.envelope import Actor, Context, Recorded
-from steerco_events.handling import Handled, handle, in_transaction
 from steerco_events.ids import derived_id, new_id
 from steerco_events.ports import WHOLE, Cursor, EventFeed, Shard
 from steerco_events.positions import Token

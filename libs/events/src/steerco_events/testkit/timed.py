@@ -9,15 +9,15 @@ from typing import Any
 from sqlalchemy import text
 
 from steerco_events.clock import ManualClock
+from steerco_events.commands.handling import Handling, handle_all
 from steerco_events.decider import Decider
-from steerco_events.handling import Handling, handle_all
 from steerco_events.ids import derived_id
 from steerco_events.postgres.lease import Lease
 from steerco_events.postgres.timers import replace_timers
 from steerco_events.testkit.alarms import ALARMS, AlarmRang, SetAlarm, alarms
 from steerco_events.testkit.logs import Log, Server, fresh_log, waits_for_a_lock
-from steerco_events.timer_runner import TimerRunner
-from steerco_events.timetable import Rebuilt, TimedDecider, Timetable, rebuild_timers
+from steerco_events.timing.runner import TimerRunner
+from steerco_events.timing.timetable import Rebuilt, TimedDecider, Timetable, rebuild_timers
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 """When a timed log begins."""

@@ -11,9 +11,9 @@ import httpx
 from fastapi import FastAPI
 
 from steerco_events.clock import Clock, SystemClock
+from steerco_events.commands.handling import in_transaction
 from steerco_events.contracts.catalog import CATALOG
 from steerco_events.envelope import Actor, Context
-from steerco_events.handling import in_transaction
 from steerco_events.ids import derived_id, new_id
 from steerco_events.positions import Token
 from steerco_events.postgres.store import Write

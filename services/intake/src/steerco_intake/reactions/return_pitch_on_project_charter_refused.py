@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+from steerco_events.consuming.reactions import Order, Reaction, Sight
 from steerco_events.contracts.portfolio import ProjectCharterRefused
 from steerco_events.envelope import Recorded
-from steerco_events.reactions import Order, Reaction, Sight
 from steerco_intake.domain.pitch import ReturnUnchartered
 from steerco_intake.domain.pitch_rules import pitch_decider
 

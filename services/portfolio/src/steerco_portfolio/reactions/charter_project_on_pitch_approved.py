@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
+from steerco_events.consuming.reactions import Order, Reaction, Sight
 from steerco_events.contracts.intake import PitchApproved
 from steerco_events.decider import Refusal
 from steerco_events.envelope import Recorded
 from steerco_events.ids import derived_id
-from steerco_events.reactions import Order, Reaction, Sight
 from steerco_portfolio.domain.organization import ORGANIZATION
 from steerco_portfolio.domain.organization_rules import organization_decider
 from steerco_portfolio.domain.placement import unit_for_delivery

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
+from steerco_events.consuming.reactions import Order, Reaction, Sight
 from steerco_events.contracts.portfolio import ProjectManagerAppointed
 from steerco_events.envelope import Recorded
 from steerco_events.ids import derived_id
-from steerco_events.reactions import Order, Reaction, Sight
 from steerco_training.domain.course import MANAGING_PROJECTS
 from steerco_training.domain.learner import RaiseObligation
 from steerco_training.domain.learner_rules import learner_decider

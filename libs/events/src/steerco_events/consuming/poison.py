@@ -7,8 +7,8 @@ import asyncpg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from steerco_events.commands.handling import Contended
 from steerco_events.envelope import Recorded
-from steerco_events.handling import Contended
 from steerco_events.postgres.checkpoints import CheckpointMoved
 from steerco_events.postgres.faults import DATABASE_FAULTS
 from steerco_events.postgres.lease import LeaseLost

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from steerco_events.cloudevents import SEQUENCE_DIGITS
-from steerco_events.testkit.compatibility import Schema
+from steerco_events.reference.compatibility import Schema
 
 _UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _COUNTED = "^[1-9][0-9]*$"

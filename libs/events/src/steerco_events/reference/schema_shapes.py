@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from hypothesis import strategies as st
 
-from steerco_events.testkit.compatibility import Schema
+from steerco_events.reference.compatibility import Schema
 
 names = st.sampled_from(["amount", "code", "due_on", "kind", "said", "a/b", "c~d"])
 LEAVES: list[Schema] = [

@@ -13,9 +13,9 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from steerco_events.clock import Clock
+from steerco_events.commands.handling import Handling, decide_all, in_transaction
 from steerco_events.decider import Refusal
 from steerco_events.envelope import Actor, Context
-from steerco_events.handling import Handling, decide_all, in_transaction
 from steerco_events.ids import derived_id
 from steerco_events.postgres.faults import DATABASE_FAULTS, is_unavailable
 from steerco_events.postgres.lease import Lease, LeaseLost, let_go
@@ -32,7 +32,7 @@ from steerco_events.postgres.timers import (
 from steerco_events.retrying import said
 from steerco_events.signals import Signal
 from steerco_events.timers import Timer
-from steerco_events.timetable import Timetable, rebuild_if_other_rules
+from steerco_events.timing.timetable import Timetable, rebuild_if_other_rules
 
 BATCH = 100
 """Timers of one transaction."""

@@ -1,6 +1,6 @@
 """The JSON schema of each published event version: what its data may be, for every reader and every writer.
 
-`python -m steerco_events.testkit.schemas docs/reference/schemas` writes them anew, and refuses to where a
+`python -m steerco_events.reference.schemas docs/reference/schemas` writes them anew, and refuses to where a
 version would not stay what was published.
 """
 
@@ -13,9 +13,9 @@ import msgspec
 from msgspec import inspect as types
 
 from steerco_events.contracts.catalog import CATALOG
+from steerco_events.reference.compatibility import Incompatible, Schema, catalog_breaks
+from steerco_events.reference.field_docs import field_docs
 from steerco_events.registry import EventType, Registry
-from steerco_events.testkit.compatibility import Incompatible, Schema, catalog_breaks
-from steerco_events.testkit.field_docs import field_docs
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 HERE = "#/$defs/{name}"

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from steerco_events.consuming import STEP_SECONDS, Consumers, Role
-from steerco_events.handling import in_transaction
-from steerco_events.poison import digest_stream
+from steerco_events.commands.handling import in_transaction
+from steerco_events.consuming.consumer import STEP_SECONDS, Consumers, Role
+from steerco_events.consuming.poison import digest_stream
 from steerco_events.postgres.checkpoints import Checkpoints
 from steerco_events.postgres.parking import ParkedStream, Parking, parked_and_asked
 from steerco_events.registry import Registry

@@ -1,6 +1,6 @@
 """Holds the schemas of the contracts against those that were published before, as git has them.
 
-`python -m steerco_events.testkit.releases docs/reference/schemas` names every break and then fails. Compared is
+`python -m steerco_events.reference.releases docs/reference/schemas` names every break and then fails. Compared is
 with the two newest tags `v*` (two, so that the commit of a release is held against the release before it). As long
 as there is none, every commit counts as a release: compared is with the last one, with the one before, and with
 where this branch left the main one. Where git has none of these, as in an exported tree, it says so and passes.
@@ -16,9 +16,9 @@ from pathlib import Path
 import msgspec
 
 from steerco_events.contracts.catalog import CATALOG
+from steerco_events.reference.compatibility import Break, Incompatible, Schema, catalog_breaks
+from steerco_events.reference.schemas import SUFFIX, file_name, schemas
 from steerco_events.registry import Registry
-from steerco_events.testkit.compatibility import Break, Incompatible, Schema, catalog_breaks
-from steerco_events.testkit.schemas import SUFFIX, file_name, schemas
 
 MAIN = ("origin/HEAD", "origin/main", "main")
 

@@ -1,6 +1,6 @@
 """AsyncAPI 3: the topics as a subscriber meets them, made of the contracts.
 
-`python -m steerco_events.testkit.asyncapi docs/reference` writes `asyncapi.yaml` anew, with the events of
+`python -m steerco_events.reference.asyncapi docs/reference` writes `asyncapi.yaml` anew, with the events of
 `samples.json` as examples.
 """
 
@@ -16,13 +16,13 @@ from aiokafka.admin import NewTopic
 from steerco_events.contracts.catalog import REGISTRIES
 from steerco_events.kafka.topics import topics_of
 from steerco_events.positions import Head
+from steerco_events.reference.attributes import ATTRIBUTES, OPTIONAL
+from steerco_events.reference.compatibility import Schema
+from steerco_events.reference.golden import example
+from steerco_events.reference.samples import Sample, read
+from steerco_events.reference.schemas import parts_of
+from steerco_events.reference.yaml_text import yaml_text
 from steerco_events.registry import EventType, Registry
-from steerco_events.testkit.attributes import ATTRIBUTES, OPTIONAL
-from steerco_events.testkit.compatibility import Schema
-from steerco_events.testkit.golden import example
-from steerco_events.testkit.samples import Sample, read
-from steerco_events.testkit.schemas import parts_of
-from steerco_events.testkit.yaml_text import yaml_text
 
 REPLICATION = 3
 KAFKA_BINDING = "0.5.0"

@@ -1,6 +1,6 @@
 """The golden file of each published event version: examples of its data, approved in the diff.
 
-`python -m steerco_events.testkit.golden <folder>` writes them anew. An older version also tells what becomes of
+`python -m steerco_events.reference.golden <folder>` writes them anew. An older version also tells what becomes of
 its example when it is read as the newest. The schemas are beside the reference: `testkit/schemas.py`.
 """
 

@@ -11,10 +11,10 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from steerco_events.clock import Clock
-from steerco_events.consuming import Role
+from steerco_events.commands.handling import handle
+from steerco_events.consuming.consumer import Role
 from steerco_events.decider import Decider, Refusal
 from steerco_events.envelope import Actor, Context, Recorded
-from steerco_events.handling import handle
 from steerco_events.ids import derived_id
 from steerco_events.postgres.store import EventStore
 from steerco_events.signals import Signal

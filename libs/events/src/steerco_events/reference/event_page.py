@@ -1,6 +1,6 @@
 """The page of the documentation that lists every event: what it means, its fields, and one as it happened.
 
-`python -m steerco_events.testkit.event_page docs/reference` writes `events.md` anew, with the samples of
+`python -m steerco_events.reference.event_page docs/reference` writes `events.md` anew, with the samples of
 `samples.json`.
 """
 
@@ -15,13 +15,13 @@ import msgspec
 
 from steerco_events.contracts.catalog import REGISTRIES
 from steerco_events.contracts.values import Figure, Money, StatedDate
+from steerco_events.reference.asyncapi import header_of, told_of
+from steerco_events.reference.attributes import ATTRIBUTES, OPTIONAL
+from steerco_events.reference.compatibility import Schema
+from steerco_events.reference.golden import example
+from steerco_events.reference.samples import Sample, read
+from steerco_events.reference.schemas import file_name, parts_of
 from steerco_events.registry import EventType, Registry
-from steerco_events.testkit.asyncapi import header_of, told_of
-from steerco_events.testkit.attributes import ATTRIBUTES, OPTIONAL
-from steerco_events.testkit.compatibility import Schema
-from steerco_events.testkit.golden import example
-from steerco_events.testkit.samples import Sample, read
-from steerco_events.testkit.schemas import file_name, parts_of
 
 VALUES = (Money, Figure, StatedDate)
 

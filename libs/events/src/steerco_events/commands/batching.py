@@ -13,13 +13,13 @@ from weakref import WeakSet
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from steerco_events.handling import ATTEMPTS, Contended, Handled, Handling, resolve_all
+from steerco_events.commands.handling import ATTEMPTS, Contended, Handled, Handling, resolve_all
+from steerco_events.commands.situations import Situations
 from steerco_events.postgres.commands import CommandKey, TwinAccepted, find, remember
 from steerco_events.postgres.faults import DATABASE_FAULTS, is_unavailable
 from steerco_events.postgres.statements import Driver, driver_transaction
 from steerco_events.postgres.store import EventStore, VersionConflict
 from steerco_events.signals import Signal
-from steerco_events.situations import Situations
 
 MOST_AT_ONCE = 256
 """Commands of one transaction."""
