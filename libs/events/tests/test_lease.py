@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from steerco_events.ids import new_id
-from steerco_events.postgres.lease import Lease, LeaseLost
+from steerco_events.postgres.lease import Lease, LeaseLost, turn_of
 from steerco_events.testkit.logs import Log, until, waits_for_a_lock
 
 LONG = timedelta(hours=1)
@@ -121,6 +121,18 @@ async def test_nobody_takes_the_lease_before_a_transaction_that_holds_it_has_end
         await until(lambda: somebody_waits(shared_log), "the successor waits")
         assert not taking.done()
     assert await taking
+
+
+async def test_a_standby_tries_again_when_the_lease_runs_out(shared_log: Log) -> None:
+    dead, standby = Lease("standby", timedelta(seconds=0.6)), Lease("standby", timedelta(seconds=60))
+    async with shared_log.engine.begin() as tx:
+        assert await dead.acquire(tx)
+    async with shared_log.engine.begin() as tx:
+        assert not await standby.acquire(tx)
+    async with asyncio.timeout(15):  # a third of its own time is longer
+        await turn_of(standby, shared_log.engine)
+    async with shared_log.engine.begin() as tx:
+        assert await standby.acquire(tx)
 
 
 async def test_a_released_lease_is_free_at_once(shared_log: Log) -> None:

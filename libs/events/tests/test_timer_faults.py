@@ -51,7 +51,7 @@ def unstorable(command: Any, state: Any) -> Sequence[Payload]:
 def unspeakable(command: Any, state: Any) -> Sequence[Payload]:
     match command:
         case Ring("poison"):
-            raise ValueError("a\x00b \udc80")
+            raise ValueError("a\x00b")
         case _:
             return alarms.decide(command, state)
 
@@ -59,7 +59,7 @@ def unspeakable(command: Any, state: Any) -> Sequence[Payload]:
 @pytest.mark.parametrize(
     ("decide", "name", "error"),
     [
-        (unspeakable, "poison", "ValueError: a\\0b \\udc80"),
+        (unspeakable, "poison", "ValueError: a\\0b"),
         (poisoned, "poison", "ZeroDivisionError: the bell is broken"),
         (unstorable, "poison", "EventTooLarge: steerco.alarms.alarm-rang has"),
         (unstorable, "reset", "DBAPIError"),

@@ -10,7 +10,7 @@ from steerco_events.ports import Batch, Cursor, Publisher
 from steerco_events.positions import Head
 from steerco_events.postgres.checkpoints import Checkpoints
 from steerco_events.postgres.feed import StoreFeed
-from steerco_events.postgres.lease import Lease, let_go
+from steerco_events.postgres.lease import Lease, let_go, turn_of
 
 CONSUMER = "relay"
 BATCH = 2000
@@ -18,7 +18,7 @@ BEAT_SECONDS = 2.0
 
 
 class Relay:
-    """Publishes one log. The holder of the lease `relay` runs it; a standby tries as often as the holder renews.
+    """Publishes one log. The holder of the lease `relay` runs it; a standby tries when its lease would run out.
 
     The checkpoint moves after the readers have the batch and only while the lease is held, so a batch may be
     published twice and never left out; readers pass over what they have. Where what is published into was made
@@ -59,7 +59,7 @@ class Relay:
     async def _lead(self) -> None:
         loop = asyncio.get_running_loop()
         while not await self._renew():
-            await asyncio.sleep(self._renew_seconds)
+            await turn_of(self._lease, self._engine)
         renewed = loop.time()
         self._begins_anew |= await self._publisher.prepare()
         if self._begins_anew:

@@ -16,7 +16,7 @@ BEAT_SECONDS = 2.0
 
 
 class Sealing:
-    """Runs a `Sealer` in one process; a standby tries for the lease as often as the holder renews it."""
+    """Runs a `Sealer` in one process; a standby tries for the lease when it would run out."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class Sealing:
     async def _lead(self, loop: asyncio.AbstractEventLoop) -> None:
         """Until the lease is lost. A quiet log costs one statement a second: a scan, or in its place a beat."""
         while not await self._sealer.start():
-            await asyncio.sleep(self._renew_seconds)
+            await self._sealer.turn()
         renewed = beaten = loop.time()
         rested, gather = False, GATHER_SECONDS
         while True:

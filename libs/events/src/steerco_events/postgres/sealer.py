@@ -28,7 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from steerco_events.clock import Clock
 from steerco_events.positions import SignedHead, advanced
-from steerco_events.postgres.lease import EXTEND, Lease, LeaseLost, let_go
+from steerco_events.postgres.lease import EXTEND, Lease, LeaseLost, let_go, turn_of
 from steerco_events.postgres.schema import LOG_LOCK
 from steerco_events.postgres.statements import Statement, Transaction, driver_connection
 from steerco_events.postgres.whole_appends import whole_appends
@@ -183,6 +183,10 @@ class Sealer:
                 await self._open_generation_if_restored(tx, head)
                 self._high_water, self._first_seen = head.position, {}
         return held
+
+    async def turn(self) -> None:
+        """Return when it is worth while to try `start` again, after it was refused."""
+        await turn_of(self._lease, self._engine)
 
     async def renew(self) -> bool:
         """Keep the lease between two scans; false if it was not ours all the time: then start again."""

@@ -18,7 +18,7 @@ from steerco_events.decider import Refusal
 from steerco_events.envelope import Actor, Context
 from steerco_events.ids import derived_id
 from steerco_events.postgres.faults import DATABASE_FAULTS, is_unavailable
-from steerco_events.postgres.lease import Lease, LeaseLost, let_go
+from steerco_events.postgres.lease import Lease, LeaseLost, let_go, turn_of
 from steerco_events.postgres.statements import driver_connection
 from steerco_events.postgres.store import EventStore
 from steerco_events.postgres.timers import (
@@ -168,7 +168,7 @@ class TimerRunner:
     async def _rest(self) -> None:
         """Return when something may be due."""
         if self._is_led_by_another:
-            await asyncio.sleep(self._lease.lasts.total_seconds() / 3)
+            await turn_of(self._lease, self._engine)
             return
         while (seconds := await self._seconds_left()) > 0:
             if await self._appended.wait(seconds):
