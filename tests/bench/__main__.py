@@ -36,8 +36,9 @@ async def take(names: Iterable[str]) -> Sequence[Figure]:
         for name in names:
             began = time.monotonic()
             print(f"· {name} …", end=" ", flush=True)
-            figures += await MEASURES[name](Servers(postgres, kafka))
-            print(f"{time.monotonic() - began:.0f} s")
+            found = await MEASURES[name](Servers(postgres, kafka))
+            print(f"{time.monotonic() - began:.0f} s;", ", ".join(f"{each.key} {each.value:.3g}" for each in found))
+            figures += found
     return figures
 
 

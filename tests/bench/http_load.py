@@ -31,12 +31,19 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """Called by the loop."""
+        self._transport = None
         if self._answered and not self._answered.done():
             self._answered.set_exception(error or ConnectionError("the server closed the connection"))
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the server has not closed it, as it does with one that is long idle."""
+        return self._transport is not None and not self._transport.is_closing()
+
     async def send(self, request: bytes) -> tuple[int, bytes, bytes]:
         """Status, head and body of the answer."""
-        assert self._transport
+        if not self._transport:
+            raise ConnectionError("the server closed the connection")
         self._received = b""
         self._answered = asyncio.get_running_loop().create_future()
         self._transport.write(request)

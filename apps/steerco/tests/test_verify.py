@@ -5,7 +5,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -15,18 +15,20 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 from typer.testing import CliRunner
 
+from steerco.archives.files import KEY, archives_in, read_keys, write_keys
 from steerco.cli import app
-from steerco.commands.verify import found
+from steerco.edition.directory import DataDirectory
 from steerco.edition.mounting import parent_app
 from steerco_events.archive.hashing import START
-from steerco_events.archive.lines import FORMAT, Beginning
-from steerco_events.archive.verifying import Verified
+from steerco_events.archive.verifying import verify
 from steerco_events.clock import SystemClock
 from steerco_events.contracts.risk import RiskClosed
 from steerco_events.ids import derived_id
+from steerco_events.positions import SignedHead
+from steerco_events.signing import HeadsFile
 from steerco_events.testkit.logs import until
 from steerco_servers.testing import TemporaryPostgres
-from steerco_service.log_key import LogKey, Signing
+from steerco_service.log_key import LogKey, PublicLogKey, Signing
 from steerco_service.testkit.listening import listening
 from steerco_service.testkit.serving import TESTER, Served, log_only, serving
 
@@ -185,6 +187,49 @@ async def test_the_key_of_an_edition_that_a_log_was_taken_over_from_is_known(ver
     await verifying.verify(expect=0)
 
 
+@pytest.mark.parametrize(("kept", "said_of_lost"), [(6, True), (2500, False)])
+async def test_signed_heads_that_a_restore_is_said_to_have_lost_are_told(
+    verifying: Verifying, kept: int, said_of_lost: bool
+) -> None:
+    query = "INSERT INTO log.generations SELECT 2, :kept, system_identifier, timeline_id FROM log.generations"
+    async with verifying.owner() as tx:
+        await tx.execute(text(query), {"kept": kept})
+    for position in (7, 2500):
+        head = SignedHead("risk", 1, position, START, SystemClock().now(), "key", b"")
+        HeadsFile(verifying.folder / "heads" / "risk.jsonl").append(head)
+    said = await verifying.verify(expect=0 if said_of_lost else 1)
+    assert said["risk"].endswith("; 2 signed heads up to 2,500 are of before a restore") == said_of_lost
+    assert "restore" not in said["training"]
+
+
+async def test_a_slice_that_was_exported_before_its_first_signature_is_still_evidence_a_day_later(
+    verifying: Verifying,
+) -> None:
+    folder = verifying.folder / "export"
+    await verifying.served.append("risk", "risk-0", CLOSED)
+    await verifying.served.settled()
+    part = ("--service", "risk", "--after", "6")
+    await verifying.steerco("log", "export", str(folder), *part, expect=0)
+    (archive,) = archives_in(folder)
+    verified = verify(archive.lines(), read_keys(folder / KEY))
+    assert (verified.position, verified.signatures, verified.signed_up_to) == (7, 1, verified.beginning.after)
+    assert verified.doubt(SystemClock().now() + timedelta(days=1)) is None
+
+
+@pytest.mark.parametrize("is_local", [True, False])
+async def test_keys_of_earlier_logs_are_beside_an_export_of_the_local_edition_only(
+    verifying: Verifying, is_local: bool
+) -> None:
+    earlier = PublicLogKey.of(LogKey.generate().public())
+    directory = DataDirectory(verifying.folder)
+    write_keys(directory.earlier_log_keys, [earlier])
+    directory.announce(verifying.url if is_local else "http://127.0.0.1:1", "token")
+    folder = verifying.folder / "export"
+    await verifying.steerco("log", "export", str(folder), "--service", "risk", expect=0)
+    beside = [key.key_id for key in read_keys(folder / KEY)]
+    assert (len(beside), earlier.key_id in beside) == ((2, True) if is_local else (1, False))
+
+
 async def test_of_a_slice_is_said_what_it_does_not_show(verifying: Verifying) -> None:
     folder = verifying.folder / "export"
     part = ("--service", "risk", "--subject", "risk-0")
@@ -193,51 +238,3 @@ async def test_of_a_slice_is_said_what_it_does_not_show(verifying: Verifying) ->
     assert printed.startswith("✓ risk: 3 events in")
     assert "a part of the log: risk-0 version 1 to 3, none missing in between" in printed
     assert "whether others came after is not shown" in printed
-
-
-AT = datetime(2026, 3, 31, 12, tzinfo=UTC)
-SEALED = "risk: 6 events in 2 seals up to position 6 are what was sealed; "
-
-
-@pytest.mark.parametrize(
-    ("keys", "signatures", "signed_up_to", "unsigned", "since", "said"),
-    [
-        (0, 0, 0, 6, AT, "no signature checked"),
-        (1, 0, 0, 6, AT, "not signed yet, sealed since 2026-03-31 12:00:00 UTC"),
-        (1, 1, 6, 0, None, "signed up to 6"),
-        (
-            1,
-            1,
-            4,
-            2,
-            AT,
-            "signed up to 4; 2 events after that, sealed since 2026-03-31 12:00:00 UTC, are not signed yet",
-        ),
-    ],
-)
-def test_how_far_a_log_is_signed_is_said(
-    keys: int, signatures: int, signed_up_to: int, unsigned: int, since: datetime | None, said: str
-) -> None:
-    verified = Verified(Beginning(FORMAT, "risk", (0,), 0, None, True), keys, 6, 2, signatures, 6)
-    verified.signed_up_to, verified.unsigned, verified.unsigned_since = signed_up_to, unsigned, since
-    assert found(verified) == SEALED + said
-
-
-@pytest.mark.parametrize(
-    ("after", "until", "subjects", "said"),
-    [
-        (3, 6, (), "all after position 3 and up to position 6"),
-        (0, 6, (), "all up to position 6"),
-        (0, None, ("a", "b"), "a version 1 to 2, nothing of b, none missing in between; whether others came after"),
-        (
-            3,
-            None,
-            ("a",),
-            "a version 1 to 2, after position 3, none missing in between; whether others came before or after",
-        ),
-    ],
-)
-def test_what_part_of_a_log_it_is_is_said(after: int, until: int | None, subjects: tuple[str, ...], said: str) -> None:
-    beginning = Beginning(FORMAT, "risk", (0,), after, until, not subjects, subjects)
-    verified = Verified(beginning, 0, 6, 2, 0, 6, versions={"a": (1, 2)} if subjects else {})
-    assert found(verified).startswith(f"{SEALED}no signature checked; a part of the log: {said}")

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import msgspec
 import pytest
 
-from steerco_events.archive.lines import Beginning, End, Line, Seal, Signed
+from steerco_events.archive.lines import FORMAT, Beginning, End, Line, Seal, Signed
 from steerco_events.archive.verifying import Altered, verify
 from steerco_events.positions import SignedHead
 from steerco_events.signing import SIGN_EVERY_SECONDS, HeadSigner
@@ -125,4 +125,18 @@ async def test_the_lost_part_of_an_older_generation_is_not_asked_for(log: Log) -
     with pytest.raises(Altered, match="ends at 9"):
         verify(lines, [STAMP], [lost])
     restored = [msgspec.structs.replace(line, began=(0, 9)) if isinstance(line, Beginning) else line for line in lines]
-    assert verify(restored, [STAMP], [lost]).events == 9
+    verified = verify(restored, [STAMP], [lost])
+    assert (verified.events, verified.lost) == (9, {lost})
+
+
+async def test_signed_heads_that_a_generation_is_said_to_have_lost_are_counted(log: Log) -> None:
+    lines = await told(log)
+    kept = [line.head for line in lines if isinstance(line, Signed)]
+    assert verify(lines, [STAMP], kept).lost == set()
+    second = next(n for n, line in enumerate(lines) if isinstance(line, Seal) and line.last == 6)
+    (end,) = (msgspec.structs.replace(line, position=3) for line in lines if isinstance(line, End))
+    (seal,) = (line for line in lines if isinstance(line, Seal) and line.last == 3)
+    beginning = Beginning(FORMAT, log.service, (0, 3), 0, None, True)
+    cut_off = [beginning, *lines[1:second], msgspec.structs.replace(end, hash=seal.hash)]
+    verified = verify(cut_off, [STAMP], kept)
+    assert (verified.position, {head.position for head in verified.lost}) == (3, {6, 9})

@@ -8,7 +8,8 @@ from sqlalchemy import text
 from steerco_events.archive.verifying import verify
 from steerco_events.archive.writing import archive
 from steerco_events.ports import Cursor
-from steerco_events.postgres.sealer import SERVER, Sealed, Superseded, open_generation
+from steerco_events.postgres.generations import open_generation
+from steerco_events.postgres.sealer import Sealed, Superseded
 from steerco_events.testkit.logs import Log, until, waits_for_a_lock
 from steerco_events.testkit.tally import Counted
 
@@ -30,7 +31,7 @@ async def test_a_seal_under_way_while_a_generation_is_opened_comes_to_nothing(lo
         scanning = asyncio.create_task(log.sealer.scan())
         await until(lambda: somebody_waits(log), "the scan has read the head and waits for its lease")
         async with log.engine.begin() as tx:
-            await open_generation(tx, 2, 2, (await tx.execute(SERVER)).one())
+            await open_generation(tx, 2, 2)
     with pytest.raises(Superseded):
         await scanning
     await log.sealer.start()

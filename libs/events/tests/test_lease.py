@@ -124,7 +124,7 @@ async def test_nobody_takes_the_lease_before_a_transaction_that_holds_it_has_end
 
 
 async def test_a_standby_tries_again_when_the_lease_runs_out(shared_log: Log) -> None:
-    dead, standby = Lease("standby", timedelta(seconds=0.6)), Lease("standby", timedelta(seconds=60))
+    dead, standby = Lease("standby", timedelta(seconds=3)), Lease("standby", timedelta(seconds=60))
     async with shared_log.engine.begin() as tx:
         assert await dead.acquire(tx)
     async with shared_log.engine.begin() as tx:

@@ -5,22 +5,17 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import text
 
 from steerco_events.consuming.consumer import Consumer
-from steerco_events.ports import LogRewound, Shard
-from steerco_events.positions import PARTITIONS
-from steerco_events.postgres.checkpoints import Checkpoints
+from steerco_events.ports import Cursor, LogRewound, Shard
+from steerco_events.positions import PARTITIONS, partition_of
+from steerco_events.postgres.checkpoints import CheckpointMoved, Checkpoints
+from steerco_events.postgres.generations import open_generation
 from steerco_events.postgres.losses import AcceptedLoss, NothingLost, accept_loss, accepted_losses
-from steerco_events.testkit.eaters import OPERATOR, ReactionEater
-from steerco_events.testkit.logs import Log, fresh_log
+from steerco_events.testkit.eaters import OPERATOR, ReactionEater, Scripted
+from steerco_events.testkit.logs import Log, fresh_log, read_on
 from steerco_events.testkit.tally import Counted
 from steerco_servers.testing import TemporaryPostgres
-
-RESTORED = (
-    "INSERT INTO log.generations SELECT :generation, :kept, system_identifier, timeline_id"
-    " FROM log.generations WHERE generation = 1"
-)
 
 
 @pytest.fixture
@@ -37,7 +32,7 @@ async def source(postgres: TemporaryPostgres) -> AsyncIterator[Log]:
 async def restored(source: Log, kept: int, generation: int = 2) -> None:
     """The log goes on after a position in a new generation."""
     async with source.engine.begin() as tx:
-        await tx.execute(text(RESTORED), {"generation": generation, "kept": kept})
+        await open_generation(tx, generation, kept)
 
 
 def consumers(eater: ReactionEater, shards: int = 1) -> Sequence[tuple[Consumer, Shard]]:
@@ -133,6 +128,44 @@ async def test_each_restore_is_accepted_for_itself(log: Log, source: Log, eater:
     async with log.engine.connect() as tx:
         losses = await accepted_losses(tx, eater.role().name, source.service)
     assert [(loss.generation, loss.kept) for loss in losses] == [(3, 1), (2, 4)]
+
+
+async def test_a_shard_that_lost_nothing_goes_on_in_the_new_generation_too_and_takes_nothing_of_what_is_lost(
+    log: Log, source: Log, eater: ReactionEater
+) -> None:
+    told, _ = await read_on(source.feed(), Cursor(), 6)
+    (ahead, one), (lagging, other) = consumers(eater, shards=2)
+    await ahead.step(source.feed(one))
+    await lagging.step(Scripted(source.service, told[:2], shard=other))
+    await restored(source, kept=2)
+    with pytest.raises(LogRewound):
+        await ahead.step(source.feed(one))
+    loss = await accept(log, eater)
+    with pytest.raises(CheckpointMoved):
+        await lagging.step(Scripted(source.service, told, shard=other))
+    assert await eater.digested() == {"tally-1": [1], "tally-2": [1, 2, 3]}
+    cursor = await eater.checkpoint()
+    assert (cursor.generation, cursor.positions[partition_of("tally-1")], max(cursor.positions)) == (2, 1, 2)
+    assert await accept(log, eater) == loss
+
+
+async def test_what_a_shard_lost_that_began_later_is_accepted_with_the_first(
+    log: Log, source: Log, eater: ReactionEater
+) -> None:
+    told, _ = await read_on(source.feed(), Cursor(), 6)
+    (ahead, one), (late, other) = consumers(eater, shards=2)
+    await ahead.step(source.feed(one))
+    await restored(source, kept=2)
+    with pytest.raises(LogRewound):
+        await ahead.step(source.feed(one))
+    loss = await accept(log, eater, "The first")
+    await late.step(Scripted(source.service, told, shard=other))
+    with pytest.raises(LogRewound):
+        await late.step(source.feed(other))
+    assert await accept(log, eater, "The second") == loss
+    cursor = await eater.checkpoint()
+    assert (cursor.generation, max(cursor.positions)) == (2, 2)
+    await read(source, eater, shards=2)
 
 
 async def test_a_reaction_that_did_not_stop_for_a_restore_stays_where_it_is(

@@ -18,8 +18,8 @@ from steerco_events.signals import Signal
 from steerco_events.testkit.logs import Log, read_on, running, until
 from steerco_events.testkit.tally import Counted
 
-BRIEF = timedelta(seconds=1)
-BEATS = 40
+BRIEF = timedelta(seconds=3)
+BEATS = 120
 """Within them, a lease that is not renewed has run out."""
 
 

@@ -48,8 +48,9 @@ async def test_a_feed_that_hangs_does_not_keep_the_live_build_still(log: Log, mo
         await Builds(view).go_live(tx, live, log.clock.now())
         build = await Builds(view).begin(tx, log.clock.now())
     attempt = Making(log.engine, log.clock, build, [Source(HangingFeed(log), Cursor())])
-    with pytest.raises(TimeoutError):
-        await asyncio.wait_for(attempt.run(), 30)
+    async with asyncio.timeout(30):
+        with pytest.raises(TimeoutError):
+            await attempt.run()
     await log.append("tally-1", Counted(by=2))
     await log.seal()
     assert await consumer.step(feed) == 1

@@ -21,9 +21,10 @@ class Relay:
     """Publishes one log. The holder of the lease `relay` runs it; a standby tries when its lease would run out.
 
     The checkpoint moves after the readers have the batch and only while the lease is held, so a batch may be
-    published twice and never left out; readers pass over what they have. Where what is published into was made
-    anew, by whomever, or somebody forgot the checkpoint, all of the log is published again. After an error `run`
-    raises: start it again, it goes on from the checkpoint.
+    published twice and never left out; readers pass over what they have. It moves while the next batch is on its
+    way, so who lost the lease without knowing it sends one more at most. Where what is published into was made anew,
+    by whomever, or somebody forgot the checkpoint, all of the log is published again. After an error `run` raises:
+    start it again, it goes on from the checkpoint.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Relay:
         self._begins_anew = False
         self._told: Head | None = None
         self._ahead: tuple[Cursor, asyncio.Task[Batch]] | None = None
+        self._keeping: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Run until cancelled; leaves the lease to a successor.
@@ -53,6 +55,7 @@ class Relay:
                 await self._lead()
         finally:
             self._stop_reading()
+            self._stop_keeping()
             await self._publisher.close()
             await let_go(self._engine, self._lease)
 
@@ -69,19 +72,29 @@ class Relay:
         self._stop_reading()
         while True:
             if loop.time() - renewed > self._renew_seconds:
+                await self._kept()
                 if not await self._renew() or (await self._checkpoint()).place != cursor.place:
                     return
-                if not await self._publisher.is_same():
+                if not await self._is_same():
                     return
                 renewed = loop.time()
             before = cursor
             cursor = await self.step(cursor)
             if cursor == before:
+                await self._kept()
                 await self._feed.wait(BEAT_SECONDS)
 
     async def _renew(self) -> bool:
         async with self._engine.begin() as tx:
             return await self._lease.acquire(tx)
+
+    async def _is_same(self) -> bool:
+        """Whether what is published into is what it was. Who does not answer soon is asked again the next time."""
+        try:
+            async with asyncio.timeout(self._renew_seconds / 2):
+                return await self._publisher.is_same()
+        except TimeoutError:
+            return True
 
     async def _checkpoint(self) -> Cursor:
         async with self._engine.connect() as connection:
@@ -109,9 +122,9 @@ class Relay:
             await self._checkpoints.advance(tx, self._feed.service, seen, cursor)
 
     async def step(self, cursor: Cursor) -> Cursor:
-        """Publish one batch after the cursor, and the head once all of it is out; the cursor after it.
+        """Publish one batch after the cursor; the cursor after it, which is not kept yet.
 
-        Where there is more, the next batch is read meanwhile.
+        Where there is more, the next batch is read meanwhile. Raises what went wrong with the one before, too.
         """
         batch = await self._read(cursor)
         head, after = batch.head, Cursor(batch.cursor.generation, batch.cursor.positions)
@@ -119,12 +132,30 @@ class Relay:
             self._ahead = after, asyncio.create_task(self._feed.read(after, BATCH))
         if batch.events:
             await self._publisher.publish(batch.events)
-        if after != cursor:
-            await self._move(cursor, after)
-        if head and head != self._told and min(after.positions) >= max(head.positions):
+        await self._kept()
+        if after != cursor or head != self._told:
+            self._keeping = asyncio.create_task(self._keep(cursor, after, head))
+        return after
+
+    async def _keep(self, seen: Cursor, cursor: Cursor, head: Head | None) -> None:
+        """Move the checkpoint behind what the readers have, then tell them the head once all of it is out."""
+        if cursor != seen:
+            await self._move(seen, cursor)
+        if head and head != self._told and min(cursor.positions) >= max(head.positions):
             await self._publisher.publish_head(head)
             self._told = head
-        return after
+
+    async def _kept(self) -> None:
+        """Return when the last batch is behind the checkpoint. Raises why it is not."""
+        keeping, self._keeping = self._keeping, None
+        if keeping:
+            await keeping
+
+    def _stop_keeping(self) -> None:
+        keeping, self._keeping = self._keeping, None
+        if keeping:
+            keeping.cancel()
+            keeping.add_done_callback(lambda task: task.cancelled() or task.exception())
 
     async def _read(self, cursor: Cursor) -> Batch:
         ahead, self._ahead = self._ahead, None

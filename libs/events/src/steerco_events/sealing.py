@@ -46,6 +46,7 @@ class Sealing:
         """Until the lease is lost. A quiet log costs one statement a second: a scan, or in its place a beat."""
         while not await self._sealer.start():
             await self._sealer.turn()
+        self._is_signed = False
         renewed = beaten = loop.time()
         rested, gather = False, GATHER_SECONDS
         while True:

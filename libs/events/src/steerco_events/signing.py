@@ -6,6 +6,7 @@ sent to its readers with its head, and appended to a file, which also witnesses 
 """
 
 import asyncio
+import fcntl
 import os
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -55,7 +56,10 @@ class HeadsFile:
         """Add one, safely on the disk on return."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a+b") as file:
-            file.truncate(_line_start(file, file.seek(0, os.SEEK_END)))
+            fcntl.flock(file, fcntl.LOCK_EX)
+            end = file.seek(0, os.SEEK_END)
+            if (start := _line_start(file, end)) < end:
+                file.truncate(start)
             file.write(msgspec.json.encode(head) + b"\n")
             file.flush()
             os.fsync(file.fileno())
@@ -119,7 +123,8 @@ class HeadSigner:
     async def sign(self) -> None:
         """Sign the head, if it is not the one that was signed last. In an empty log, the first seal is not waited for.
 
-        So a log that has events has a signed head, but for a moment.
+        So a log that has events has a signed head, but for a moment. The file has it before the log has it for good:
+        what is in the file alone is signed again.
         """
         async with self._engine.begin() as tx:
             position, head = await sealed_end(tx, self._service)
@@ -130,8 +135,8 @@ class HeadSigner:
                 return
             signed = self._stand_up_for(head, position)
             await tx.execute(_KEEP, {name: getattr(signed, name) for name in _COLUMNS})
-        if self._file:
-            await asyncio.to_thread(self._file.append, signed)
+            if self._file:
+                await asyncio.to_thread(self._file.append, signed)
         self._signed = head.hash
 
     def _stand_up_for(self, head: Head, position: int) -> SignedHead:

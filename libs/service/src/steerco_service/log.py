@@ -14,7 +14,7 @@ from steerco_events.archive.lines import Line, encoded
 from steerco_events.archive.writing import NotSealed, ReactionNamed, Slice, archive
 from steerco_events.consuming.reactions import Reaction
 from steerco_events.postgres.checkpoints import Checkpoints
-from steerco_events.postgres.sealer import SERVER, open_generation
+from steerco_events.postgres.generations import open_generation
 from steerco_events.relay import CONSUMER
 from steerco_service.asking import Asker, runtime_of
 from steerco_service.problems import Problem
@@ -148,8 +148,7 @@ async def restored(request: Request, _: Asker) -> LogState:
     async with runtime.engine.begin() as tx:
         position = (await tx.execute(_HOLD_HEAD)).scalar_one()
         state = await _state(tx, runtime)
-        server = (await tx.execute(SERVER)).one()
-        await open_generation(tx, len(state.generations) + 1, position, server)
+        await open_generation(tx, len(state.generations) + 1, position)
         state = await _state(tx, runtime)
     runtime.signals.sealed.notify()
     return state

@@ -10,6 +10,7 @@ from steerco.archives.files import KEY, ArchiveFile, NoArchive, decoded_lines, r
 from steerco.client import Client, CommandFailed, local_directory
 from steerco.edition.directory import DataDirectory
 from steerco_events.archive.lines import ArchiveMalformed, End, Line, ReactionAt
+from steerco_servers.child import ServerFailed
 from steerco_service.log_key import PublicLogKey
 
 type Progress = Callable[[str, int, int], None]
@@ -27,7 +28,7 @@ def export_logs(
     states = {service: client.get(f"/{service}/log") for service in services}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if keys := _keys(states.values()):
+        if keys := _keys(client, states.values()):
             write_keys(folder / KEY, keys)
     except OSError as error:
         raise CommandFailed(f"{folder} can't be written: {error.strerror}") from error
@@ -51,11 +52,20 @@ def _lines(client: Client, service: str, state: Any, part: Mapping[str, Any], pr
         yield msgspec.structs.replace(line, reactions=_reactions(state)) if isinstance(line, End) else line
 
 
-def _keys(states: Iterable[Any]) -> list[PublicLogKey]:
-    """That of the services, and those that signed the logs before this edition took them over."""
+def _keys(client: Client, states: Iterable[Any]) -> list[PublicLogKey]:
+    """That of the services, and of the local edition those that signed the logs before it took them over."""
     present = next((PublicLogKey.of(state["public_key"]) for state in states if state["public_key"]), None)
-    earlier = DataDirectory(local_directory()).earlier_log_keys
-    return ([present] if present else []) + (read_keys(earlier) if earlier.exists() else [])
+    directory = DataDirectory(local_directory())
+    has_earlier = directory.earlier_log_keys.exists() and _is_edition_of(client, directory)
+    return ([present] if present else []) + (read_keys(directory.earlier_log_keys) if has_earlier else [])
+
+
+def _is_edition_of(client: Client, directory: DataDirectory) -> bool:
+    """Whether the client speaks to the edition that runs in the directory. Raises `CommandFailed` if none can tell."""
+    try:
+        return directory.announced() == client.at.url
+    except ServerFailed as error:
+        raise CommandFailed(str(error)) from error
 
 
 def _reactions(state: Any) -> tuple[ReactionAt, ...]:

@@ -37,20 +37,38 @@ async def import_logs(archives: Path, data_dir: Path, progress: Progress) -> lis
     directory = open_directory(data_dir)
     if directory.content() is not None:
         raise EditionFailed(f"{data_dir} holds an edition already; choose another: --data-dir DIR")
+    try:
+        return await _taken_over(directory, files, keys, progress)
+    except OSError as error:
+        raise EditionFailed(f"nothing was taken over into {data_dir}: {error.strerror or repr(error)}") from error
+
+
+async def _taken_over(
+    directory: DataDirectory, files: dict[str, ArchiveFile], keys: list[PublicLogKey], progress: Progress
+) -> list[Verified]:
+    """Make all that the directory holds, or nothing."""
     progress("starting PostgreSQL")
     server = await start_postgres(directory.postgres, progress=progress)
     try:
         taken = await _fill(directory, server.url(), files, keys, progress)
+        await server.stop()
+        if keys:
+            write_keys(directory.earlier_log_keys, keys)
+        directory.mark("empty")
     except BaseException:
         await server.stop()
         await remove_cluster(directory.postgres)
-        shutil.rmtree(directory.heads, ignore_errors=True)
+        _forget(directory)
         raise
-    await server.stop()
-    if keys:
-        write_keys(directory.earlier_log_keys, keys)
-    directory.mark("empty")
     return taken
+
+
+def _forget(directory: DataDirectory) -> None:
+    """Remove what was written beside the cluster."""
+    shutil.rmtree(directory.heads, ignore_errors=True)
+    for file in (directory.roles, directory.earlier_log_keys):
+        if file.is_file():
+            file.unlink()
 
 
 async def _fill(

@@ -100,10 +100,10 @@ def _kept(heads: Path | None, service: str) -> Sequence[SignedHead]:
 def found(verified: Verified) -> str:
     """What was verified, in one line: how much, how far it is signed, and what a part of a log can't show."""
     if not verified.seals:
-        return f"{verified.service}: no events"
+        return f"{verified.service}: no events{_lost(verified)}"
     return (
         f"{verified.service}: {verified.events:,} events in {verified.seals:,} seals up to position"
-        f" {verified.position:,} are what was sealed; {_signed(verified)}{_part(verified)}"
+        f" {verified.position:,} are what was sealed; {_signed(verified)}{_lost(verified)}{_part(verified)}"
     )
 
 
@@ -117,6 +117,15 @@ def _signed(verified: Verified) -> str:
     if not verified.signatures:
         return f"not signed yet, {since}"
     return f"{signed}; {verified.unsigned:,} events after that, {since}, are not signed yet"
+
+
+def _lost(verified: Verified) -> str:
+    """The signed heads that nothing here answers to, since the log says that it was restored; nothing if none."""
+    if not verified.lost:
+        return ""
+    heads = "1 signed head" if len(verified.lost) == 1 else f"{len(verified.lost):,} signed heads"
+    up_to = max(head.position for head in verified.lost)
+    return f"; {heads} up to {up_to:,} {'is' if len(verified.lost) == 1 else 'are'} of before a restore"
 
 
 def _part(verified: Verified) -> str:

@@ -93,6 +93,10 @@ class DataDirectory:
         """Tell clients where the edition runs (0600)."""
         write_private(self.run_file, {"url": url, "token": token, "pid": os.getpid()})
 
+    def announced(self) -> str | None:
+        """The address that clients were told; `None` while no edition runs here."""
+        return read_private(self.run_file).get("url")
+
     def withdraw(self) -> None:
         """The edition runs no more."""
         self.run_file.unlink(missing_ok=True)

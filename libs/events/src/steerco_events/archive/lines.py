@@ -1,8 +1,8 @@
 """An archive of a log: JSON lines, each of which says what it is.
 
-First `Beginning`; then each `Seal`, after it its events, which are CloudEvents in JSON as the feed gives them,
-`data` byte for byte, and the heads that were signed from there on; at last `End`. So an archive is read once, from
-the beginning, in little memory.
+First `Beginning`, and of a part the head that was signed where it begins; then each `Seal`, after it its events,
+which are CloudEvents in JSON as the feed gives them, `data` byte for byte, and the heads that were signed from there
+on; at last `End`. So an archive is read once, from the beginning, in little memory.
 
 What was altered in a database may be more than such a line can hold: data that is not one JSON value on one line, a
 partition that is not the stream's. Then the data stands in `data_base64` and the partition beside it: so the line is

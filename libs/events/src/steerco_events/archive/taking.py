@@ -18,8 +18,8 @@ from steerco_events.envelope import Recorded
 from steerco_events.ports import Cursor
 from steerco_events.positions import START, advanced
 from steerco_events.postgres.checkpoints import Checkpoints
+from steerco_events.postgres.generations import open_generation
 from steerco_events.postgres.schema import LOG_LOCK
-from steerco_events.postgres.sealer import SERVER, open_generation
 
 PIECE = 2000
 """Rows that are copied at once."""
@@ -126,9 +126,8 @@ class _Taking:
                 await Checkpoints(each.reaction).advance(self._tx, each.service, Cursor(), cursor)
 
     async def finish(self) -> None:
-        server = (await self._tx.execute(SERVER)).one()
         for generation, began in enumerate((*self._began[1:], self._position), 2):
-            await open_generation(self._tx, generation, began, server)
+            await open_generation(self._tx, generation, began)
         await self._tx.execute(_STREAMS)
         if self._position:
             await self._tx.execute(_DRAW_BEYOND, {"last": self._position})

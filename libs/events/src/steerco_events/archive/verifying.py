@@ -2,7 +2,7 @@
 
 What is checked: each event is the one that was sealed, none is missing and none was put in; each seal follows
 from the one before; each signed head is what the log was when it was signed, by the key that is given; the log
-is not shorter than a head that was signed.
+is not shorter than a head that was signed. Heads that a restore lost can't be checked: they are counted.
 
 Of some subjects alone it is checked that the versions of each follow one another, from the first version on if the
 archive begins where the log does. That no event of a subject came after its last here can't be shown.
@@ -16,7 +16,7 @@ from typing import Protocol
 from steerco_events.archive.hashing import SIZE, START, event_hash
 from steerco_events.archive.lines import Beginning, End, Line, Seal, Signed
 from steerco_events.envelope import Recorded
-from steerco_events.positions import SignedHead
+from steerco_events.positions import SignedHead, kept_of
 from steerco_events.signing import SIGN_EVERY_SECONDS
 
 
@@ -51,8 +51,9 @@ class Verified:
 
     `beginning` says of which part of which log; `keys`: how many were given to check signatures with.
     `signed_up_to`: the position that the last good signature covers; `unsigned` events come after it, the first of
-    them sealed at `unsigned_since`. `unknown`: the first head that a key signed which was not given. `versions`: the
-    first and the last version of each subject, if not all are there.
+    them sealed at `unsigned_since`. `unknown`: the first head that a key signed which was not given. `lost`: heads of
+    before a restore, beyond what it kept, as far as the log's generations are true. `versions`: the first and the
+    last version of each subject, if not all are there.
     """
 
     beginning: Beginning = field(default_factory=lambda: Beginning(0, "", (), 0, None, True))
@@ -66,6 +67,7 @@ class Verified:
     unsigned_since: datetime | None = None
     of_unknown_keys: int = 0
     unknown: SignedHead | None = None
+    lost: set[SignedHead] = field(default_factory=set)
     versions: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     @property
@@ -118,7 +120,7 @@ class Verifier:
             case Beginning():
                 self._begin(line)
             case Signed(head):
-                self._heads += [head] if self._concerns(head) else []
+                self._heads += self._to_be_found([head])
             case Seal():
                 self._take_seal(line)
             case Recorded():
@@ -135,12 +137,19 @@ class Verifier:
     def _begin(self, beginning: Beginning) -> None:
         self._beginning = self.verified.beginning = beginning
         self.verified.position = self._last = beginning.after
-        self._heads = [head for head in self._heads if self._concerns(head)]
+        self._heads = self._to_be_found(self._heads)
 
-    def _concerns(self, head: SignedHead) -> bool:
-        """Whether what the head stands for is to be found here: not before the archive, not lost by a restore."""
-        kept = min(self._beginning.began[head.generation :], default=head.position)
-        return head.service == self._beginning.service and self._beginning.after <= head.position <= kept
+    def _to_be_found(self, heads: Iterable[SignedHead]) -> list[SignedHead]:
+        """The heads that this archive must have: none from before its beginning, none that a restore lost."""
+        service, after = self._beginning.service, self._beginning.after
+        own = [head for head in heads if head.service == service and head.position >= after]
+        lost = {head for head in own if self._is_lost(head)}
+        self.verified.lost |= lost
+        return [head for head in own if head not in lost]
+
+    def _is_lost(self, head: SignedHead) -> bool:
+        kept = kept_of(self._beginning.began, head.generation)
+        return kept is not None and head.position > kept
 
     def _take_seal(self, seal: Seal) -> None:
         self._close_seal()
@@ -226,6 +235,8 @@ class Verifier:
 
     def _end(self, end: End) -> None:
         self._close_seal()
+        if self._seal is None and self._beginning.after:
+            self._hash = end.hash
         self._check_heads(end.position)
         if self._heads and self._beginning.until is None:
             ahead = max(self._heads, key=lambda head: head.position)

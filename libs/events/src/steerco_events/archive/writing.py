@@ -25,7 +25,16 @@ _HEAD = text("SELECT * FROM log.sealed_head")
 _UNSEALED = text(
     "SELECT CASE WHEN s.is_called THEN s.last_value ELSE 0 END > h.position FROM log.head h, log.positions s"
 )
-_BEGINNING = text("SELECT coalesce(max(last), 0) FROM log.seals WHERE last <= :after")
+_KEPT = (
+    "NOT EXISTS (SELECT 1 FROM log.generations g WHERE g.generation > h.generation AND g.from_position < h.position)"
+)
+"""Whether every later generation kept what the signed head `h` stands for: `positions.kept_of` as SQL."""
+
+_BEGINNING = text(
+    "SELECT last, hash FROM log.seals WHERE last <= coalesce("
+    f"(SELECT max(h.position) FROM log.signed_heads h WHERE h.position <= :after AND {_KEPT}), :after)"
+    " ORDER BY last DESC LIMIT 1"
+)
 _SEALS = text("SELECT * FROM log.seals WHERE last > :after AND first <= :until ORDER BY last LIMIT :limit")
 _EVENTS = text("SELECT * FROM log.sealed_events WHERE position >= :first AND position <= :last ORDER BY position")
 _SUBJECTS = text(
@@ -35,7 +44,9 @@ _SUBJECTS = text(
 _SIGNED = text(
     "SELECT * FROM log.signed_heads WHERE position >= :first AND position <= :last ORDER BY position, generation"
 )
-_SIGNED_END = text("SELECT coalesce(min(position), :until) FROM log.signed_heads WHERE position >= :until")
+_SIGNED_END = text(
+    f"SELECT coalesce(min(h.position), :until) FROM log.signed_heads h WHERE h.position >= :until AND {_KEPT}"
+)
 
 
 class NotSealed(Exception):
@@ -46,7 +57,9 @@ class NotSealed(Exception):
 class Slice:
     """Which part of a log: from after a position to another (`None`: the end), of these streams only (none: all).
 
-    It begins with a whole seal and ends with one, so far behind `until` that its end is signed, if it is by now.
+    It begins with a whole seal and ends with one: after the last head that was signed at or before `after`, and so
+    far behind `until` that its end is signed, if it is by now. So a part whose end is too young to be signed still
+    follows from a head that was.
     """
 
     after: int = 0
@@ -81,27 +94,29 @@ async def archive(
         at = [await _reaction_at(connection, each) for each in reactions]
     head = await _settled_head(engine)
     async with engine.connect() as connection:
-        position: int = (await connection.execute(_BEGINNING, {"after": part.after})).scalar_one()
+        seal = (await connection.execute(_BEGINNING, {"after": part.after})).one_or_none()
         until = min(head.position, await _signed_end(connection, part.until or head.position))
+    position, digest = (seal.last, seal.hash) if seal else (0, START)
     subjects = tuple(part.subjects)
     yield Beginning(FORMAT, service, tuple(head.began), position, part.until, not subjects, subjects)
-    digest = START
     while True:
         async with engine.connect() as connection:
-            values = {"after": position, "until": until, "limit": PIECE + 1}
+            values = {"after": position, "until": until, "limit": PIECE}
             seals = (await connection.execute(_SEALS, values)).all()
             if not seals:
+                signed = deque(await _signed_heads(connection, position, max(position, until)))
                 break
-            piece, ends = seals[:PIECE], [*(seal.last - 1 for seal in seals[1:]), head.position][:PIECE]
-            events = deque(await _events(connection, piece, part))
-            signed = deque(await _signed_heads(connection, piece[0].last, ends[-1]))
-        for seal, end in zip(piece, ends, strict=True):
+            events = deque(await _events(connection, seals, part))
+            signed = deque(await _signed_heads(connection, position, seals[-1].last - 1))
+        for seal in seals:
+            while signed and signed[0].position < seal.last:
+                yield Signed(_signed(signed.popleft(), service))
             yield Seal(*(getattr(seal, name) for name in Seal.__struct_fields__))
             while events and events[0].position <= seal.last:
                 yield recorded(events.popleft(), service, registry)
-            while signed and signed[0].position <= end:
-                yield Signed(_signed(signed.popleft(), service))
             position, digest = seal.last, seal.hash
+    for row in signed:
+        yield Signed(_signed(row, service))
     yield End(max(position, until), digest, head.watermark, tuple(at))
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 
 from steerco_events.envelope import Recorded
 from steerco_events.kafka.headers import headers_of
@@ -39,8 +39,11 @@ class KafkaPublisher:
         """
         made = await create_topics(self._bootstrap, [self._service], self._replication)
         topic, before = events_topic(self._service), self._found
-        self._found = await self._topic_ids()
-        if topic in made or (topic in before and self._found.get(topic) != before[topic]):
+        found = await self._topic_ids()
+        if topic not in found:
+            raise UnknownTopicOrPartitionError(f"{topic}, by a broker that has just begun")
+        self._found = found
+        if topic in made or found[topic] != before.get(topic, found[topic]):
             return True
         return await is_empty(self._bootstrap, self._service)
 
@@ -97,18 +100,17 @@ class KafkaPublisher:
         return self._producer
 
     async def close(self) -> None:
-        """Give up the connections, within 3 seconds also when the broker does not answer.
+        """Give up the connections, within some seconds also when the broker does not answer.
 
         What it has not sent it may send still, in its order: the readers know it then.
         """
         producer, self._producer = self._producer, None
         ids, self._ids = self._ids, None
-        with suppress(KafkaError, TimeoutError):
-            async with asyncio.timeout(STOP_SECONDS):
-                if ids:
-                    await ids.close()
-                if producer:
-                    await producer.stop()
+        for stop in (producer and producer.stop, ids and ids.close):
+            with suppress(KafkaError, TimeoutError):
+                async with asyncio.timeout(STOP_SECONDS):
+                    if stop:
+                        await stop()
 
 
 def _batches(producer: AIOKafkaProducer, events: Sequence[Recorded]) -> Iterator[tuple[int, Any]]:

@@ -31,7 +31,7 @@ def topics_of(service: str, replication: int) -> list[NewTopic]:
 
 
 async def create_topics(bootstrap: str, services: Iterable[str], replication: int = 3) -> set[str]:
-    """Make the topics of these services that are not there yet; their names. Raises aiokafka's `KafkaError`."""
+    """Make the topics of these services that are missing; the names of those made. Raises aiokafka's `KafkaError`."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
@@ -45,7 +45,7 @@ async def create_topics(bootstrap: str, services: Iterable[str], replication: in
             error = for_code(code)
             if code and error is not TopicAlreadyExistsError:
                 raise error(f"topic {name}")
-        return {topic.name for topic in missing}
+        return {name for name, code, *_ in answer.topic_errors if not code}
     finally:
         await admin.close()
 

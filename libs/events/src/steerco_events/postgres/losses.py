@@ -5,7 +5,7 @@ database says that it stopped for that, and up to where the other log kept what 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -14,7 +14,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from steerco_events.ports import Cursor, Shard
-from steerco_events.positions import START, Positions
+from steerco_events.positions import START, Positions, kept_of
 from steerco_events.postgres.checkpoints import Checkpoints, merged
 
 _LOAD_LOCKED = text(
@@ -32,7 +32,7 @@ _UNPARK_EMPTY = text(
 _COLUMNS = "from_generation, from_positions, generation, kept, accepted_at, accepted_by, reason"
 _REMEMBER = text(
     f"INSERT INTO log.accepted_losses (consumer, service, {_COLUMNS}) VALUES (:consumer, :service, :from_generation,"
-    " :from_positions, :generation, :kept, :accepted_at, :accepted_by, :reason)"
+    " :from_positions, :generation, :kept, :accepted_at, :accepted_by, :reason) ON CONFLICT DO NOTHING"
 )
 _ACCEPTED = text(
     f"SELECT consumer, service, {_COLUMNS} FROM log.accepted_losses"
@@ -63,17 +63,25 @@ class AcceptedLoss:
 
 
 @dataclass(frozen=True, slots=True)
-class _Lost:
-    """A shard that stands beyond `kept`."""
+class _Behind:
+    """A shard that stands in an earlier generation, of which a later one kept the positions up to `kept`."""
 
     shard: Shard
     cursor: Cursor
     kept: int
 
-    def back(self, began: tuple[int, ...]) -> Cursor:
-        """Where it goes on."""
-        positions = tuple(min(position, self.kept) for position in self.cursor.positions)
-        return Cursor(len(began), positions, START, None, began)
+    @property
+    def has_lost(self) -> bool:
+        """Whether it has read what is lost."""
+        return max(self.cursor.positions) > self.kept
+
+    def onward(self, began: tuple[int, ...]) -> Cursor:
+        """Where it goes on in the present generation: where it stands, or at `kept` if it has read what is lost."""
+        there = replace(self.cursor, generation=len(began), began=began)
+        if not self.has_lost:
+            return there
+        positions = tuple(min(position, self.kept) for position in there.positions)
+        return replace(there, positions=positions, offsets=START, watermark=None)
 
 
 async def accept_loss(
@@ -81,17 +89,19 @@ async def accept_loss(
 ) -> AcceptedLoss:
     """Take a consumer that stopped back to where the log that it reads goes on; it goes on by itself.
 
-    What it did because of events that are lost stays done; those of them that it has parked are parked no more. Asked
-    again, it answers what was accepted. Raises `NothingLost`, `CheckpointMoved`.
+    All its shards go on in the present generation, also those that lost nothing: none of them can read on in an earlier
+    one and take what is lost. What it did because of events that are lost stays done; those of them that it has parked
+    are parked no more. Asked again, it answers what was accepted first. Raises `NothingLost`, `CheckpointMoved`.
     """
     key = {"consumer": consumer, "service": service}
     rows = (await tx.execute(_LOAD_LOCKED, key)).all()
     found = merged(rows)
-    lost = _lost(rows, found.began)
+    behind = _behind(rows, found.began)
+    lost = [each for each in behind if each.has_lost]
     if not lost:
         return await _accepted(tx, consumer, service, len(found.began))
-    for each in lost:
-        await Checkpoints(consumer).advance(tx, service, each.cursor, each.back(found.began), each.shard)
+    for each in behind:
+        await Checkpoints(consumer).advance(tx, service, each.cursor, each.onward(found.began), each.shard)
         await tx.execute(_DROP_PARKED_EVENTS, key | {"kept": each.kept, "partitions": list(each.shard.partitions)})
     await tx.execute(_UNPARK_EMPTY, key)
     values = {
@@ -122,11 +132,11 @@ async def _accepted(tx: AsyncConnection, consumer: str, service: str, generation
     )
 
 
-def _lost(rows: Sequence[Row[Any]], began: tuple[int, ...]) -> Sequence[_Lost]:
-    lost = []
+def _behind(rows: Sequence[Row[Any]], began: tuple[int, ...]) -> Sequence[_Behind]:
+    behind = []
     for row in rows:
-        kept = min(began[row.generation :], default=None)
-        if kept is not None and max(row.positions) > kept:
+        kept = kept_of(began, row.generation)
+        if kept is not None:
             cursor = Cursor(row.generation, tuple(row.positions), tuple(row.offsets), row.watermark, tuple(row.began))
-            lost.append(_Lost(Shard(row.shard, row.shards), cursor, kept))
-    return lost
+            behind.append(_Behind(Shard(row.shard, row.shards), cursor, kept))
+    return behind

@@ -11,7 +11,7 @@ it draws until it ends. One scan, in this order and in three statements of READ 
 
 Whoever drew at or below that is no longer a holder, so it has ended, and what it committed is visible.
 
-What one transaction appended is sealed together: an instant never sees half of a command. So the seal ends before
+What one append wrote is sealed together: an instant never sees half of a command. So the seal ends before
 the first append that reaches beyond that bound (its end was committed between two statements of the scan).
 
 A seal keeps the hash of each of its events and that of the seal before, so that nothing in the log can be altered
@@ -21,13 +21,13 @@ without altering every seal after it; and every few seconds the newest of them i
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import Row, text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from steerco_events.clock import Clock
 from steerco_events.positions import SignedHead, advanced
+from steerco_events.postgres.generations import TIMELINE, open_generation_if_restored
 from steerco_events.postgres.lease import EXTEND, Lease, LeaseLost, let_go, turn_of
 from steerco_events.postgres.schema import LOG_LOCK
 from steerco_events.postgres.statements import Statement, Transaction, driver_connection
@@ -42,9 +42,6 @@ _UNSEALED = Statement(
     "SELECT xmin::text::bigint AS append, partition, min(position) AS first, max(position) AS last, count(*) AS events"
     " FROM log.events WHERE position > :sealed GROUP BY xmin::text::bigint, partition"
 )
-TIMELINE = "('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::integer"
-"""The timeline that is written to; `pg_control_checkpoint()` knows it only from the next checkpoint on."""
-
 _HIGH_WATER = "(SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM log.positions)"
 _SERVER = f"pg_postmaster_start_time(), pg_stat_get_bgwriter_stat_reset_time(), {TIMELINE}"
 _HEAD = Statement(
@@ -68,17 +65,6 @@ _SEAL = Statement(
     " FROM (SELECT string_agg(log.event_hash(e), ''::bytea ORDER BY position) AS hashes"
     " FROM log.events e WHERE position BETWEEN :first AND :last) sealed RETURNING hash"
 )
-SERVER = text(f"SELECT system_identifier, {TIMELINE} AS timeline_id FROM pg_control_system()")
-_GENERATION = text(
-    "SELECT generation, system_identifier, timeline_id FROM log.generations ORDER BY generation DESC LIMIT 1"
-)
-_OPEN_GENERATION = text(
-    "INSERT INTO log.generations (generation, from_position, system_identifier, timeline_id)"
-    " VALUES (:generation, :from_position, :system_identifier, :timeline_id)"
-)
-_OUTDATE_SEALS_UNDER_WAY = text("UPDATE log.head SET watermark = watermark + interval '1 microsecond'")
-
-_SEALED_AT = text("SELECT hash FROM log.seals WHERE last <= :position ORDER BY last DESC LIMIT 1")
 
 TICK = timedelta(microseconds=1)
 
@@ -100,31 +86,6 @@ class Server(NamedTuple):
     started_at: datetime
     recovered_at: datetime | None
     timeline_id: int
-
-
-async def open_generation(tx: AsyncConnection, generation: int, from_position: int, server: Row[Any]) -> None:
-    """From now on, what is drawn after `from_position` is of this generation.
-
-    A seal under way is of the generation before: the watermark moves, so that it fails on the head.
-    """
-    await tx.execute(_OUTDATE_SEALS_UNDER_WAY)
-    await tx.execute(
-        _OPEN_GENERATION,
-        {
-            "generation": generation,
-            "from_position": from_position,
-            "system_identifier": server.system_identifier,
-            "timeline_id": server.timeline_id,
-        },
-    )
-
-
-async def _has(tx: AsyncConnection, head: LogHead, witness: SignedHead) -> bool:
-    """Whether the log still is the one whose head was signed."""
-    if witness.generation != head.generation:
-        return bool(witness.generation < head.generation)
-    sealed = (await tx.execute(_SEALED_AT, {"position": witness.position})).scalar()
-    return bool(witness.position <= head.position and sealed == witness.hash)
 
 
 class Superseded(Exception):
@@ -180,7 +141,7 @@ class Sealer:
             if held:
                 self._server = None
                 head = await self._head(tx)
-                await self._open_generation_if_restored(tx, head)
+                await open_generation_if_restored(tx, head.position, self._witness())
                 self._high_water, self._first_seen = head.position, {}
         return held
 
@@ -197,17 +158,6 @@ class Sealer:
     async def stop(self) -> None:
         """Let a successor begin at once, if the database can be told."""
         await let_go(self._engine, self._lease)
-
-    async def _open_generation_if_restored(self, tx: AsyncConnection, head: LogHead) -> None:
-        server = (await tx.execute(SERVER)).one()
-        last = (await tx.execute(_GENERATION)).one()
-        witness = self._witness()
-        is_same = (server.system_identifier, server.timeline_id) == (last.system_identifier, last.timeline_id)
-        if is_same and (witness is None or await _has(tx, head, witness)):
-            return
-        newest = max(last.generation, witness.generation if witness else 0) + 1
-        for generation in range(last.generation + 1, newest + 1):
-            await open_generation(tx, generation, head.position, server)
 
     async def scan(self) -> Sealed:
         """One scan; at most one seal.

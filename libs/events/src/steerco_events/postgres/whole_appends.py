@@ -1,4 +1,4 @@
-"""Where a seal may end: what one transaction appended is sealed together."""
+"""Where a seal may end: what one append wrote is sealed together."""
 
 from collections.abc import Sequence
 

@@ -209,10 +209,9 @@ class Making:
         if not all(source.at_head for source in self._sources) or await self._must_be_decided():
             return False
         try:
-            async with self._engine.begin() as tx:
+            async with asyncio.timeout(SWITCH_SECONDS), self._engine.begin() as tx:
                 await self._builds.hold(tx, self._build)
-                async with asyncio.timeout(SWITCH_SECONDS):
-                    return await self._take_the_place(tx)
+                return await self._take_the_place(tx)
         except NotStandingStill:
             return False
 

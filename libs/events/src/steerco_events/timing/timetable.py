@@ -120,7 +120,7 @@ async def _fold(
             decider = timetable.decider_of(row.stream)
             if decider is None or decider.timing is None:
                 continue
-            event = store.registry.decode(row.type, row.schema_version, row.data)
+            event = store.registry.decode(row.type, row.schema_version, row.data, row.stream)
             for key, timer in timer_changes(decider.timing, row.stream, [(row.id, event)]).items():
                 if timer is None:
                     timers.pop(key, None)
