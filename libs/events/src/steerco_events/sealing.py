@@ -1,8 +1,10 @@
 """The sealer's loop: wake on an append, scan until everything is settled, beat while the log is quiet."""
 
 import asyncio
+from contextlib import suppress
 from datetime import timedelta
 
+from steerco_events.postgres.lease import LeaseLost
 from steerco_events.postgres.sealer import Sealed, Sealer
 from steerco_events.signals import Signal
 from steerco_events.signing import HeadSigner
@@ -38,7 +40,8 @@ class Sealing:
         loop = asyncio.get_running_loop()
         try:
             while True:
-                await self._lead(loop)
+                with suppress(LeaseLost):
+                    await self._lead(loop)
         finally:
             await self._sealer.stop()
 
