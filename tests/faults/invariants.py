@@ -101,6 +101,8 @@ async def broken(scene: Scene, rebuilt: Sequence[str]) -> Sequence[str]:
             found += await _commands_of(connection, service, scene.load)
             found += await _differences(connection, service, scene.topics[service])
     found += await _effects(cluster, scene.lost)
+    found += scene.load.stale
+    scene.load.stale.clear()
     for service in rebuilt:
         found += await _differences_of_a_rebuild(cluster, service)
     return found

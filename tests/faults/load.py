@@ -2,6 +2,8 @@
 
 Each command has an Idempotency-Key and is sent again with it after an unclear answer. The key also goes into the
 log, as the reason of what came of the command: so every event tells which command it came from.
+
+Now and then a writer asks reporting at once for what it was told is done, with the token of the answer.
 """
 
 import asyncio
@@ -19,6 +21,12 @@ from steerco_events.ids import derived_id
 from tests.faults.cluster import LOGS, Cluster
 
 WRITERS = 6
+LOOKS_AFTER = 0.3
+"""The share of changes after which reporting is asked for them."""
+
+LOOK_SECONDS = 8.0
+"""It waits for 5 seconds itself."""
+
 PATIENCE = 6.0
 """Seconds for which a writer tries a command again before it lets it be."""
 
@@ -31,6 +39,7 @@ class Sent:
 
     service: str
     outcome: Outcome = "unclear"
+    token: str = ""
 
 
 class Load:
@@ -39,6 +48,8 @@ class Load:
     def __init__(self, cluster: Cluster, seed: int) -> None:
         self.ledger: dict[str, Sent] = {}
         self.answers: Counter[str] = Counter()
+        self.looks: Counter[str] = Counter()
+        self.stale: list[str] = []
         self._cluster = cluster
         self._seed = seed
         self._clients: dict[str, httpx.AsyncClient] = {}
@@ -53,6 +64,7 @@ class Load:
     async def prepare(self) -> None:
         """Open an organization with some departments."""
         self._clients = {service: self._cluster.client(service) for service in LOGS}
+        self._clients["reporting"] = self._cluster.client("reporting", timeout=LOOK_SECONDS)
         root = await self._unit("COM", "enterprise", None)
         business = await self._unit("LIC", "business_unit", root)
         self._units = [await self._unit(f"LIC-{n}", "department", business) for n in range(6)]
@@ -94,7 +106,9 @@ class Load:
                 case _ if self._projects:
                     project = random.choice(self._projects)
                     path = f"/projects/{project}/title"
-                    await self.send("portfolio", "PUT", path, {"title": f"Project {key}"}, key=key)
+                    done = await self.send("portfolio", "PUT", path, {"title": f"Project {key}"}, key=key)
+                    if done is not None and random.random() < LOOKS_AFTER:
+                        await self._look(project, key)
             await asyncio.sleep(random.uniform(0, 0.05))
 
     async def _pitch(self, key: str, random: Random) -> None:
@@ -119,6 +133,20 @@ class Load:
         if outcome == "approved":
             self._projects.append(derived_id("project", submitted["id"]))
 
+    async def _look(self, project: UUID, key: str) -> None:
+        """Ask for a project's story with a command's token: it is in it, or the answer says that it can't be yet."""
+        headers = {"Consistency-Token": self.ledger[key].token}
+        try:
+            answer = await self._clients["reporting"].get(f"/stories/{project}", headers=headers)
+        except httpx.TransportError as error:
+            self.looks[type(error).__name__] += 1
+            return
+        self.looks[f"{answer.status_code}"] += 1
+        if answer.status_code not in (200, 409, 503):
+            self.stale.append(f"reporting answered {answer.status_code} to the token of {key!r}: {answer.text}")
+        elif answer.status_code == 200 and key not in [line["why"] for line in answer.json()["lines"]]:
+            self.stale.append(f"reporting answered without {key!r} though it was asked with its token")
+
     async def send(
         self, service: str, method: str, path: str, body: Mapping[str, Any], key: str
     ) -> Mapping[str, Any] | None:
@@ -135,7 +163,7 @@ class Load:
             else:
                 self.answers[f"{answer.status_code}"] += 1
                 if answer.is_success:
-                    sent.outcome = "acknowledged"
+                    sent.outcome, sent.token = "acknowledged", answer.headers["Consistency-Token"]
                     return answer.json() if answer.content else {}
                 if answer.is_client_error:
                     sent.outcome = "refused"

@@ -159,7 +159,7 @@ class RestoredToAPoint(Restored):
 
 
 class RestoredFromACopy(Restored):
-    """Nothing in the server tells it, only the signed heads that are kept outside."""
+    """Nothing in the server tells it, only the signed heads that are kept outside: the workers are let first."""
 
     name = "restored from a copy of the files"
 
@@ -180,11 +180,18 @@ class RestoredFromACopy(Restored):
                     await asyncio.sleep(0.2)
 
     async def bring_back(self, scene: Scene) -> None:
-        stores = scene.cluster.stores
-        await stores.stop()
+        before = {service: await self._generations(scene.cluster, service) for service in LOGS}
+        await self._put_back(scene)
+        async with asyncio.timeout(SAID_SECONDS):
+            for service in LOGS:
+                while await self._generations(scene.cluster, service) <= before[service]:
+                    await asyncio.sleep(0.2)
+
+    async def _put_back(self, scene: Scene) -> None:
+        await scene.cluster.stores.stop()
         shutil.rmtree(self._files)
         self._copy.rename(self._files)
-        await stores.start()
+        await scene.cluster.stores.start()
 
 
 class RestoredFromACopySoon(RestoredFromACopy):
@@ -197,7 +204,7 @@ class RestoredFromACopySoon(RestoredFromACopy):
             await scene.cluster.stop(service, "worker")
 
     async def bring_back(self, scene: Scene) -> None:
-        await super().bring_back(scene)
+        await self._put_back(scene)
         for service in LOGS:
             async with scene.cluster.client(service, timeout=10) as client:
                 answer = await client.post("/log/restored")

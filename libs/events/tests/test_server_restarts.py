@@ -157,6 +157,9 @@ async def test_a_standby_that_takes_over_opens_a_generation_before_its_next_chec
     await log.seal()
     await log.sealer.stop()
     async with promoted(log, server) as engine:
+        async with engine.begin() as tx:
+            token = await log.store.append(tx, [Write("tally-2", 0, [ONE])], log.context())
+        assert token.target(log.service)[0] == 2, "though no sealer knows yet"
         assert await Sealer(engine, log.clock, Lease("sealer")).start()
         async with engine.connect() as connection:
             began = (await connection.execute(text("SELECT began FROM log.sealed_head"))).scalar_one()

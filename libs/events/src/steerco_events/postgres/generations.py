@@ -12,9 +12,21 @@ from steerco_events.positions import SignedHead
 TIMELINE = "('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::integer"
 """The timeline that is written to; `pg_control_checkpoint()` knows it only from the next checkpoint on."""
 
+_IS_OF_THIS_SERVER = (
+    f"(system_identifier, timeline_id) = (SELECT system_identifier, {TIMELINE} FROM pg_control_system())"
+)
+PRESENT = (
+    f"(SELECT generation + CASE WHEN {_IS_OF_THIS_SERVER} THEN 0 ELSE 1 END"
+    " FROM log.generations ORDER BY generation DESC LIMIT 1)"
+)
+"""The generation of what is appended now: the next one, where the sealer does not know yet that the server is another.
+
+So a token never takes what others have read of a lost end for what it was given for.
+"""
+
 _LAST = text(
-    f"SELECT generation, (system_identifier, timeline_id) = (SELECT system_identifier, {TIMELINE}"
-    " FROM pg_control_system()) AS is_of_this_server FROM log.generations ORDER BY generation DESC LIMIT 1"
+    f"SELECT generation, {_IS_OF_THIS_SERVER} AS is_of_this_server"
+    " FROM log.generations ORDER BY generation DESC LIMIT 1"
 )
 _OPEN = text(
     "INSERT INTO log.generations (generation, from_position, system_identifier, timeline_id)"

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from steerco_events.envelope import Context, Recorded, StreamSlice
 from steerco_events.positions import Token, partition_of
+from steerco_events.postgres.generations import PRESENT
 from steerco_events.postgres.rows import recorded
 from steerco_events.postgres.statements import Statement, Transaction
 from steerco_events.registry import EventType, Payload, Registry
@@ -68,11 +69,10 @@ _INSERT_EVENTS = Statement(
     " type text, schema_version smallint, recorded_at timestamptz, valid_at timestamptz, actor uuid, actor_title text,"
     " client text, reason text, correlation_id uuid, causation_id uuid, traceparent text, org_units uuid[]),"
     f" unnest(CAST(:data AS bytea[]))) WITH ORDINALITY AS e ({_COLUMNS}, n) ORDER BY n"
-    " RETURNING position, (SELECT max(generation) FROM log.generations)"
+    f" RETURNING position, {PRESENT}"
 )
 _READ_STREAMS = Statement(
-    "SELECT s.stream, e.stream_version, e.type, e.schema_version, e.org_units, e.data, e.position,"
-    " (SELECT max(generation) FROM log.generations)"
+    f"SELECT s.stream, e.stream_version, e.type, e.schema_version, e.org_units, e.data, e.position, {PRESENT}"
     " FROM unnest(CAST(:streams AS text[])) AS s (stream) CROSS JOIN LATERAL"
     " (SELECT * FROM log.events WHERE stream = s.stream ORDER BY stream_version) e"
 )
