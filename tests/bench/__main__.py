@@ -82,7 +82,7 @@ def main() -> None:
     Console(width=150 if not sys.stdout.isatty() else None).print(table_of(figures))
     for each in figures:
         if each.profile:
-            print(f"\n{each.key} falls short; one more round of our side, by the time in each function's own code:")
+            print(f"\n{each.key} falls short; one more round of our side:")
             print(*each.profile[:PROFILE_LINES], sep="\n")
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps(result_of(figures), indent=2) + "\n")
