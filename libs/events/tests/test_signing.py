@@ -1,6 +1,5 @@
 """Signed heads stand for the log up to a position, and witness that it was restored."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -13,20 +12,11 @@ from steerco_events.postgres.lease import Lease
 from steerco_events.postgres.sealer import Sealer
 from steerco_events.sealing import Sealing
 from steerco_events.signing import BLOCK, HeadsFile, HeadSigner
+from steerco_events.testkit.archives import Stamp
 from steerco_events.testkit.logs import Log, running, until
 from steerco_events.testkit.tally import Counted
 
 ONE = Counted(by=1)
-
-
-@dataclass(frozen=True)
-class Stamp:
-    """A key whose signature anybody can read."""
-
-    key_id: str = "stamp"
-
-    def sign(self, data: bytes) -> bytes:
-        return b"stamped: " + data
 
 
 @pytest.fixture

@@ -58,10 +58,8 @@ def list_parked(service: Service = None, consumer: Consumer = None, as_format: F
         found = list(_parked(client, service, consumer))
         if as_format == "json":
             console.print_json(data=[each.as_json for each in found])
-        elif found:
-            console.print(_table(found), highlight=False)
         else:
-            console.print("nothing is parked")
+            console.print(_table(found) if found else "nothing is parked", highlight=False)
 
 
 def _table(found: Sequence[Parked]) -> Table:
@@ -170,10 +168,8 @@ def list_skipped(
         ]
         if as_format == "json":
             console.print_json(data=found)
-        elif found:
-            console.print(_skipped(found), highlight=False)
         else:
-            console.print("nothing was left out")
+            console.print(_skipped(found) if found else "nothing was left out", highlight=False)
 
 
 def _skipped(found: Sequence[Any]) -> Table:
