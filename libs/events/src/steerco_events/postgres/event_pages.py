@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from steerco_events.envelope import Recorded
 from steerco_events.ports import LogRewound
+from steerco_events.positions import kept_of
 from steerco_events.postgres.rows import recorded
 from steerco_events.registry import Registry
 
@@ -55,8 +56,9 @@ class SealedEnd:
 
     def has(self, place: Place) -> bool:
         """Whether what was read up to a place is in the log as it is."""
-        kept = min(self.began[place.generation :], default=self.position)
-        return 1 <= place.generation <= len(self.began) and place.position <= min(kept, self.position)
+        kept = kept_of(self.began, place.generation)
+        is_kept = place.position <= self.position and (kept is None or place.position <= kept)
+        return 1 <= place.generation <= len(self.began) and is_kept
 
     def check(self, place: Place, service: str) -> None:
         """Raise `GenerationUnknown`; or `LogRewound` if a later generation began before the place, or the log ends
