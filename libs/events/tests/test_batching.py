@@ -150,8 +150,8 @@ class Overtaken(EventStore):
         self._log = log
         self._name = name
 
-    async def read_streams(self, tx: Transaction, streams: Collection[str]) -> dict[str, StreamSlice]:
-        slices = await super().read_streams(tx, streams)
+    async def read_streams(self, tx: Transaction, streams: Collection[str], after: int = 0) -> dict[str, StreamSlice]:
+        slices = await super().read_streams(tx, streams, after)
         if self._name in streams:
             await self._log.append(self._name, Counted(by=1))
         return slices

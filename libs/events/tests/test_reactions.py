@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import pytest
+from sqlalchemy import text
 
 from steerco_events.consuming.consumer import Consumer, run_shards
 from steerco_events.consuming.reactions import Order, Reaction, Sight, reacting
@@ -228,6 +229,43 @@ async def test_a_reaction_sees_what_its_own_service_decided_before(log: Log, sou
     await happened(source, 1, 1, 1, 1)
     await runner(log, source, up_to_two).step(source.feed())
     assert await log.payloads(MIRROR) == [Counted(by=1), Counted(by=1)]
+
+
+async def test_what_others_wrote_between_two_events_of_a_batch_is_seen(log: Log, source: Log) -> None:
+    seen: list[int] = []
+
+    async def look(sight: Sight, _: Recorded) -> Sequence[Order]:
+        seen.append((await sight.fold(tally, MIRROR)).total)
+        await log.append(MIRROR, Counted(by=5))
+        return []
+
+    await happened(source, 1, 1, 1)
+    await runner(log, source, look).step(source.feed())
+    assert seen == [0, 5, 10]
+
+
+async def test_an_order_is_decided_after_what_was_made_of_a_refusal_before_it(log: Log, source: Log) -> None:
+    async def name(_: Sight, event: Recorded) -> Sequence[Order]:
+        taken = Order(tally, MIRROR, Label("wanted by all"), lambda _: Label(f"of {event.stream}"))
+        return [taken, Order(tally, "tally-of-all", Label(f"of {event.stream}"), lambda _: Count(1))]
+
+    await log.handle(tally, "tally-first", Label("wanted by all"))
+    await happened(source, 1)
+    await runner(log, source, name).step(source.feed())
+    assert await log.payloads(MIRROR) == [Labeled(label="of tally-1")]
+    assert await log.payloads("tally-of-all") == [Counted(by=1)]
+
+
+async def test_a_refusal_whose_record_is_refused_too_is_poison(log: Log, source: Log) -> None:
+    async def name(_: Sight, event: Recorded) -> Sequence[Order]:
+        return [Order(tally, MIRROR, Count(1), lambda _: Count(2))]
+
+    await log.append(MIRROR, Closed())
+    await happened(source, 1)
+    await runner(log, source, name).step(source.feed())
+    assert await log.payloads(MIRROR) == [Closed()]
+    async with log.engine.connect() as connection:
+        assert (await connection.execute(text("SELECT stream FROM log.parked"))).scalars().all() == ["tally-1"]
 
 
 async def test_where_a_batch_of_nothing_new_ends_is_kept(log: Log, source: Log) -> None:

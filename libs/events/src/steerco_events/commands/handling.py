@@ -36,7 +36,8 @@ class Handling[State, Command](msgspec.Struct, frozen=True):
     """A command on its way to its decider.
 
     `expected` is the version that the caller saw (`None`: any); `must_exist` refuses a stream that is not there;
-    `is_new` says that the stream's id was just made up, so that there is nothing to read.
+    `is_new` says that the stream's id was just made up, so that there is nothing to read; `instead` makes of a
+    refusal the command that is decided in its place.
     """
 
     decider: Decider[State, Command]
@@ -46,6 +47,7 @@ class Handling[State, Command](msgspec.Struct, frozen=True):
     expected: int | None = None
     must_exist: bool = False
     is_new: bool = False
+    instead: Callable[[Refusal], Command] | None = None
 
 
 class Handled(msgspec.Struct, frozen=True):
@@ -185,9 +187,18 @@ class _Plan:
     def decide(self, handling: Handling[Any, Any]) -> _Decided | Exception:
         """Decide one command after those before it."""
         try:
-            return self._decide(handling)
+            return self._decide_at_all(handling)
         except Exception as error:
             return error
+
+    def _decide_at_all(self, handling: Handling[Any, Any]) -> _Decided:
+        try:
+            return self._decide(handling)
+        except Refusal as refusal:
+            if handling.instead is None:
+                raise
+            instead = msgspec.structs.replace(handling, command=handling.instead(refusal), instead=None)
+            return self._decide(instead)
 
     def _decide(self, handling: Handling[Any, Any]) -> _Decided:
         decider, stream = handling.decider, handling.stream

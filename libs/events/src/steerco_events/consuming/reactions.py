@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from steerco_events.clock import Clock
-from steerco_events.commands.handling import handle
+from steerco_events.commands.handling import Handling, handle_all
 from steerco_events.consuming.consumer import Role
 from steerco_events.decider import Decider, Refusal
 from steerco_events.envelope import Actor, Context, Recorded
@@ -37,16 +37,38 @@ class Order:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
 class Sight:
-    """What a reaction may look at: its service's own streams, and its own view, on the runner's connection."""
+    """What a reaction may look at: its service's own streams, as the orders given before leave them."""
 
-    connection: AsyncConnection
-    store: EventStore
+    def __init__(self, tx: AsyncConnection, store: EventStore) -> None:
+        self._tx = tx
+        self._store = store
+        self._orders: list[Handling[Any, Any]] = []
+        self._folded: dict[str, tuple[Decider[Any, Any], int, Any]] = {}
 
     async def fold[State](self, decider: Decider[State, Any], stream: str) -> State:
-        """The situation that a stream of the service's own is in."""
-        return decider.fold((await self.store.read_stream(self.connection, stream)).payloads)
+        """The situation that a stream of the service's own is in; what was folded before is not read again."""
+        if any(order.stream == stream for order in self._orders):
+            await self.carry_out()
+        found = self._folded.get(stream)
+        _, version, state = found if found and found[0] is decider else (decider, 0, decider.initial)
+        later = await self._store.read_stream(self._tx, stream, after=version)
+        if later.payloads:
+            version, state = later.version, decider.fold(later.payloads, state)
+            self._folded[stream] = decider, version, state
+        return state
+
+    def order(self, handling: Handling[Any, Any]) -> None:
+        """Have it carried out, with others that are given soon."""
+        self._orders.append(handling)
+
+    async def carry_out(self) -> None:
+        """Handle what is ordered; a refusal that nothing was made of may be passed over."""
+        orders, self._orders = self._orders, []
+        outcomes = await handle_all(self._tx, self._store, orders) if orders else ()
+        for order, outcome in zip(orders, outcomes, strict=True):
+            if isinstance(outcome, Exception) and not (isinstance(outcome, Refusal) and order.instead is None):
+                raise outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,20 +103,12 @@ def reacting(reaction: Reaction, store: EventStore, clock: Clock, appended: Sign
     """What follows a log on behalf of a reaction."""
 
     async def react(tx: AsyncConnection, events: Sequence[Recorded]) -> None:
+        sight = Sight(tx, store)
         for event in events:
-            await _react(tx, reaction, store, clock, event)
+            for n, order in enumerate(await reaction.react(sight, event)):
+                context = reaction.context(event, n, clock)
+                context = replace(context, reason=order.reason or context.reason)
+                sight.order(Handling(order.decider, order.stream, order.command, context, instead=order.refused))
+        await sight.carry_out()
 
     return Role(reaction.name, react, BATCH, after=[appended])
-
-
-async def _react(tx: AsyncConnection, reaction: Reaction, store: EventStore, clock: Clock, event: Recorded) -> None:
-    for n, order in enumerate(await reaction.react(Sight(tx, store), event)):
-        context = reaction.context(event, n, clock)
-        context = replace(context, reason=order.reason or context.reason)
-        try:
-            async with tx.begin_nested():
-                await handle(tx, store, order.decider, order.stream, order.command, context)
-        except Refusal as refusal:
-            if order.refused is not None:
-                instead = order.refused(refusal)
-                await handle(tx, store, order.decider, order.stream, instead, context)

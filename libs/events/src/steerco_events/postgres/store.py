@@ -73,8 +73,8 @@ _INSERT_EVENTS = Statement(
 )
 _READ_STREAMS = Statement(
     f"SELECT s.stream, e.stream_version, e.type, e.schema_version, e.org_units, e.data, e.position, {PRESENT}"
-    " FROM unnest(CAST(:streams AS text[])) AS s (stream) CROSS JOIN LATERAL"
-    " (SELECT * FROM log.events WHERE stream = s.stream ORDER BY stream_version) e"
+    " FROM unnest(CAST(:streams AS text[]), CAST(:after AS integer[])) AS s (stream, after) CROSS JOIN LATERAL"
+    " (SELECT * FROM log.events WHERE stream = s.stream AND stream_version > s.after ORDER BY stream_version) e"
 )
 _TAKEN = Statement("SELECT stream FROM log.streams WHERE stream = ANY(CAST(:streams AS text[]))")
 _STREAM_EVENTS = text(
@@ -198,13 +198,13 @@ class EventStore:
                     datas.append(data)
         return {"rows": msgspec.json.encode(rows).decode(), "data": datas}
 
-    async def read_streams(self, tx: Transaction, streams: Collection[str]) -> dict[str, StreamSlice]:
-        """The payloads of streams, also those not sealed yet; a stream that is not there has version 0.
+    async def read_streams(self, tx: Transaction, streams: Collection[str], after: int = 0) -> dict[str, StreamSlice]:
+        """The payloads of streams, also those not sealed yet, after a version; where there are none the version is 0.
 
         Raises `NewerVersion`.
         """
         rows: dict[str, list[Sequence[Any]]] = {stream: [] for stream in streams}
-        for row in await _READ_STREAMS.rows(tx, {"streams": list(streams)}):
+        for row in await _READ_STREAMS.rows(tx, {"streams": list(streams), "after": [after] * len(streams)}):
             rows[row[0]].append(row)
         return {stream: self._slice(stream, found) for stream, found in rows.items()}
 
@@ -220,9 +220,9 @@ class EventStore:
         """Which of these streams are there."""
         return {stream for (stream,) in await _TAKEN.rows(tx, {"streams": list(streams)})}
 
-    async def read_stream(self, tx: Transaction, stream: str) -> StreamSlice:
+    async def read_stream(self, tx: Transaction, stream: str, after: int = 0) -> StreamSlice:
         """One stream's payloads, as `read_streams` has them."""
-        return (await self.read_streams(tx, [stream]))[stream]
+        return (await self.read_streams(tx, [stream], after))[stream]
 
     async def read_events(self, tx: AsyncConnection, stream: str) -> Sequence[Recorded]:
         """The stream's events with their envelopes, also those not sealed yet (`sealed_at` is then `recorded_at`)."""
