@@ -7,10 +7,10 @@ import msgspec
 import pytest
 from jsonschema import Draft202012Validator
 
-from steerco_events.cloudevents import attributes_of
+from steerco_events.cloudevents import OPTIONAL, REQUIRED, attributes_of
 from steerco_events.contracts.catalog import CATALOG
 from steerco_events.envelope import Recorded
-from steerco_events.reference.attributes import ATTRIBUTES, OPTIONAL
+from steerco_events.reference.attributes import ATTRIBUTES
 from steerco_events.reference.samples import read, samples, samples_text
 from steerco_events.reference.schemas import schema_of
 from steerco_servers.testing import TemporaryPostgres
@@ -38,7 +38,7 @@ def test_every_event_carries_what_every_event_carries(logs: Logs) -> None:
     schema = {
         "type": "object",
         "properties": dict(ATTRIBUTES),
-        "required": [name for name in ATTRIBUTES if name not in OPTIONAL],
+        "required": list(REQUIRED),
         "additionalProperties": False,
     }
     validator = Draft202012Validator(schema, format_checker=FORMATS)
@@ -59,4 +59,4 @@ def test_the_samples_of_the_reference_are_what_happened(logs: Logs) -> None:
 def test_a_sample_is_a_whole_cloudevent() -> None:
     for schema, sample in read(SAMPLES).items():
         assert schema == sample["dataschema"]
-        assert sample.keys() - OPTIONAL == {*ATTRIBUTES, "data"} - OPTIONAL
+        assert sample.keys() - set(OPTIONAL) == {*REQUIRED, "data"}

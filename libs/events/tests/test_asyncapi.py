@@ -20,7 +20,7 @@ from steerco_events.ids import derived_id
 from steerco_events.kafka.headers import headers_of
 from steerco_events.kafka.topics import events_topic, head_topic, topics_of
 from steerco_events.reference.asyncapi import REPLICATION, document, header_of
-from steerco_events.reference.attributes import ATTRIBUTES, OPTIONAL
+from steerco_events.reference.attributes import ATTRIBUTES
 from steerco_events.reference.golden import example
 from steerco_events.reference.samples import samples
 from steerco_events.reference.yaml_text import HEAD, yaml_text
@@ -168,7 +168,7 @@ def test_the_headers_are_those_that_are_sent() -> None:
     full = replace(bare, traceparent="00-1-2-3", reason="Why", org_units=(derived_id("unit", 1),), valid_at=BEGIN)
     assert [header_of(name) for name in ATTRIBUTES] == [name for name, _ in headers_of(full)]
     absent = {name for name, _ in headers_of(full)} - {name for name, _ in headers_of(bare)}
-    assert absent == {header_of(name) for name in OPTIONAL}
+    assert absent == {header_of(name) for name in cloudevents.OPTIONAL}
 
 
 def test_each_version_of_an_event_is_a_message() -> None:

@@ -14,7 +14,7 @@ import msgspec
 from steerco_events.envelope import Actor, Recorded
 from steerco_events.registry import Registry
 
-ATTRIBUTES = (
+REQUIRED = (
     "specversion",
     "id",
     "source",
@@ -27,19 +27,28 @@ ATTRIBUTES = (
     "sequence",
     "correlationid",
     "causationid",
-    "traceparent",
     "streamversion",
     "loggeneration",
-    "orgunits",
     "sealedat",
     "actor",
     "client",
-    "reason",
-    "validat",
 )
+"""What every event has."""
+
+OPTIONAL = ("traceparent", "orgunits", "reason", "validat")
+"""What an event may lack."""
+
+ATTRIBUTES = REQUIRED + OPTIONAL
 """The names, in the order of `values_of`."""
 
+SPECVERSION = "1.0"
+CONTENT_TYPE = "application/json"
 SEQUENCE_DIGITS = 20
+
+
+def source_of(service: str) -> str:
+    """What the events of a service name as their source."""
+    return f"urn:steerco:{service}"
 
 
 def instant(at: datetime) -> str:
@@ -51,25 +60,25 @@ def instant(at: datetime) -> str:
 def values_of(event: Recorded) -> tuple[str | None, ...]:
     """The value of each attribute, in the order of `ATTRIBUTES`; `None` for one that the event does not have."""
     return (
-        "1.0",
+        SPECVERSION,
         str(event.id),
-        f"urn:steerco:{event.service}",
+        source_of(event.service),
         event.type,
         event.stream,
         instant(event.recorded_at),
         event.schema,
-        "application/json",
+        CONTENT_TYPE,
         event.stream,
         f"{event.position:0{SEQUENCE_DIGITS}}",
         str(event.correlation_id),
         str(event.causation_id),
-        event.traceparent,
         str(event.stream_version),
         str(event.generation),
-        ",".join(map(str, event.org_units)) if event.org_units else None,
         instant(event.sealed_at),
         f"{event.actor.id} {event.actor.job_title}",
         event.client,
+        event.traceparent,
+        ",".join(map(str, event.org_units)) if event.org_units else None,
         event.reason,
         instant(event.valid_at) if event.valid_at else None,
     )

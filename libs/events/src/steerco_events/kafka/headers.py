@@ -12,29 +12,26 @@ from steerco_events.registry import Registry
 
 type Headers = Sequence[tuple[str, bytes]]
 
-NAMES = tuple("content-type" if name == "datacontenttype" else f"ce_{name}" for name in ATTRIBUTES)
+
+def header_of(attribute: str) -> str:
+    """The header that carries an attribute."""
+    return "content-type" if attribute == "datacontenttype" else f"ce_{attribute}"
+
+
+_NAMES = tuple(map(header_of, ATTRIBUTES))
 
 
 class Outgoing(Recorded):
     """An event that came with its headers; the rest of its envelope is read from them if somebody asks."""
 
+    key: bytes
     headers: Headers
 
     @classmethod
-    def of(
-        cls, position: int, partition: int, stream: str, data: bytes, headers: Headers, service: str, registry: Registry
-    ) -> Self:
-        """The event of these headers."""
+    def of(cls, **known: Any) -> Self:
+        """The event of which this is known: its `position`, `partition`, `data`, `service`, `registry`, too."""
         event = cls.__new__(cls)
-        event.__dict__.update(
-            position=position,
-            partition=partition,
-            stream=stream,
-            data=data,
-            headers=headers,
-            service=service,
-            registry=registry,
-        )
+        object.__setattr__(event, "__dict__", known)
         return event
 
     def __getattr__(self, name: str) -> Any:
@@ -45,11 +42,16 @@ class Outgoing(Recorded):
         return self.__dict__[name]
 
 
+def key_of(event: Recorded) -> bytes:
+    """The key of an event's record: its stream."""
+    return event.key if isinstance(event, Outgoing) else event.stream.encode()
+
+
 def headers_of(event: Recorded) -> Headers:
     """The headers of an event; what it does not have is left out."""
     if isinstance(event, Outgoing):
         return event.headers
-    named = zip(NAMES, values_of(event), strict=True)
+    named = zip(_NAMES, values_of(event), strict=True)
     return [(name, value.encode()) for name, value in named if value is not None]
 
 

@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 
 from steerco_events.envelope import Recorded
-from steerco_events.kafka.headers import headers_of
+from steerco_events.kafka.headers import headers_of, key_of
 from steerco_events.kafka.topic_ids import TopicIds
 from steerco_events.kafka.topics import create_topics, events_topic, head_topic, is_empty
 from steerco_events.positions import Head
@@ -63,6 +63,7 @@ class KafkaPublisher:
         try:
             for partition, batch in _batches(producer, events):
                 sent.append(await producer.send_batch(batch, topic, partition=partition))
+                await asyncio.sleep(0)  # it is on its way while the others are made
             await asyncio.gather(*sent)
         except BaseException:
             for each in sent:
@@ -121,11 +122,11 @@ def _batches(producer: AIOKafkaProducer, events: Sequence[Recorded]) -> Iterator
     for partition, its_events in partitions.items():
         batch = producer.create_batch()
         for event in its_events:
-            record = {"key": event.stream.encode(), "value": event.data, "headers": headers_of(event)}
-            if batch.append(timestamp=None, **record) is None:  # it is full; the first record always fits
+            key, headers = key_of(event), headers_of(event)
+            if batch.append(key=key, value=event.data, timestamp=None, headers=headers) is None:  # it is full
                 yield partition, batch
-                batch = producer.create_batch()
-                batch.append(timestamp=None, **record)
+                batch = producer.create_batch()  # where the first record always fits
+                batch.append(key=key, value=event.data, timestamp=None, headers=headers)
         yield partition, batch
 
 

@@ -75,7 +75,6 @@ class StoreFeed:
             if position >= sealed:
                 return Batch((), self._cursor(head, after, sealed, head.watermark), head)
             values = {
-                "service": self._service,
                 "after": position,
                 "until": sealed,
                 "partitions": list(self._partitions),

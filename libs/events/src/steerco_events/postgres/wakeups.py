@@ -7,10 +7,10 @@ import asyncio
 from collections.abc import Mapping
 
 import asyncpg
-from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from steerco_events.postgres.statements import Statement, driver_connection
 from steerco_events.signals import Signal
 
 APPENDED = "steerco_appended"
@@ -23,6 +23,8 @@ COALESCE_SEALED_SECONDS = 0.05
 """A log under load is sealed hundreds of times a second; those who read it over HTTP need not know each."""
 
 IDLE_SECONDS = 3600.0
+
+_NOTIFY = Statement("SELECT pg_notify(:channel, '')")
 
 
 def asyncpg_dsn(url: str) -> str:
@@ -37,8 +39,8 @@ async def announce(engine: AsyncEngine, channel: str, signal: Signal, coalesce: 
     subscription = signal.subscribe()
     while True:
         if await subscription.wait(IDLE_SECONDS):
-            async with engine.begin() as connection:
-                await connection.execute(text(f"NOTIFY {channel}"))
+            async with driver_connection(engine) as driver:
+                await _NOTIFY.rows(driver, {"channel": channel})
             await asyncio.sleep(coalesce)
 
 

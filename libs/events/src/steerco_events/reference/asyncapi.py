@@ -13,10 +13,12 @@ from typing import Any
 import msgspec
 from aiokafka.admin import NewTopic
 
+from steerco_events.cloudevents import REQUIRED
 from steerco_events.contracts.catalog import REGISTRIES
+from steerco_events.kafka.headers import header_of
 from steerco_events.kafka.topics import topics_of
 from steerco_events.positions import Head
-from steerco_events.reference.attributes import ATTRIBUTES, OPTIONAL
+from steerco_events.reference.attributes import ATTRIBUTES
 from steerco_events.reference.compatibility import Schema
 from steerco_events.reference.golden import example
 from steerco_events.reference.samples import Sample, read
@@ -173,17 +175,12 @@ def _example(event_type: EventType, sample: Sample | None) -> Schema:
     return {"name": "asItHappened", "headers": headers, "payload": sample["data"]}
 
 
-def header_of(attribute: str) -> str:
-    """The Kafka header of an attribute."""
-    return "content-type" if attribute == "datacontenttype" else f"ce_{attribute}"
-
-
 def _trait() -> Schema:
     return {
         "headers": {
             "type": "object",
             "properties": {header_of(name): schema for name, schema in ATTRIBUTES.items()},
-            "required": [header_of(name) for name in ATTRIBUTES if name not in OPTIONAL],
+            "required": [header_of(name) for name in REQUIRED],
         },
         "bindings": {
             "kafka": {

@@ -13,9 +13,6 @@ def _text(description: str, **limits: str) -> Schema:
     return {"type": "string", "description": description, **limits}
 
 
-OPTIONAL = frozenset({"traceparent", "orgunits", "reason", "validat"})
-"""What an event may lack."""
-
 ATTRIBUTES: Mapping[str, Schema] = {
     "specversion": {"const": "1.0", "description": "Version of CloudEvents."},
     "id": _text("The same event has the same id, however often it is delivered (uuid5 of its command).", format="uuid"),
@@ -31,18 +28,18 @@ ATTRIBUTES: Mapping[str, Schema] = {
     ),
     "correlationid": _text("The command at the beginning of it all.", format="uuid"),
     "causationid": _text("The command or event that led to it.", format="uuid"),
+    "streamversion": _text("Its place in the stream, from 1 without a gap.", pattern=_COUNTED),
+    "loggeneration": _text("The generation of the log: another one begins when it is restored.", pattern=_COUNTED),
+    "sealedat": _text("When its place in the log became final (UTC): what *as of* means.", format="date-time"),
+    "actor": _text("Who: an id and a job title, never a name.", pattern=f"^{_UUID} "),
+    "client": _text("The program through which it was done."),
     "traceparent": _text(
         "The trace (W3C), if the command was traced.", pattern="^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$"
     ),
-    "streamversion": _text("Its place in the stream, from 1 without a gap.", pattern=_COUNTED),
-    "loggeneration": _text("The generation of the log: another one begins when it is restored.", pattern=_COUNTED),
     "orgunits": _text(
         "The units that the writer believed concerned, separated by commas: for filters, never for decisions.",
         pattern=f"^{_UUID}(,{_UUID})*$",
     ),
-    "sealedat": _text("When its place in the log became final (UTC): what *as of* means.", format="date-time"),
-    "actor": _text("Who: an id and a job title, never a name.", pattern=f"^{_UUID} "),
-    "client": _text("The program through which it was done."),
     "reason": _text("Why, if somebody said."),
     "validat": _text("When it was true, if at another instant than it was recorded (UTC).", format="date-time"),
 }

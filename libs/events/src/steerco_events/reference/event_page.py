@@ -13,10 +13,11 @@ from typing import Any
 
 import msgspec
 
+from steerco_events.cloudevents import OPTIONAL
 from steerco_events.contracts.catalog import REGISTRIES
 from steerco_events.contracts.values import Figure, Money, StatedDate
 from steerco_events.reference.asyncapi import header_of, told_of
-from steerco_events.reference.attributes import ATTRIBUTES, OPTIONAL
+from steerco_events.reference.attributes import ATTRIBUTES
 from steerco_events.reference.compatibility import Schema
 from steerco_events.reference.golden import example
 from steerco_events.reference.samples import Sample, read

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from steerco_events.cloudevents import ATTRIBUTES
+from steerco_events.cloudevents import ATTRIBUTES, REQUIRED
 from steerco_service.events.asked import BATCH, STREAM
 from steerco_service.problems import MEDIA_TYPE
 
@@ -55,13 +55,11 @@ id: 1.7500
 
 """
 
-_OPTIONAL = {"traceparent", "orgunits", "reason", "validat"}
-
 _EVENT_SCHEMA = {
     "type": "object",
     "description": "A CloudEvent; `dataschema` names the schema of `data`.",
     "properties": {**{name: {"type": "string"} for name in ATTRIBUTES}, "data": {"type": "object"}},
-    "required": [name for name in (*ATTRIBUTES, "data") if name not in _OPTIONAL],
+    "required": [*REQUIRED, "data"],
 }
 
 
