@@ -11,8 +11,12 @@ from steerco_events.signing import HeadSigner
 
 POLL_SECONDS = 1.0
 GATHER_SECONDS = 0.005
+"""From one scan to the next, while appends come."""
+
 LONGEST_GATHER_SECONDS = 0.05
-"""So long between two scans while an append stays open and nothing can be sealed."""
+"""The same while an append stays open and nothing can be sealed: it comes to that little by little."""
+
+GROWTH = 1.2
 
 BEAT_SECONDS = 2.0
 
@@ -64,13 +68,13 @@ class Sealing:
                     renewed = now
                 scan = await self._scan()
                 is_quiet = not scan.pending and not scan.events
-                gather = GATHER_SECONDS if scan.events else min(2 * gather, LONGEST_GATHER_SECONDS)
+                gather = GATHER_SECONDS if scan.events else min(GROWTH * gather, LONGEST_GATHER_SECONDS)
             if is_quiet:
                 rested = not await self._appended.wait(POLL_SECONDS)
                 gather = GATHER_SECONDS
             else:
                 rested = False
-                await asyncio.sleep(gather)
+                await asyncio.sleep(now + gather - loop.time())
 
     async def _scan(self) -> Sealed:
         scan = await self._sealer.scan()

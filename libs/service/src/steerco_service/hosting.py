@@ -60,12 +60,12 @@ class Host:
         self._registry = registry
         self._signals = {service.name: Signals() for service in services}
         self._feeds = {
-            service.name: _engine(databases[service.name].feed_url, size=2) for service in services if service.owns_log
+            service.name: _engine(databases[service.name].feed_url, size=3) for service in services if service.owns_log
         }
         self.runtimes = {
             service.name: Runtime(
                 service=service,
-                engine=_engine(databases[service.name].app_url, size=4),
+                engine=_engine(databases[service.name].app_url, size=6),
                 registry=registry,
                 clock=clock,
                 authenticator=authenticator,
@@ -167,4 +167,4 @@ async def _behind(connection: AsyncConnection, runtime: Runtime, heads: Mapping[
 
 
 def _engine(url: str, size: int) -> AsyncEngine:
-    return create_async_engine(url, pool_size=size, max_overflow=4, pool_timeout=30)
+    return create_async_engine(url, pool_size=size, max_overflow=2, pool_timeout=30)

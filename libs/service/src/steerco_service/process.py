@@ -29,6 +29,7 @@ from steerco_events.projections.keeping import Keeping
 from steerco_events.registry import Registry
 from steerco_events.relay import Relay
 from steerco_service.factory import create_app
+from steerco_service.garbage import keep_what_is_there
 from steerco_service.http_server import HttpServer
 from steerco_service.identity import Authenticator
 from steerco_service.log_key import LogKey, Signing
@@ -38,8 +39,9 @@ from steerco_service.settings import ServiceSettings
 from steerco_service.traces import install_tracing
 from steerco_service.workers import Run, run_workers, workers
 
-POOL = 3
-"""Connections at rest, and as many more under load: twelve processes fit into PostgreSQL's default of 100."""
+POOL = 6
+"""Connections of a process, kept once they are open (to open one takes longer than most of what is done by it):
+twelve processes fit into PostgreSQL's default of 100."""
 
 
 class Process:
@@ -59,7 +61,7 @@ class Process:
         self._signals = Signals()
         self.runtime = Runtime(
             service=service,
-            engine=create_async_engine(settings.database_url, pool_size=POOL, max_overflow=POOL),
+            engine=create_async_engine(settings.database_url, pool_size=POOL, max_overflow=0),
             registry=registry,
             clock=clock,
             authenticator=Authenticator(json.loads(settings.issuer_key.read_text()), clock),
@@ -130,6 +132,7 @@ class Process:
     @asynccontextmanager
     async def _background(self, found: Sequence[tuple[str, Run]]) -> AsyncIterator[None]:
         install_tracing(f"steerco-{self._service.name}")
+        keep_what_is_there()
         background = asyncio.create_task(run_workers(found))
         try:
             yield

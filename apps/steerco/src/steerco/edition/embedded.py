@@ -23,6 +23,7 @@ from steerco_events.envelope import Actor
 from steerco_events.ids import derived_id
 from steerco_servers.postgres import PostgresServer, provision, remove_cluster, start_postgres
 from steerco_service.hosting import DatabaseUrls, Host
+from steerco_service.garbage import keep_what_is_there
 from steerco_service.http_server import HttpServer
 from steerco_service.identity import Authenticator, Issuer, Principal
 from steerco_service.traces import install_tracing
@@ -140,6 +141,7 @@ async def _fill(
 
 async def serve(app: FastAPI, listening: socket.socket) -> None:
     """Serve until a signal ends it."""
+    keep_what_is_there()
     await HttpServer(app, lifespan="off").serve(sockets=[listening])
     # uvicorn raises the signal again, which cancels this task: here, and not in what is cleared up after it.
     await asyncio.sleep(0)

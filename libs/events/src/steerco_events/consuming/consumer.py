@@ -65,8 +65,8 @@ class Consumers:
 class Role:
     """One consumer: its name, under which its checkpoints and parked streams are kept, and its work.
 
-    It takes at most `batch` events at once, and rests for `gather_seconds` after it was woken so that more come
-    together. `keeps_watermark`: that the log is complete up to an instant is kept also while nothing happens.
+    It takes at most `batch` events at once, and, when it has caught up, not sooner than `gather_seconds` after it
+    began to take the last ones, so that under load more come together. `keeps_watermark`: that the log is complete up to an instant is kept also while nothing happens.
     `after` are signaled when there was work.
     """
 
@@ -105,15 +105,16 @@ class Consumer:
                     await self._follow(open_feed)
 
     async def _follow(self, open_feed: OpenFeed) -> None:
-        self._cursor = None
+        self._cursor, loop = None, asyncio.get_running_loop()
         async with _opened(open_feed, self._shard) as feed:
             while True:
+                again = loop.time() + self._role.gather_seconds
                 async with self._bounded(STEP_SECONDS):
                     took = await self.step(feed)
                 if not took:
                     async with self._bounded(IDLE_SECONDS + STEP_SECONDS):
                         await feed.wait(IDLE_SECONDS)
-                    await asyncio.sleep(self._role.gather_seconds)
+                    await asyncio.sleep(again - loop.time())
 
     @asynccontextmanager
     async def _bounded(self, seconds: float) -> AsyncIterator[None]:

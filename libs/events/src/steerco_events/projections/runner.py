@@ -20,7 +20,7 @@ from steerco_events.signals import Signal
 
 BATCH = 2000
 IDLE_SECONDS = 5.0
-GATHER_SECONDS = 0.01
+GATHER_SECONDS = 0.005
 
 
 def following(build: Build, batch: int = BATCH) -> Role:
