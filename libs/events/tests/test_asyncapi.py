@@ -17,9 +17,9 @@ from steerco_events import cloudevents
 from steerco_events.contracts.catalog import CATALOG, REGISTRIES
 from steerco_events.envelope import Recorded
 from steerco_events.ids import derived_id
-from steerco_events.kafka.headers import headers_of
+from steerco_events.kafka.headers import header_of, headers_of
 from steerco_events.kafka.topics import events_topic, head_topic, topics_of
-from steerco_events.reference.asyncapi import REPLICATION, document, header_of
+from steerco_events.reference.asyncapi import REPLICATION, document
 from steerco_events.reference.attributes import ATTRIBUTES
 from steerco_events.reference.golden import example
 from steerco_events.reference.samples import samples

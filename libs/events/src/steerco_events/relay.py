@@ -11,6 +11,7 @@ from steerco_events.positions import Head
 from steerco_events.postgres.checkpoints import Checkpoints
 from steerco_events.postgres.feed import StoreFeed
 from steerco_events.postgres.lease import Lease, let_go, turn_of
+from steerco_events.postgres.statements import driver_connection
 
 CONSUMER = "relay"
 BATCH = 2000
@@ -117,6 +118,10 @@ class Relay:
         return back
 
     async def _move(self, seen: Cursor, cursor: Cursor) -> None:
+        if seen.generation:
+            async with driver_connection(self._engine) as driver:
+                await self._checkpoints.advance_as_holder(driver, self._lease, self._feed.service, seen, cursor)
+            return
         async with self._engine.begin() as tx:
             await self._lease.hold(tx)
             await self._checkpoints.advance(tx, self._feed.service, seen, cursor)

@@ -22,8 +22,8 @@ from steerco_events.contracts.catalog import CATALOG
 from steerco_events.envelope import Actor
 from steerco_events.ids import derived_id
 from steerco_servers.postgres import PostgresServer, provision, remove_cluster, start_postgres
-from steerco_service.hosting import DatabaseUrls, Host
 from steerco_service.garbage import keep_what_is_there
+from steerco_service.hosting import DatabaseUrls, Host
 from steerco_service.http_server import HttpServer
 from steerco_service.identity import Authenticator, Issuer, Principal
 from steerco_service.traces import install_tracing

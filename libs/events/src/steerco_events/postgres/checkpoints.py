@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from steerco_events.ports import WHOLE, Cursor, Shard
 from steerco_events.positions import START
+from steerco_events.postgres.lease import HOLD, Lease, LeaseLost
 from steerco_events.postgres.statements import Statement, Transaction
 
 _COLUMNS = "shard, shards, generation, positions, offsets, watermark, began"
@@ -27,11 +28,16 @@ _OPEN = Statement(
     " WHERE NOT EXISTS (SELECT 1 FROM log.checkpoints"
     " WHERE consumer = :consumer AND service = :service AND shards <> :shards) ON CONFLICT DO NOTHING RETURNING shard"
 )
-_ADVANCE = Statement(
+_MOVE = (
     "UPDATE log.checkpoints SET generation = :generation, positions = :positions,"
     " offsets = :offsets, watermark = coalesce(:watermark, watermark), began = :began"
     " WHERE consumer = :consumer AND service = :service AND shard = :shard AND shards = :shards"
-    " AND generation = :seen_generation AND positions = :seen_positions RETURNING shard"
+    " AND generation = :seen_generation AND positions = :seen_positions"
+)
+_ADVANCE = Statement(f"{_MOVE} RETURNING shard")
+_ADVANCE_AS_HOLDER = Statement(
+    f"WITH ours AS ({HOLD}), moved AS ({_MOVE} AND EXISTS (SELECT FROM ours) RETURNING shard)"
+    " SELECT EXISTS (SELECT FROM ours), EXISTS (SELECT FROM moved)"
 )
 _LEARN = text(
     "UPDATE log.checkpoints SET began = :began WHERE consumer = :consumer AND service = :service"
@@ -88,20 +94,33 @@ class Checkpoints:
                 whole.watermark,
                 whole.began,
             )
-            await _OPEN.rows(tx, self._values(service, shard, part))
+            await _OPEN.rows(tx, self._values(service, shard, Cursor(), part))
         return (await tx.execute(_LOAD, self._key(service))).all()
 
     async def advance(self, tx: Transaction, service: str, seen: Cursor, cursor: Cursor, shard: Shard = WHOLE) -> None:
         """Move from `seen` to `cursor`. Raises `CheckpointMoved`; the caller rolls back."""
-        values = self._values(service, shard, cursor)
+        values = self._values(service, shard, seen, cursor)
         if seen.generation == 0:
             await _LOCK_DIVISION.rows(tx, self._key(service))
             moved = await _OPEN.rows(tx, values)
         else:
-            seen_values = {"seen_generation": seen.generation, "seen_positions": list(seen.positions)}
-            moved = await _ADVANCE.rows(tx, values | seen_values)
+            moved = await _ADVANCE.rows(tx, values)
         if not moved:
             raise CheckpointMoved(f"{self.consumer} in the log of {service}, {shard}")
+
+    async def advance_as_holder(
+        self, tx: Transaction, lease: Lease, service: str, seen: Cursor, cursor: Cursor
+    ) -> None:
+        """Move on from `seen`, of which there is one, by one statement, while a lease is ours.
+
+        Raises `LeaseLost` or `CheckpointMoved`, having changed nothing.
+        """
+        values = self._values(service, WHOLE, seen, cursor) | lease.values
+        ((is_ours, is_moved),) = await _ADVANCE_AS_HOLDER.rows(tx, values)
+        if not is_ours:
+            raise LeaseLost(lease.name)
+        if not is_moved:
+            raise CheckpointMoved(f"{self.consumer} in the log of {service}")
 
     async def stand_still(self, tx: AsyncConnection, service: str, partition: int) -> bool:
         """Let nobody move the checkpoint of a partition until the transaction ends; false if there is none."""
@@ -119,7 +138,7 @@ class Checkpoints:
     def _key(self, service: str) -> dict[str, object]:
         return {"consumer": self.consumer, "service": service}
 
-    def _values(self, service: str, shard: Shard, cursor: Cursor) -> dict[str, object]:
+    def _values(self, service: str, shard: Shard, seen: Cursor, cursor: Cursor) -> dict[str, object]:
         return self._key(service) | {
             "shard": shard.number,
             "shards": shard.of,
@@ -128,6 +147,8 @@ class Checkpoints:
             "offsets": list(cursor.offsets),
             "watermark": cursor.watermark,
             "began": list(cursor.began),
+            "seen_generation": seen.generation,
+            "seen_positions": list(seen.positions),
         }
 
 

@@ -23,7 +23,10 @@ _ACQUIRE = text(
     " RETURNING epoch"
 )
 _OURS = "name = :name AND holder = :holder AND epoch = :epoch AND expires_at > clock_timestamp()"
-_HOLD = Statement(f"SELECT 1 FROM log.leases WHERE {_OURS} FOR SHARE")
+HOLD = f"SELECT 1 FROM log.leases WHERE {_OURS} FOR SHARE"
+"""With a lease's `values`: holds it until the transaction ends if it is ours; else it gives no row."""
+
+_HOLD = Statement(HOLD)
 EXTEND = (
     f"UPDATE log.leases SET expires_at = clock_timestamp() + CAST(:lasts AS interval) WHERE {_OURS} RETURNING epoch"
 )

@@ -28,7 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from steerco_events.clock import Clock
 from steerco_events.positions import SignedHead, advanced
 from steerco_events.postgres.generations import TIMELINE, open_generation_if_restored
-from steerco_events.postgres.lease import EXTEND, Lease, LeaseLost, let_go, turn_of
+from steerco_events.postgres.lease import EXTEND, HOLD, Lease, LeaseLost, let_go, turn_of
 from steerco_events.postgres.schema import LOG_LOCK
 from steerco_events.postgres.statements import Statement, Transaction, driver_connection
 from steerco_events.postgres.whole_appends import whole_appends
@@ -48,10 +48,6 @@ _HEAD = Statement(
     "SELECT h.position, h.positions, h.watermark, h.hash, (SELECT max(generation) FROM log.generations),"
     f" {_HIGH_WATER}, {_SERVER} FROM log.head h"
 )
-_MOVE_HEAD = Statement(
-    "UPDATE log.head SET position = :position, positions = :positions, watermark = :watermark, hash = :hash"
-    " WHERE position = :seen AND watermark = :seen_watermark RETURNING position"
-)
 _BEAT = Statement(
     f"WITH ours AS ({EXTEND}), moved AS (UPDATE log.head h SET watermark = :now FROM ours"
     f" WHERE h.position = {_HIGH_WATER} AND h.watermark < :now AND ({_SERVER}) IS NOT DISTINCT FROM"
@@ -59,12 +55,24 @@ _BEAT = Statement(
     f" SELECT EXISTS (SELECT FROM ours), h.position = {_HIGH_WATER}, {_SERVER} FROM log.head h"
 )
 _SEAL = Statement(
-    "INSERT INTO log.seals (last, first, sealed_at, epoch, generation, hashes, previous, hash)"
-    " SELECT :last, :first, :sealed_at, :epoch, :generation, hashes, :previous,"
-    " log.seal_hash(:previous, :generation, :first, :last, :sealed_at, hashes)"
+    f"WITH ours AS ({HOLD}), seal AS ("
+    "SELECT hashes, log.seal_hash(:previous, :generation, :first, :last, :sealed_at, hashes) AS digest"
     " FROM (SELECT string_agg(log.event_hash(e), ''::bytea ORDER BY position) AS hashes"
-    " FROM log.events e WHERE position BETWEEN :first AND :last) sealed RETURNING hash"
+    " FROM log.events e WHERE position BETWEEN :first AND :last) events"
+    "), moved AS ("
+    "UPDATE log.head h SET position = :last, positions = :positions, watermark = :sealed_at,"
+    " hash = coalesce(digest, h.hash) FROM ours, seal"
+    " WHERE h.position = :seen AND h.watermark = :seen_watermark RETURNING h.position"
+    "), sealed AS ("
+    "INSERT INTO log.seals (last, first, sealed_at, epoch, generation, hashes, previous, hash)"
+    " SELECT :last, :first, :sealed_at, :epoch, :generation, hashes, :previous, digest"
+    " FROM seal, moved WHERE digest IS NOT NULL"
+    ") SELECT EXISTS (SELECT FROM ours), EXISTS (SELECT FROM moved)"
 )
+"""The head moves if the lease is ours and nobody moved it, and then the seal is kept, if anything is sealed by it.
+
+What was rolled back alone moves the head only.
+"""
 
 TICK = timedelta(microseconds=1)
 
@@ -170,8 +178,7 @@ class Sealer:
             if head.high_water == head.position:
                 self._high_water, self._first_seen = head.high_water, {}
                 return Sealed(0, pending=False)
-            async with driver.transaction():
-                return await self._scan(driver, head, now)
+            return await self._scan(driver, head, now)
 
     async def _scan(self, tx: Transaction, head: LogHead, now: datetime) -> Sealed:
         """What comes after the high-water mark; on its connection, so on the same server."""
@@ -183,11 +190,8 @@ class Sealer:
         last = whole_appends([(row.append, row.first, row.last, row.events) for row in rows], head.position, safe)
         inside = [row for row in rows if row.last <= last]
         if last > head.position:
-            await self._lease.hold(tx)
-            sealed_at = max(now, head.watermark + TICK)
-            digest = await self._seal(tx, head, last, sealed_at) if inside else head.hash
             positions = advanced(tuple(head.positions), [(row.partition, row.last) for row in inside])
-            await self._move(tx, head, last, positions, sealed_at, digest)
+            await self._seal(tx, head, last, positions, max(now, head.watermark + TICK))
         return Sealed(sum(row.events for row in inside), pending=last < head.high_water)
 
     async def _head(self, tx: Transaction) -> LogHead:
@@ -202,17 +206,24 @@ class Sealer:
             raise ServerChanged(f"the server was started at {server.started_at}, its timeline is {server.timeline_id}")
         self._server = server
 
-    async def _seal(self, tx: Transaction, head: LogHead, last: int, sealed_at: datetime) -> bytes:
-        values = {
+    async def _seal(
+        self, tx: Transaction, head: LogHead, last: int, positions: Sequence[int], sealed_at: datetime
+    ) -> None:
+        values = self._lease.values | {
             "first": head.position + 1,
             "last": last,
+            "positions": list(positions),
             "sealed_at": sealed_at,
-            "epoch": self._lease.epoch,
             "generation": head.generation,
             "previous": head.hash,
+            "seen": head.position,
+            "seen_watermark": head.watermark,
         }
-        ((digest,),) = await _SEAL.rows(tx, values)
-        return bytes(digest)
+        ((is_ours, is_moved),) = await _SEAL.rows(tx, values)
+        if not is_ours:
+            raise LeaseLost(self._lease.name)
+        if not is_moved:
+            raise Superseded
 
     def _settled(self, high_water: int, holders: Sequence[str]) -> int:
         self._first_seen = {holder: self._first_seen.get(holder, self._high_water) for holder in holders}
@@ -232,23 +243,3 @@ class Sealer:
         if not is_ours:
             raise LeaseLost(self._lease.name)
         return bool(is_quiet)
-
-    async def _move(
-        self,
-        tx: Transaction,
-        head: LogHead,
-        position: int,
-        positions: tuple[int, ...],
-        watermark: datetime,
-        digest: bytes,
-    ) -> None:
-        values = {
-            "position": position,
-            "positions": list(positions),
-            "watermark": watermark,
-            "hash": digest,
-            "seen": head.position,
-            "seen_watermark": head.watermark,
-        }
-        if not await _MOVE_HEAD.rows(tx, values):
-            raise Superseded

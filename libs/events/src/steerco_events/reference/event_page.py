@@ -16,7 +16,8 @@ import msgspec
 from steerco_events.cloudevents import OPTIONAL
 from steerco_events.contracts.catalog import REGISTRIES
 from steerco_events.contracts.values import Figure, Money, StatedDate
-from steerco_events.reference.asyncapi import header_of, told_of
+from steerco_events.kafka.headers import header_of
+from steerco_events.reference.asyncapi import told_of
 from steerco_events.reference.attributes import ATTRIBUTES
 from steerco_events.reference.compatibility import Schema
 from steerco_events.reference.golden import example
