@@ -1,5 +1,6 @@
 """Where the topics are missing or were made anew, by whomever, the relay publishes the whole log again."""
 
+import asyncio
 from datetime import timedelta
 from functools import partial
 
@@ -14,7 +15,7 @@ from steerco_events.postgres.checkpoints import Checkpoints
 from steerco_events.relay import CONSUMER, Relay
 from steerco_events.retrying import retrying
 from steerco_events.testkit.feeds import count_up, of_streams
-from steerco_events.testkit.logs import Log, read_on, running, until
+from steerco_events.testkit.logs import PATIENCE, Log, read_on, running, until
 from steerco_events.testkit.tally import Counted
 from steerco_events.testkit.topics import Topics, fresh_topics
 from steerco_events.testkit.wires import Wire, has_relayed, relay
@@ -71,6 +72,33 @@ async def test_a_checkpoint_that_is_forgotten_while_the_relay_leads_makes_it_pub
             await Checkpoints(CONSUMER).forget(tx)
         await until(lambda: has_relayed(log, 4), "the relay is there again")
     assert wire.positions == [1, 2, 3, 4] * 2
+
+
+class Silent(Wire):
+    """Readers that never say whether they have what they had."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = 0
+
+    async def is_same(self) -> bool:
+        self.asked += 1
+        await asyncio.sleep(PATIENCE)
+        return False
+
+    async def was_asked_again(self) -> bool:
+        """Whether the first question was given up."""
+        return self.asked > 1
+
+
+async def test_who_does_not_say_whether_all_is_there_still_is_asked_again_and_keeps_nothing_up(log: Log) -> None:
+    wire = Silent()
+    async with running(relay(log, wire, SOON).run):
+        await until(wire.was_asked_again, "the relay has asked twice")
+        await count_up(log, streams=2, times=2)
+        await log.seal()
+        await until(partial(wire.has_events, 4), "what comes is published")
+    assert wire.positions == [1, 2, 3, 4]
 
 
 async def test_what_is_made_anew_by_somebody_while_the_relay_leads_is_filled_with_the_whole_log(log: Log) -> None:
