@@ -4,15 +4,15 @@ Orders that differ only in steps of which neither sees the other are one; all ot
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+import asyncpg
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
-from sqlalchemy.util import await_only
 
 from steerco_events.envelope import Recorded
 from steerco_events.ports import Cursor
@@ -77,21 +77,33 @@ def anything(one: str, other: str) -> bool:
     return one in SCAN or other in SCAN or one == other == APPEND
 
 
+def stopping(stop: Callable[[], Awaitable[None]]) -> type[asyncpg.Connection]:
+    """A connection that waits before each statement that is given to the driver itself."""
+
+    class Stopping(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
+        async def fetch(self, *query: Any, **options: Any) -> Any:
+            await stop()
+            return await super().fetch(*query, **options)
+
+    return Stopping
+
+
 class SteppedSealer:
     """A sealer whose scans stop before each of the statements of `SCAN` until they are told to go on."""
 
     def __init__(self, log: Log) -> None:
-        self.engine = create_async_engine(log.urls.app_url, pool_size=1)
+        self.engine = create_async_engine(
+            log.urls.app_url, pool_size=1, connect_args={"connection_class": stopping(self._stop)}
+        )
         self.sealer = Sealer(self.engine, log.clock, Lease("sealer", timedelta(hours=1)))
         self._may_go_on = asyncio.Semaphore(0)
         self._stands = asyncio.Event()
         self._left = 0
         self._scanning: asyncio.Task[Sealed] | None = None
-        event.listen(self.engine.sync_engine, "before_cursor_execute", self._stop)
 
-    def _stop(self, *_: Any) -> None:
+    async def _stop(self) -> None:
         if self._left > 0:
-            await_only(self._next())
+            await self._next()
 
     async def _next(self) -> None:
         self._stands.set()
@@ -118,6 +130,7 @@ class SteppedSealer:
 
     async def _scan(self) -> Sealed:
         scanned = await self.sealer.scan()
+        assert not (scanned.events and self._left), "a scan that seals has all the steps"
         while self._left > 0:
             await self._next()
         return scanned

@@ -27,8 +27,7 @@ LINES_AT_ONCE = 200
 routes = router("log")
 
 _STATE = text(
-    "SELECT h.*, CASE WHEN s.is_called THEN s.last_value ELSE 0 END - h.position AS unsealed,"
-    " EXISTS (SELECT 1 FROM log.leases WHERE name = 'relay') AS has_relay"
+    "SELECT h.*, CASE WHEN s.is_called THEN s.last_value ELSE 0 END - h.position AS unsealed"
     " FROM log.sealed_head h, log.positions s"
 )
 _HOLD_HEAD = text("SELECT position FROM log.head FOR UPDATE")
@@ -92,7 +91,7 @@ async def _state(connection: AsyncConnection, runtime: Runtime) -> LogState:
     service = runtime.service.name
     row = (await connection.execute(_STATE)).one()
     relay = None
-    if row.has_relay:
+    if runtime.relays:
         published = min((await Checkpoints(CONSUMER).load(connection, service)).positions)
         relay = RelayState(position=published, behind=max(0, row.position - published))
     return LogState(
@@ -129,10 +128,9 @@ def _signed(row: Row[Any]) -> SignedState | None:
 async def republish(request: Request, _: Asker) -> LogState:
     """For a topic that was lost or emptied. Readers pass over what they have; nothing waits for it."""
     runtime = runtime_of(request)
+    if not runtime.relays:
+        raise Problem(409, "no-topic", f"the log of {runtime.service.name} is read from its store, not from a topic")
     async with runtime.engine.begin() as tx:
-        state = await _state(tx, runtime)
-        if state.relay is None:
-            raise Problem(409, "no-topic", f"the log of {state.service} is read from its store, not from a topic")
         await Checkpoints(CONSUMER).forget(tx)
         return await _state(tx, runtime)
 

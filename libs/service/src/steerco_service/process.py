@@ -72,6 +72,7 @@ class Process:
             shards=settings.shards,
             parked_limit=settings.parked_limit,
             keeping=Keeping(kept_for=timedelta(days=settings.keep_builds_days)),
+            relays=service.owns_log,
         )
 
     def _open_feed(self, service: str, shard: Shard = WHOLE) -> EventFeed:

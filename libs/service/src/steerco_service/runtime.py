@@ -63,7 +63,8 @@ class Runtime:
     """A service together with the resources of its process.
 
     Its leases last for `lasts`. Each of its consumers works in `shards` parts, and has at most `parked_limit` streams
-    parked. Builds of its view that are read no more are kept as `keeping` says.
+    parked. Builds of its view that are read no more are kept as `keeping` says. `relays`: whether its log is published
+    to a topic where it is hosted.
     """
 
     service: Service
@@ -78,6 +79,7 @@ class Runtime:
     shards: int = 1
     parked_limit: int = PARKED_LIMIT
     keeping: Keeping = KEEPING
+    relays: bool = False
     batcher: Batcher = field(init=False)
     lookups: Lookups = field(init=False)
     leases: LeaseKeeper = field(init=False)

@@ -69,7 +69,10 @@ def log_republish(service: Service) -> None:
 
 
 def _published(client: Client, service: str) -> int:
-    return int(client.get(f"/{service}/log")["relay"]["position"])
+    relay = client.get(f"/{service}/log")["relay"]
+    if relay is None:
+        raise CommandFailed(f"the log of {service} is published no more: another edition was started meanwhile")
+    return int(relay["position"])
 
 
 @log.command("restored")

@@ -13,12 +13,11 @@ from typing import Any
 import msgspec
 from aiokafka.admin import NewTopic
 
-from steerco_events.cloudevents import REQUIRED
 from steerco_events.contracts.catalog import REGISTRIES
 from steerco_events.kafka.headers import header_of
 from steerco_events.kafka.topics import topics_of
 from steerco_events.positions import Head
-from steerco_events.reference.attributes import ATTRIBUTES
+from steerco_events.reference.attributes import attributes_schema
 from steerco_events.reference.compatibility import Schema
 from steerco_events.reference.golden import example
 from steerco_events.reference.samples import Sample, read
@@ -177,11 +176,7 @@ def _example(event_type: EventType, sample: Sample | None) -> Schema:
 
 def _trait() -> Schema:
     return {
-        "headers": {
-            "type": "object",
-            "properties": {header_of(name): schema for name, schema in ATTRIBUTES.items()},
-            "required": [header_of(name) for name in REQUIRED],
-        },
+        "headers": attributes_schema(header_of),
         "bindings": {
             "kafka": {
                 "key": {"type": "string", "description": "The stream, as in `ce_subject`."},

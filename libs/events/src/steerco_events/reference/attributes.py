@@ -1,8 +1,8 @@
 """The attributes of every event, described: for the reference, and as a schema for those who check."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from steerco_events.cloudevents import SEQUENCE_DIGITS
+from steerco_events import cloudevents
 from steerco_events.reference.compatibility import Schema
 
 _UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
@@ -24,7 +24,7 @@ ATTRIBUTES: Mapping[str, Schema] = {
     "datacontenttype": {"const": "application/json", "description": "What the data is."},
     "partitionkey": _text("The stream again: events of one stream come in their order."),
     "sequence": _text(
-        "Position in the service's log: grows, and may have gaps.", pattern=f"^[0-9]{{{SEQUENCE_DIGITS}}}$"
+        "Position in the service's log: grows, and may have gaps.", pattern=f"^[0-9]{{{cloudevents.SEQUENCE_DIGITS}}}$"
     ),
     "correlationid": _text("The command at the beginning of it all.", format="uuid"),
     "causationid": _text("The command or event that led to it.", format="uuid"),
@@ -43,3 +43,12 @@ ATTRIBUTES: Mapping[str, Schema] = {
     "reason": _text("Why, if somebody said."),
     "validat": _text("When it was true, if at another instant than it was recorded (UTC).", format="date-time"),
 }
+
+
+def attributes_schema(name_of: Callable[[str], str] = str) -> Schema:
+    """The schema of all the attributes of an event, as a binding names them."""
+    return {
+        "type": "object",
+        "properties": {name_of(name): ATTRIBUTES[name] for name in cloudevents.ATTRIBUTES},
+        "required": [name_of(name) for name in cloudevents.REQUIRED],
+    }

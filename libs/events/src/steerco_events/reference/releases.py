@@ -1,4 +1,4 @@
-"""Holds the schemas of the contracts against those that were published before, as git has them.
+"""Holds the schemas of the contracts, the envelope's too, against those that were published before, as git has them.
 
 `python -m steerco_events.reference.releases docs/reference/schemas` names every break and then fails. Compared is
 with the two newest tags `v*` (two, so that the commit of a release is held against the release before it). As long
@@ -17,7 +17,7 @@ import msgspec
 
 from steerco_events.contracts.catalog import CATALOG
 from steerco_events.reference.compatibility import Break, Incompatible, Schema, catalog_breaks
-from steerco_events.reference.schemas import SUFFIX, file_name, schemas
+from steerco_events.reference.schemas import SUFFIX, file_name, published
 from steerco_events.registry import Registry
 
 MAIN = ("origin/HEAD", "origin/main", "main")
@@ -43,14 +43,14 @@ def written_too_early(before: Collection[str], registry: Registry) -> Iterator[B
 
 def compare(folder: Path, registry: Registry, say: Callable[[str], None]) -> None:
     """Say with what the contracts were compared. Raises `Incompatible`."""
-    now = schemas(registry)
+    now = published(registry)
     earlier = published_before(folder)
     if not earlier:
         say("event contracts: git has no earlier schemas here to compare with")
     for ref, before in earlier.items():
         if broken := [*catalog_breaks(before, now, SUFFIX), *written_too_early(before, registry)]:
             raise Incompatible(broken)
-        say(f"event contracts: {len(now)} versions, compatible with the {len(before)} of {ref}")
+        say(f"event contracts: {len(now)} schemas, compatible with the {len(before)} of {ref}")
 
 
 def _earlier(folder: Path) -> Sequence[str]:

@@ -1,7 +1,7 @@
-"""The JSON schema of each published event version: what its data may be, for every reader and every writer.
+"""The JSON schemas of all that is published: of each event version's data, of what every event carries, of a head.
 
-`python -m steerco_events.reference.schemas docs/reference/schemas` writes them anew, and refuses to where a
-version would not stay what was published.
+`python -m steerco_events.reference.schemas docs/reference/schemas` writes them anew, and refuses to where one
+would not stay what was published.
 """
 
 import sys
@@ -13,6 +13,9 @@ import msgspec
 from msgspec import inspect as types
 
 from steerco_events.contracts.catalog import CATALOG
+from steerco_events.kafka.headers import header_of
+from steerco_events.positions import Head
+from steerco_events.reference.attributes import attributes_schema
 from steerco_events.reference.compatibility import Incompatible, Schema, catalog_breaks
 from steerco_events.reference.field_docs import field_docs
 from steerco_events.registry import EventType, Registry
@@ -29,9 +32,13 @@ def file_name(event_type: EventType) -> str:
 
 def schema_of(event_type: EventType) -> Schema:
     """The schema of an event version's data, complete in itself."""
-    root, shared = parts_of(event_type.payload, HERE)
+    return _complete(event_type.payload, event_type.schema, event_type.name)
+
+
+def _complete(value: type[Any], identifier: str, title: str) -> Schema:
+    root, shared = parts_of(value, HERE)
     defs = {"$defs": shared} if shared else {}
-    return {"$schema": DIALECT, "$id": event_type.schema, **root, "title": event_type.name, **defs}
+    return {"$schema": DIALECT, "$id": identifier, **root, "title": title, **defs}
 
 
 def parts_of(value: type[Any], ref_template: str) -> tuple[Schema, Mapping[str, Schema]]:
@@ -54,6 +61,20 @@ def schemas(registry: Registry = CATALOG) -> Mapping[str, Schema]:
     return {file_name(event_type): schema_of(event_type) for event_type in registry}
 
 
+def published(registry: Registry = CATALOG) -> Mapping[str, Schema]:
+    """All that readers rely on: `schemas`, and those of the attributes, of their Kafka headers, of a log's head."""
+    envelope = {
+        "attributes": attributes_schema(),
+        "kafka-headers": attributes_schema(header_of),
+        "head": _complete(Head, "", ""),
+    }
+    named = {
+        f"{name}{SUFFIX}": {**schema, "$schema": DIALECT, "$id": f"urn:steerco:{name}", "title": f"steerco.{name}"}
+        for name, schema in envelope.items()
+    }
+    return {**schemas(registry), **named}
+
+
 def text_of(schema: Schema) -> str:
     """A schema as its file has it."""
     return msgspec.json.format(msgspec.json.encode(schema), indent=2).decode() + "\n"
@@ -67,7 +88,7 @@ def read(folder: Path) -> Mapping[str, Schema]:
 def write(folder: Path, registry: Registry = CATALOG) -> None:
     """Write every schema anew. Raises `Incompatible`, having written nothing."""
     folder.mkdir(parents=True, exist_ok=True)
-    written = schemas(registry)
+    written = published(registry)
     if broken := catalog_breaks(read(folder), written, SUFFIX):
         raise Incompatible(broken)
     for name, schema in written.items():
