@@ -7,6 +7,9 @@ import pytest
 from sqlalchemy import text
 
 from steerco_events.ids import new_id
+from steerco_events.ports import Cursor
+from steerco_events.positions import PARTITIONS
+from steerco_events.postgres.checkpoints import Checkpoints
 from steerco_events.postgres.lease import Lease, LeaseLost, turn_of
 from steerco_events.testkit.logs import Log, until, waits_for_a_lock
 
@@ -120,6 +123,45 @@ async def test_nobody_takes_the_lease_before_a_transaction_that_holds_it_has_end
         taking = asyncio.create_task(acquire(shared_log, second))
         await until(lambda: somebody_waits(shared_log), "the successor waits")
         assert not taking.done()
+    assert await taking
+
+
+async def test_a_place_is_kept_only_by_who_holds_the_lease(log: Log) -> None:
+    places, lease = Checkpoints("relay"), Lease(name(), LONG)
+    here, there = Cursor(1, (1,) * PARTITIONS), Cursor(1, (2,) * PARTITIONS)
+    await acquire(log, lease)
+    async with log.engine.begin() as tx:
+        await places.advance(tx, log.service, Cursor(), here)
+        await places.advance_as_holder(tx, lease, log.service, here, there)
+    async with log.engine.begin() as tx:
+        await lease.release(tx)
+    async with log.engine.begin() as tx:
+        with pytest.raises(LeaseLost):
+            await places.advance_as_holder(tx, lease, log.service, there, here)
+        assert (await places.load(tx, log.service)).place == there.place
+
+
+async def test_nobody_takes_the_lease_while_a_place_is_being_kept(log: Log) -> None:
+    places, first = Checkpoints("relay"), Lease(name(), SOON)
+    second = Lease(first.name, LONG)
+    here, there = Cursor(1, (1,) * PARTITIONS), Cursor(1, (2,) * PARTITIONS)
+    async with log.engine.begin() as tx:
+        await places.advance(tx, log.service, Cursor(), here)
+    await acquire(log, first)
+
+    async def keep() -> None:
+        async with log.engine.begin() as tx:
+            await places.advance_as_holder(tx, first, log.service, here, there)
+
+    async with log.engine.begin() as blocking:
+        await blocking.execute(text("SELECT FROM log.checkpoints FOR UPDATE"))
+        keeping = asyncio.create_task(keep())
+        await until(lambda: somebody_waits(log), "the place is waited for")
+        await until(lambda: ran_out(log, first), "the lease runs out")
+        taking = asyncio.create_task(acquire(log, second))
+        done, _ = await asyncio.wait((taking,), timeout=0.5)
+        assert not done
+    await keeping
     assert await taking
 
 

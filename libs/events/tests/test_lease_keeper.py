@@ -1,11 +1,12 @@
 """A process keeps all its leases by one statement, and processes leave to each other what is theirs."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import event, text
@@ -142,6 +143,23 @@ async def test_what_its_first_choice_does_not_want_is_taken_by_another(shared_lo
             await until(partial(sent.more_than, len(sent) + 4), "time goes by")
             assert all(each.is_on for each in holdings)
             assert [len(each.leases) for each in holdings] == [1] * 8
+
+
+async def test_what_a_dead_worker_had_is_taken_when_its_time_is_over(shared_log: Log) -> None:
+    dead, keeper = new_id(), LeaseKeeper(shared_log.engine, LONG)
+    workers = {dead, keeper.holder}
+    names = [name for name in (group() for _ in range(20)) if first_choice(name, workers) == dead]
+    async with shared_log.engine.begin() as tx:
+        for name in (f"worker {dead}", *(f"{name}, shard 0" for name in names)):
+            assert await Lease(name, FEW, dead).acquire(tx)
+    holdings = [Holding(keeper, name) for name in names]
+    async with running(keeper.run, *(each.run for each in holdings)):
+        for each in holdings:
+            await until(each.goes_on, "it is taken, long before a third of the other's own time")
+
+
+def first_choice(name: str, workers: Collection[UUID]) -> UUID:
+    return Claim(Lease(name), name, WHOLE, 0.0).first_choice(workers)
 
 
 async def test_a_new_worker_takes_no_more_than_its_share(shared_log: Log) -> None:

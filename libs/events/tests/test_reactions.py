@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from steerco_events.consuming.consumer import Consumer, run_shards
 from steerco_events.consuming.reactions import Order, Reaction, Sight, reacting
@@ -242,6 +243,33 @@ async def test_what_others_wrote_between_two_events_of_a_batch_is_seen(log: Log,
     await happened(source, 1, 1, 1)
     await runner(log, source, look).step(source.feed())
     assert seen == [0, 5, 10]
+
+
+async def test_each_decider_has_its_own_situation_of_a_stream(log: Log, source: Log) -> None:
+    twice = replace(tally, evolve=lambda state, event: replace(state, total=state.total + 2))
+    seen: list[int] = []
+
+    async def look(sight: Sight, _: Recorded) -> Sequence[Order]:
+        seen.extend([(await sight.fold(each, MIRROR)).total for each in (tally, twice, tally)])
+        return []
+
+    await log.append(MIRROR, Counted(by=1))
+    await happened(source, 1)
+    await runner(log, source, look).step(source.feed())
+    assert seen == [1, 2, 1]
+
+
+async def test_the_orders_of_a_batch_are_appended_by_one_statement(log: Log, source: Log) -> None:
+    inserts: list[str] = []
+
+    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
+        inserts.extend([statement] if statement.startswith("INSERT INTO log.events") else [])
+
+    await happened(source, 1, 1, 1, 1)
+    event.listen(log.engine.sync_engine, "before_cursor_execute", note)
+    await runner(log, source).step(source.feed())
+    assert len(inserts) == 1
+    assert await log.payloads(MIRROR) == [Counted(by=1)] * 4
 
 
 async def test_an_order_is_decided_after_what_was_made_of_a_refusal_before_it(log: Log, source: Log) -> None:

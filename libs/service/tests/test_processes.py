@@ -5,7 +5,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,11 +17,15 @@ from sqlalchemy.pool import NullPool
 
 from steerco_events.clock import SystemClock
 from steerco_events.contracts.catalog import CATALOG
+from steerco_events.postgres.lease import Lease
+from steerco_events.postgres.wakeups import SEALED
 from steerco_servers.provisioning import ServiceDatabase
 from steerco_servers.testing import TemporaryPostgres
 from steerco_service.hosting import DatabaseUrls, Host
 from steerco_service.identity import Authenticator, Issuer
 from steerco_service.migrations import migrate
+from steerco_service.process import Process
+from steerco_service.settings import ServiceSettings
 from steerco_service.testkit.serving import TESTER, log_only
 
 SERVICE = log_only("risk")
@@ -84,18 +88,47 @@ async def test_a_database_that_cannot_be_reached_is_a_problem_and_not_a_fault(
             assert answer.headers["Retry-After"] == "1"
 
 
-async def test_a_worker_that_is_told_to_end_leaves_its_leases_to_the_next(
-    database: ServiceDatabase, tmp_path: Path
-) -> None:
+@pytest.fixture
+async def settings(database: ServiceDatabase, tmp_path: Path) -> Mapping[str, str]:
+    """The environment of a process, whose database is migrated."""
     await migrate(SERVICE.migrations, database.owner_url)
     key = tmp_path / "issuer.json"
     key.write_text(json.dumps(Issuer.generate().public()))
-    settings = {
+    return {
         "STEERCO_DATABASE_URL": database.app_url,
         "STEERCO_KAFKA": "127.0.0.1:1",
         "STEERCO_ISSUER_KEY": str(key),
     }
-    worker = await asyncio.create_subprocess_exec(sys.executable, "-c", WORKER, env=os.environ | settings)
+
+
+async def test_a_worker_hears_of_what_another_has_sealed(
+    settings: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("steerco_service.process.keep_what_is_there", lambda: None)
+    process = Process(SERVICE, ServiceSettings(), CATALOG)
+    engine = process.runtime.engine
+    async with engine.begin() as tx:
+        await Lease("sealer", timedelta(hours=1)).acquire(tx)
+    hearing = asyncio.create_task(process.runtime.open_feed("risk").wait(600))
+    working = asyncio.create_task(process.serve_worker())
+    try:
+        async with asyncio.timeout(60):
+            while not hearing.done():  # until it listens, too
+                async with engine.begin() as connection:
+                    await connection.execute(text(f"NOTIFY {SEALED}"))
+                await asyncio.sleep(0.05)
+    finally:
+        working.cancel()
+        hearing.cancel()
+        await asyncio.gather(working, hearing, return_exceptions=True)
+
+
+async def test_a_worker_that_is_told_to_end_leaves_its_leases_to_the_next(
+    database: ServiceDatabase, settings: Mapping[str, str]
+) -> None:
+    worker = await asyncio.create_subprocess_exec(sys.executable, "-c", WORKER, env={**os.environ, **settings})
     engine = create_async_engine(database.app_url, poolclass=NullPool)
 
     async def leases() -> dict[str, bool]:

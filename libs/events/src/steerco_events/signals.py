@@ -40,3 +40,18 @@ class Signal:
         """Wake every listener. Call it from the event loop's thread only."""
         for subscription in self._subscriptions:
             subscription._raise()
+
+
+class AnyOf(Signal):
+    """Raised whenever one of several signals is."""
+
+    def __init__(self, *signals: Signal) -> None:
+        super().__init__()
+        self._signals = signals
+
+    def subscribe(self) -> Subscription:
+        """A new ear on all of them."""
+        subscription = super().subscribe()
+        for signal in self._signals:
+            signal._subscriptions.add(subscription)
+        return subscription

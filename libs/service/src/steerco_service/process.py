@@ -28,6 +28,7 @@ from steerco_events.postgres.wakeups import (
 from steerco_events.projections.keeping import Keeping
 from steerco_events.registry import Registry
 from steerco_events.relay import Relay
+from steerco_events.signals import AnyOf, Signal
 from steerco_service.factory import create_app
 from steerco_service.garbage import keep_what_is_there
 from steerco_service.http_server import HttpServer
@@ -42,6 +43,10 @@ from steerco_service.workers import Run, run_workers, workers
 POOL = 6
 """Connections of a process, kept once they are open (to open one takes longer than most of what is done by it):
 twelve processes fit into PostgreSQL's default of 100."""
+
+BESIDE_CONSUMERS = 3
+"""Connections that a worker has beside one for each consumer: a relay's, and two of a build that takes its place. While
+it does, whoever moves a checkpoint waits with a connection, and the build reads with another."""
 
 
 class Process:
@@ -59,9 +64,13 @@ class Process:
         self._settings = settings
         self._registry = registry
         self._signals = Signals()
+        self._sealed_elsewhere = Signal()
+        self._sealed = AnyOf(self._signals.sealed, self._sealed_elsewhere)
         self.runtime = Runtime(
             service=service,
-            engine=create_async_engine(settings.database_url, pool_size=POOL, max_overflow=0),
+            engine=create_async_engine(
+                settings.database_url, pool_size=_pool(service, settings.shards), max_overflow=0
+            ),
             registry=registry,
             clock=clock,
             authenticator=Authenticator(json.loads(settings.issuer_key.read_text()), clock),
@@ -81,7 +90,7 @@ class Process:
         return KafkaFeed(service, self._settings.kafka, self._registry, shard)
 
     def _own_feed(self, shard: Shard = WHOLE) -> StoreFeed:
-        return StoreFeed(self._service.name, self.runtime.engine, self._registry, self._signals.sealed, shard)
+        return StoreFeed(self._service.name, self.runtime.engine, self._registry, self._sealed, shard)
 
     async def serve_api(self) -> None:
         """Serve HTTP until a signal ends the process; wake the worker after each append."""
@@ -117,17 +126,18 @@ class Process:
         found = list(workers(self.runtime))
         wake = {
             APPENDED: signals.appended,
+            SEALED: self._sealed_elsewhere,
             REBUILD_REQUESTED: signals.rebuild_requested,
             PARKED_ASKED: signals.parked_asked,
         }
         found.append(("listen", partial(listen, self._settings.database_url, wake)))
         if self._service.owns_log:
             publisher = KafkaPublisher(self._service.name, self._settings.kafka, self._settings.kafka_replication)
-            feed = OutgoingFeed(self._service.name, self.runtime.engine, self._registry, signals.sealed)
+            feed = OutgoingFeed(self._service.name, self.runtime.engine, self._registry, self._sealed)
             relay = Relay(self.runtime.engine, feed, publisher, self.runtime.lasts)
             found.append((f"{self._service.name} relay", relay.run))
-            wake_api = partial(announce, self.runtime.engine, SEALED, signals.sealed, COALESCE_SEALED_SECONDS)
-            found.append(("wake the API", wake_api))
+            wake_others = partial(announce, self.runtime.engine, SEALED, signals.sealed, COALESCE_SEALED_SECONDS)
+            found.append(("wake the API and other workers", wake_others))
         return found
 
     @asynccontextmanager
@@ -142,6 +152,11 @@ class Process:
             with suppress(asyncio.CancelledError):
                 await background
             await self.runtime.engine.dispose()
+
+
+def _pool(service: Service, shards: int) -> int:
+    consumers = shards * (len(service.view.services) + len(service.reactions))
+    return max(POOL, consumers + BESIDE_CONSUMERS)
 
 
 def _signing(settings: ServiceSettings) -> Signing | None:

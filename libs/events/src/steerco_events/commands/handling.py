@@ -187,11 +187,11 @@ class _Plan:
     def decide(self, handling: Handling[Any, Any]) -> _Decided | Exception:
         """Decide one command after those before it."""
         try:
-            return self._decide_at_all(handling)
+            return self._decide_it_or_instead(handling)
         except Exception as error:
             return error
 
-    def _decide_at_all(self, handling: Handling[Any, Any]) -> _Decided:
+    def _decide_it_or_instead(self, handling: Handling[Any, Any]) -> _Decided:
         try:
             return self._decide(handling)
         except Refusal as refusal:

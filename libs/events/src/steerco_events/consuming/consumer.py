@@ -65,8 +65,8 @@ class Consumers:
 class Role:
     """One consumer: its name, under which its checkpoints and parked streams are kept, and its work.
 
-    It takes at most `batch` events at once. When it has caught up it takes the next not sooner than `gather_seconds`
-    after it began to take the last ones, so that under load more come together. `keeps_watermark`: that the log is
+    It takes at most `batch` events at once. When it has found none it looks again not sooner than `gather_seconds`
+    after that, so that under load more come together. `keeps_watermark`: that the log is
     complete up to an instant is kept also while nothing happens. `after` are signaled when there was work.
     """
 

@@ -38,18 +38,23 @@ class Order:
 
 
 class Sight:
-    """What a reaction may look at: its service's own streams, as the orders given before leave them."""
+    """What a reaction may look at: its service's own streams, as the orders given before leave them.
 
-    def __init__(self, tx: AsyncConnection, store: EventStore) -> None:
+    What an order reserved is the exception: that stream is seen once the order is carried out.
+    """
+
+    def __init__(self, tx: AsyncConnection, store: EventStore, orders: "_Orders") -> None:
         self._tx = tx
         self._store = store
-        self._orders: list[Handling[Any, Any]] = []
+        self._orders = orders
         self._folded: dict[str, tuple[Decider[Any, Any], int, Any]] = {}
 
     async def fold[State](self, decider: Decider[State, Any], stream: str) -> State:
-        """The situation that a stream of the service's own is in; what was folded before is not read again."""
-        if any(order.stream == stream for order in self._orders):
-            await self.carry_out()
+        """The situation that a stream of the service's own is in; what was folded before is not read again.
+
+        Raises what orders on that stream come to, which is not for the reaction to catch.
+        """
+        await self._orders.carry_out_on(stream)
         found = self._folded.get(stream)
         _, version, state = found if found and found[0] is decider else (decider, 0, decider.initial)
         later = await self._store.read_stream(self._tx, stream, after=version)
@@ -58,17 +63,35 @@ class Sight:
             self._folded[stream] = decider, version, state
         return state
 
-    def order(self, handling: Handling[Any, Any]) -> None:
-        """Have it carried out, with others that are given soon."""
-        self._orders.append(handling)
+
+class _Orders:
+    """The orders on a batch of events: carried out together, or before somebody looks at the stream of one."""
+
+    def __init__(self, tx: AsyncConnection, store: EventStore) -> None:
+        self._tx = tx
+        self._store = store
+        self._given: list[Handling[Any, Any]] = []
+        self._failed: Exception | None = None
+
+    def give(self, handling: Handling[Any, Any]) -> None:
+        self._given.append(handling)
+
+    async def carry_out_on(self, stream: str) -> None:
+        if any(each.stream == stream for each in self._given):
+            await self.carry_out()
 
     async def carry_out(self) -> None:
-        """Handle what is ordered; a refusal that nothing was made of may be passed over."""
-        orders, self._orders = self._orders, []
-        outcomes = await handle_all(self._tx, self._store, orders) if orders else ()
-        for order, outcome in zip(orders, outcomes, strict=True):
-            if isinstance(outcome, Exception) and not (isinstance(outcome, Refusal) and order.instead is None):
-                raise outcome
+        """Handle what was given; a refusal that nothing was made of may be passed over.
+
+        Raises the first other error, and again whenever it is called: nothing of the batch may be kept.
+        """
+        given, self._given = self._given, []
+        outcomes = await handle_all(self._tx, self._store, given) if given else ()
+        for each, outcome in zip(given, outcomes, strict=True):
+            if isinstance(outcome, Exception) and not (isinstance(outcome, Refusal) and each.instead is None):
+                self._failed = self._failed or outcome
+        if self._failed:
+            raise self._failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +126,13 @@ def reacting(reaction: Reaction, store: EventStore, clock: Clock, appended: Sign
     """What follows a log on behalf of a reaction."""
 
     async def react(tx: AsyncConnection, events: Sequence[Recorded]) -> None:
-        sight = Sight(tx, store)
+        orders = _Orders(tx, store)
+        sight = Sight(tx, store, orders)
         for event in events:
             for n, order in enumerate(await reaction.react(sight, event)):
                 context = reaction.context(event, n, clock)
                 context = replace(context, reason=order.reason or context.reason)
-                sight.order(Handling(order.decider, order.stream, order.command, context, instead=order.refused))
-        await sight.carry_out()
+                orders.give(Handling(order.decider, order.stream, order.command, context, instead=order.refused))
+        await orders.carry_out()
 
     return Role(reaction.name, react, BATCH, after=[appended])

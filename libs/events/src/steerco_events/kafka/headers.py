@@ -28,9 +28,28 @@ class Outgoing(Recorded):
     headers: Headers
 
     @classmethod
-    def of(cls, **known: Any) -> Self:
-        """The event of which this is known: its `position`, `partition`, `data`, `service`, `registry`, too."""
+    def of(
+        cls,
+        *,
+        position: int,
+        partition: int,
+        key: bytes,
+        headers: Headers,
+        data: bytes,
+        service: str,
+        registry: Registry,
+    ) -> Self:
+        """The event of which this is known."""
         event = cls.__new__(cls)
+        known = {
+            "position": position,
+            "partition": partition,
+            "key": key,
+            "headers": headers,
+            "data": data,
+            "service": service,
+            "registry": registry,
+        }
         object.__setattr__(event, "__dict__", known)
         return event
 

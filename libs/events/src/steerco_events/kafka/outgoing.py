@@ -1,4 +1,4 @@
-"""The log on its way to Kafka: sealed events whose headers the database makes, which it does faster than we could."""
+"""The log on its way to Kafka: sealed events with their headers, formatted by the database, faster than we could."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -33,9 +33,12 @@ _VALUES = {
     "reason": "reason",
     "validat": _instant("valid_at"),
 }
-"""`cloudevents.values_of`, in SQL, but for what an event has by its log or twice."""
+"""`cloudevents.values_of`, in SQL, but for what an event has by its log or twice.
 
-_OPTIONAL = tuple(map(header_of, OPTIONAL))
+The subject comes first, for it is the key, too; what an event may lack comes last.
+"""
+
+_OPTIONAL = tuple(header_of(name) for name in _VALUES if name in OPTIONAL)
 _REQUIRED = tuple(header_of(name) for name in _VALUES if name not in OPTIONAL)
 _PARTITION_KEY = header_of("partitionkey")
 _FIRST, _LAST = 3, 3 + len(_REQUIRED)

@@ -94,12 +94,12 @@ class Checkpoints:
                 whole.watermark,
                 whole.began,
             )
-            await _OPEN.rows(tx, self._values(service, shard, Cursor(), part))
+            await _OPEN.rows(tx, self._values(service, shard, part))
         return (await tx.execute(_LOAD, self._key(service))).all()
 
     async def advance(self, tx: Transaction, service: str, seen: Cursor, cursor: Cursor, shard: Shard = WHOLE) -> None:
         """Move from `seen` to `cursor`. Raises `CheckpointMoved`; the caller rolls back."""
-        values = self._values(service, shard, seen, cursor)
+        values = self._values(service, shard, cursor) | _seen(seen)
         if seen.generation == 0:
             await _LOCK_DIVISION.rows(tx, self._key(service))
             moved = await _OPEN.rows(tx, values)
@@ -115,7 +115,7 @@ class Checkpoints:
 
         Raises `LeaseLost` or `CheckpointMoved`, having changed nothing.
         """
-        values = self._values(service, WHOLE, seen, cursor) | lease.values
+        values = self._values(service, WHOLE, cursor) | _seen(seen) | lease.values
         ((is_ours, is_moved),) = await _ADVANCE_AS_HOLDER.rows(tx, values)
         if not is_ours:
             raise LeaseLost(lease.name)
@@ -138,7 +138,7 @@ class Checkpoints:
     def _key(self, service: str) -> dict[str, object]:
         return {"consumer": self.consumer, "service": service}
 
-    def _values(self, service: str, shard: Shard, seen: Cursor, cursor: Cursor) -> dict[str, object]:
+    def _values(self, service: str, shard: Shard, cursor: Cursor) -> dict[str, object]:
         return self._key(service) | {
             "shard": shard.number,
             "shards": shard.of,
@@ -147,8 +147,6 @@ class Checkpoints:
             "offsets": list(cursor.offsets),
             "watermark": cursor.watermark,
             "began": list(cursor.began),
-            "seen_generation": seen.generation,
-            "seen_positions": list(seen.positions),
         }
 
 
@@ -158,6 +156,10 @@ async def load_all(tx: AsyncConnection, consumers: Sequence[str]) -> dict[tuple[
     for row in await tx.execute(_LOAD_ALL, {"consumers": list(consumers)}):
         rows.setdefault((row.consumer, row.service), []).append(row)
     return {key: merged(found) for key, found in rows.items()}
+
+
+def _seen(cursor: Cursor) -> dict[str, object]:
+    return {"seen_generation": cursor.generation, "seen_positions": list(cursor.positions)}
 
 
 def _cursor(row: Row[Any]) -> Cursor:

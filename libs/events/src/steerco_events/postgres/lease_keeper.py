@@ -36,7 +36,8 @@ _KEEP = text(
     " ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at, epoch = l.epoch"
     " + CASE WHEN l.holder = excluded.holder AND l.expires_at > clock_timestamp() THEN 0 ELSE 1 END"
     " WHERE l.holder = excluded.holder OR l.expires_at <= clock_timestamp() RETURNING name, epoch)"
-    " SELECT name, epoch FROM taken UNION ALL SELECT name, NULL FROM log.leases"
+    " SELECT name, epoch, NULL AS seconds FROM taken"
+    " UNION ALL SELECT name, NULL, extract(epoch FROM expires_at - clock_timestamp())::float8 FROM log.leases"
     f" WHERE name LIKE '{_WORKER}%' AND holder <> :holder AND expires_at > clock_timestamp()"
 )
 _SWEEP = text(
@@ -180,8 +181,9 @@ class LeaseKeeper:
             self._workers = workers
             await self._leave_to_others(loop.time())
             return 0.0
+        soonest_gone = min(others.values(), default=lasts) + GATHER_SECONDS
         is_waiting = any(not claim.is_held and self._is_ours(claim) for claim in self._claims.values())
-        return lasts / (10 if is_waiting else 3)
+        return min(lasts / (10 if is_waiting else 3), soonest_gone)
 
     def _is_ours(self, claim: Claim) -> bool:
         return claim.first_choice(self._workers) == self.holder
@@ -211,11 +213,11 @@ class LeaseKeeper:
                 for claim in claims:
                     await claim.lease.release(connection)
 
-    async def _ask(self, wanted: dict[str, timedelta]) -> tuple[dict[str, int], set[UUID]]:
-        """The epochs of what we got, and which other workers there are."""
+    async def _ask(self, wanted: dict[str, timedelta]) -> tuple[dict[str, int], dict[UUID, float]]:
+        """The epochs of what we got; the other workers, each with the seconds after which it is gone if it is dead."""
         values = {"names": list(wanted), "free": list(wanted.values()), "holder": self.holder, "lasts": self._lasts}
         async with self._engine.connect() as connection:
             rows = (await connection.execute(_KEEP, values)).all()
         epochs = {row.name: row.epoch for row in rows if row.epoch is not None}
-        others = {UUID(row.name.removeprefix(_WORKER)) for row in rows if row.epoch is None}
+        others = {UUID(row.name.removeprefix(_WORKER)): row.seconds for row in rows if row.epoch is None}
         return epochs, others

@@ -30,7 +30,7 @@ from steerco_events.positions import SignedHead, advanced
 from steerco_events.postgres.generations import TIMELINE, open_generation_if_restored
 from steerco_events.postgres.lease import EXTEND, HOLD, Lease, LeaseLost, let_go, turn_of
 from steerco_events.postgres.schema import LOG_LOCK
-from steerco_events.postgres.statements import Statement, Transaction, driver_connection
+from steerco_events.postgres.statements import Driver, Statement, Transaction, driver_connection
 from steerco_events.postgres.whole_appends import whole_appends
 
 _HOLDERS = Statement(
@@ -180,18 +180,18 @@ class Sealer:
                 return Sealed(0, pending=False)
             return await self._scan(driver, head, now)
 
-    async def _scan(self, tx: Transaction, head: LogHead, now: datetime) -> Sealed:
+    async def _scan(self, driver: Driver, head: LogHead, now: datetime) -> Sealed:
         """What comes after the high-water mark; on its connection, so on the same server."""
-        holders = [holder for (holder,) in await _HOLDERS.rows(tx, {})]
+        holders = [holder for (holder,) in await _HOLDERS.rows(driver, {})]
         safe = self._settled(head.high_water, holders)
         if safe <= head.position:
             return Sealed(0, pending=True)
-        rows = [Unsealed(*row) for row in await _UNSEALED.rows(tx, {"sealed": head.position})]
+        rows = [Unsealed(*row) for row in await _UNSEALED.rows(driver, {"sealed": head.position})]
         last = whole_appends([(row.append, row.first, row.last, row.events) for row in rows], head.position, safe)
         inside = [row for row in rows if row.last <= last]
         if last > head.position:
             positions = advanced(tuple(head.positions), [(row.partition, row.last) for row in inside])
-            await self._seal(tx, head, last, positions, max(now, head.watermark + TICK))
+            await self._seal(driver, head, last, positions, max(now, head.watermark + TICK))
         return Sealed(sum(row.events for row in inside), pending=last < head.high_water)
 
     async def _head(self, tx: Transaction) -> LogHead:
@@ -207,7 +207,7 @@ class Sealer:
         self._server = server
 
     async def _seal(
-        self, tx: Transaction, head: LogHead, last: int, positions: Sequence[int], sealed_at: datetime
+        self, driver: Driver, head: LogHead, last: int, positions: Sequence[int], sealed_at: datetime
     ) -> None:
         values = self._lease.values | {
             "first": head.position + 1,
@@ -219,7 +219,7 @@ class Sealer:
             "seen": head.position,
             "seen_watermark": head.watermark,
         }
-        ((is_ours, is_moved),) = await _SEAL.rows(tx, values)
+        ((is_ours, is_moved),) = await _SEAL.rows(driver, values)
         if not is_ours:
             raise LeaseLost(self._lease.name)
         if not is_moved:

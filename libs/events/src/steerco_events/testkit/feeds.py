@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime
+from random import Random
 
 import pytest
 from sqlalchemy import text
@@ -20,9 +21,10 @@ from steerco_events.kafka.publisher import KafkaPublisher
 from steerco_events.kafka.topics import create_topics
 from steerco_events.ports import Cursor, EventFeed, LogRewound
 from steerco_events.positions import PARTITIONS
+from steerco_events.postgres.store import MAX_EVENT_BYTES
 from steerco_events.relay import Relay
 from steerco_events.testkit.logs import PATIENCE, Log, Server, fresh_log, read_on, running
-from steerco_events.testkit.tally import Closed, Counted
+from steerco_events.testkit.tally import Closed, Counted, Labeled
 
 PROMPT = 5.0
 """Seconds within which a reader that was woken has what it was woken for."""
@@ -112,6 +114,15 @@ class FeedBehaviour:
             stored = await log.store.read_events(connection, "tally-1")
         assert [replace(event, sealed_at=event.recorded_at) for event in events] == stored
         assert [event.payload for event in events] == [Counted(by=1), Closed()]
+
+    async def test_events_as_large_as_the_store_takes_them_come_like_any_other(self, carrier: Carrier) -> None:
+        log = await carrier.new_log()
+        most = MAX_EVENT_BYTES - len(log.registry.encode(Labeled(label="")))
+        labels = [Random(n).randbytes(most // 2 + 1).hex()[:most] for n in range(3)]  # not to be compressed much
+        await log.append("tally-1", *(Labeled(label=label) for label in labels))
+        events, _ = await read_on(carrier.feed(log), Cursor(), 3)
+        assert [len(event.data) for event in events] == [MAX_EVENT_BYTES] * 3
+        assert [event.payload for event in events] == [Labeled(label=label) for label in labels]
 
     async def test_the_events_of_a_partition_come_in_the_order_of_the_log(self, carrier: Carrier) -> None:
         log = await carrier.new_log()
