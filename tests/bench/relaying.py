@@ -57,7 +57,7 @@ class Counting(KafkaPublisher):
     async def prepare(self) -> bool:
         """As the relay's; the other side is ready, too, when its time begins."""
         is_new = await super().prepare()
-        self.began = time.perf_counter()
+        self.began = self.began or time.perf_counter()
         return is_new
 
     async def publish(self, events: Sequence[Recorded]) -> None:
