@@ -73,7 +73,7 @@ types: setup ## Types, strict, on sources and tests
 architecture: setup ## The layers, and that no service knows another
 	@$(BIN)/lint-imports
 
-contracts: setup ## The event contracts against those of the last release: nobody breaks
+contracts: setup ## Events, their envelope and the heads against those of the last release: nobody breaks
 	@$(BIN)/python -m steerco_events.reference.releases docs/reference/schemas
 
 members: setup ## Each member by itself: what it imports but does not declare fails here

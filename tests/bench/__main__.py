@@ -48,7 +48,7 @@ def table_of(figures: Iterable[Figure]) -> Table:
     for each in figures:
         made_of = ", ".join(f"{name} {part:,.4g}" for name, part in each.parts.items())
         reach = f"{'≥' if each.better == 'higher' else '≤'} {each.reach:g}"
-        met = "met" if each.is_met else "falls short"
+        met = "met" if each.is_met else f"falls short {each.flaw}".rstrip()
         table.add_row(each.key, f"{each.value:.3g}", reach, met, f"{made_of} ({each.note})")
     return table
 
@@ -64,6 +64,7 @@ def result_of(figures: Iterable[Figure]) -> dict[str, Any]:
                 "reach": each.reach,
                 "better": each.better,
                 "met": each.is_met,
+                "flaw": each.flaw,
                 "parts": dict(each.parts),
                 "note": each.note,
                 "profile": list(each.profile),

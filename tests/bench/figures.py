@@ -20,7 +20,8 @@ class Servers:
 class Figure:
     """One result: `value` against `reach`; `parts` are what it was made of, in the units that `note` names.
 
-    `profile` says where the time goes, if it falls short.
+    `flaw` says what keeps it from being met whatever its value is. `profile` says where the time or the memory goes,
+    if it falls short.
     """
 
     key: str
@@ -29,11 +30,14 @@ class Figure:
     better: Literal["higher", "lower"]
     parts: Mapping[str, float]
     note: str
+    flaw: str = ""
     profile: Sequence[str] = ()
 
     @property
     def is_met(self) -> bool:
         """Whether it reaches what it should."""
+        if self.flaw:
+            return False
         return self.value >= self.reach if self.better == "higher" else self.value <= self.reach
 
 

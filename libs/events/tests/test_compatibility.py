@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from steerco_events.reference.compatibility import Incompatible, Rule, Schema, breaks, catalog_breaks
 from steerco_events.reference.schema_shapes import leaves, places, roots
-from steerco_events.reference.schemas import SUFFIX, schemas, text_of, write
+from steerco_events.reference.schemas import SUFFIX, published, schemas, text_of, write
 from steerco_events.testkit.two_releases import BEFORE, READING
 
 EVENT = "steerco.shelf.put.v1"
@@ -219,8 +219,8 @@ def test_events_and_their_versions_are_published_for_ever() -> None:
 def test_schemas_are_written_and_an_incompatible_one_never_over_a_published_one(tmp_path: Path) -> None:
     write(tmp_path, BEFORE)
     write(tmp_path, READING)
-    assert {path.name for path in tmp_path.iterdir()} == set(schemas(READING))
-    (first, second) = sorted(tmp_path.iterdir())
+    assert {path.name for path in tmp_path.iterdir()} == set(published(READING))
+    (first, second) = sorted(tmp_path.glob("steerco.*"))
     first.write_text(text_of({"type": "object", "properties": {"flag": {"type": "string"}}, "required": []}))
     second.write_text(text_of(schemas(READING)[second.name] | {"description": "Other words."}))
     before = [path.read_text() for path in (first, second)]

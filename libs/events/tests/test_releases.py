@@ -1,8 +1,10 @@
 """The contracts are held against what was published before, as git has it."""
 
+import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,13 +12,30 @@ import pytest
 
 from steerco_events.reference.compatibility import Incompatible, Schema
 from steerco_events.reference.releases import compare
-from steerco_events.reference.schemas import schemas, text_of
+from steerco_events.reference.schemas import SUFFIX, published, schemas, text_of
 from steerco_events.registry import EventType, Registry
 from steerco_events.testkit.tally import Counted
 from steerco_events.testkit.two_releases import BEFORE, READING, WRITING
 
 LEFT: Mapping[str, Schema] = {"steerco.dock.left.v1.schema.json": {"type": "object", "properties": {}}}
 """An event that none of the registries knows."""
+
+type Edit = Callable[[Schema], None]
+
+ONCE: Sequence[tuple[str, Edit, str]] = [
+    ("attributes", lambda once: once["properties"].update(mood={"type": "string"}), "/mood: field-removed"),
+    ("attributes", lambda once: once["required"].remove("client"), "/client: now-required"),
+    ("attributes", lambda once: once["required"].append("orgunits"), "/orgunits: required-no-more"),
+    ("attributes", lambda once: once["properties"]["actor"].update(pattern="^.+$"), "/actor: limit-changed"),
+    ("attributes", lambda once: once["properties"]["specversion"].update(const="0.3"), "/specversion: limit-changed"),
+    ("kafka-headers", lambda once: once["properties"].update(ce_mood={"type": "string"}), "/ce_mood: field-removed"),
+    ("kafka-headers", lambda once: once["required"].remove("ce_client"), "/ce_client: now-required"),
+    ("head", lambda once: once["properties"].update(parts={"type": "integer"}), "/parts: field-removed"),
+    ("head", lambda once: once["properties"]["watermark"].update(type="integer"), "/watermark: retyped"),
+    ("head", lambda once: once["properties"]["hash"].update(default="AA=="), "/hash: default-changed"),
+    ("head", lambda once: once["$defs"]["SignedHead"]["required"].remove("key_id"), "/signed/key_id: now-required"),
+]
+"""What an earlier release said otherwise of the envelope or a head, and how the difference is named."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +88,8 @@ def test_the_newest_releases_are_what_counts(repository: Repository) -> None:
     repository.publish(schemas(BEFORE), "v0.11.0")
     repository.publish(LEFT)
     assert said(repository.schemas, READING) == (
-        "event contracts: 2 versions, compatible with the 1 of v0.11.0\n"
-        "event contracts: 2 versions, compatible with the 1 of v0.10.0"
+        "event contracts: 5 schemas, compatible with the 1 of v0.11.0\n"
+        "event contracts: 5 schemas, compatible with the 1 of v0.10.0"
     )
 
 
@@ -127,3 +146,25 @@ def test_a_shallow_clone_is_compared_with_its_only_commit(repository: Repository
     shallow = tmp_path / "shallow"
     repository.git("clone", "--depth", "1", repository.root.as_uri(), str(shallow))
     assert said(shallow / "docs" / "schemas", BEFORE).count("compatible with the 1 of") == 1
+
+
+@pytest.mark.parametrize(("name", "edit", "named"), ONCE, ids=[f"{name} at {named}" for name, _, named in ONCE])
+def test_what_every_event_carries_and_a_logs_head_stay_as_they_were(
+    repository: Repository, name: str, edit: Edit, named: str
+) -> None:
+    once = {each: deepcopy(schema) for each, schema in published(BEFORE).items()}
+    repository.publish(once, "v0.1.0")
+    said(repository.schemas, BEFORE)
+    edit(once[f"{name}{SUFFIX}"])
+    repository.publish(once, "v0.2.0")
+    with pytest.raises(Incompatible, match=re.escape(f"{name} at {named}: ")) as refused:
+        compare(repository.schemas, BEFORE, print)
+    assert len(refused.value.breaks) == 1
+
+
+def test_an_attribute_that_may_be_absent_is_no_break(repository: Repository) -> None:
+    once = {each: deepcopy(schema) for each, schema in published(BEFORE).items()}
+    for name, attribute in (("attributes", "reason"), ("kafka-headers", "ce_reason")):
+        del once[f"{name}{SUFFIX}"]["properties"][attribute]
+    repository.publish(once, "v0.1.0")
+    assert said(repository.schemas, BEFORE) == "event contracts: 4 schemas, compatible with the 4 of v0.1.0"

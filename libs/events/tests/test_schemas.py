@@ -1,22 +1,27 @@
 """The JSON schemas of the events: what is written is valid, and what is out of contract is not."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 import pytest
 from jsonschema import Draft202012Validator, ValidationError
 
+from steerco_events.cloudevents import attributes_of
 from steerco_events.contracts.catalog import CATALOG
 from steerco_events.contracts.finance import ActualCostPosted, BudgetBaselined
 from steerco_events.contracts.portfolio import DeliveryConfidenceAssessed
 from steerco_events.contracts.values import Figure, Money
-from steerco_events.positions import Head
+from steerco_events.ids import derived_id
+from steerco_events.kafka.headers import headers_of
+from steerco_events.positions import START, Head
 from steerco_events.reference.field_docs import field_docs
 from steerco_events.reference.golden import example, least
-from steerco_events.reference.schemas import parts_of, schema_of
+from steerco_events.reference.schemas import SUFFIX, parts_of, published, schema_of
 from steerco_events.registry import EventType, Registry, data_of, event
-from steerco_events.testkit.two_releases import READING
+from steerco_events.testkit.recorded import BEGIN, log_of
+from steerco_events.testkit.two_releases import READING, ArrivedV1
 
 EVERY = pytest.mark.parametrize("event_type", list(CATALOG), ids=lambda each: f"{each.name}.v{each.version}")
 
@@ -141,3 +146,23 @@ def test_values_in_lists_and_maps_are_described_too() -> None:
     schema = schema_of(counted)
     assert set(schema["$defs"]) == {"Money", "Figure"}
     assert schema["$defs"]["Figure"]["properties"]["money"]["description"] == "The amount, if it is disclosed."
+
+
+def test_the_envelopes_schemas_are_of_what_is_sent() -> None:
+    (bare,) = log_of([[("ship-a", ArrivedV1(ship="Anna", tonnes=7))]], "dock", READING)
+    full = replace(
+        bare, traceparent=f"00-{1:032x}-{2:016x}-01", reason="Why", org_units=(derived_id("unit", 1),), valid_at=BEGIN
+    )
+    head = msgspec.json.decode(msgspec.json.encode(Head(began=(0,), positions=START, watermark=BEGIN)))
+    sent = {
+        "attributes": (attributes_of(bare), attributes_of(full)),
+        "kafka-headers": tuple({name: value.decode() for name, value in headers_of(each)} for each in (bare, full)),
+        "head": ({name: head[name] for name in ("began", "positions", "watermark")}, head),
+    }
+    for name, (least_told, most_told) in sent.items():
+        schema = published(READING)[f"{name}{SUFFIX}"]
+        Draft202012Validator.check_schema(schema)
+        for told in (least_told, most_told):
+            Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER).validate(told)
+        assert set(schema["properties"]) == set(most_told)
+        assert set(schema["required"]) == set(least_told)

@@ -15,6 +15,7 @@ from steerco_events.archive.writing import NotSealed, ReactionNamed, Slice, arch
 from steerco_events.consuming.reactions import Reaction
 from steerco_events.postgres.checkpoints import Checkpoints
 from steerco_events.postgres.generations import open_generation
+from steerco_events.postgres.schema import HOLDS_LOG_LOCK
 from steerco_events.relay import CONSUMER
 from steerco_service.asking import Asker, runtime_of
 from steerco_service.problems import Problem
@@ -27,7 +28,8 @@ LINES_AT_ONCE = 200
 routes = router("log")
 
 _STATE = text(
-    "SELECT h.*, CASE WHEN s.is_called THEN s.last_value ELSE 0 END - h.position AS unsealed"
+    "SELECT h.*, CASE WHEN s.is_called THEN s.last_value ELSE 0 END - h.position AS unsealed,"
+    f" (SELECT min(xact_start) FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE {HOLDS_LOG_LOCK}) AS open_since"
     " FROM log.sealed_head h, log.positions s"
 )
 _HOLD_HEAD = text("SELECT position FROM log.head FOR UPDATE")
@@ -73,6 +75,9 @@ class LogState(BaseModel):
     watermark: datetime
     hash: Annotated[str, Field(description="The hash of the last seal (SHA-256, hexadecimal).")]
     unsealed: int
+    open_since: Annotated[
+        datetime | None, Field(description="Since when the oldest append is open; nothing after it is sealed.")
+    ]
     signed: SignedState | None
     public_key: Annotated[dict[str, Any] | None, Field(description="Of the key that signs heads (JWK).")]
     reactions: list[ReactionState]
@@ -101,6 +106,7 @@ async def _state(connection: AsyncConnection, runtime: Runtime) -> LogState:
         watermark=row.watermark,
         hash=row.hash.hex(),
         unsealed=row.unsealed,
+        open_since=row.open_since,
         signed=_signed(row),
         public_key=runtime.signing.key.public() if runtime.signing else None,
         reactions=[await _reaction(connection, each) for each in runtime.service.reactions],

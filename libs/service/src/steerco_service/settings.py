@@ -27,7 +27,7 @@ class ServiceSettings(BaseSettings):
     kafka_replication: int = Field(3, ge=1, description="Copies of a topic that the relay has to make.")
     log_key: Path | None = Field(None, description="File with the private key (JWK) that signs the log's heads.")
     heads: Path | None = Field(None, description="Folder, not in the database, that keeps the signed heads.")
-    lease_seconds: float = Field(10, ge=5, description="How long a lease lasts: so late a dead worker's part is taken over.")
+    lease_seconds: float = Field(10, ge=5, description="How long a lease lasts; a dead worker's is taken over then.")
     shards: int = Field(1, ge=1, le=PARTITIONS, description="Into how many parts each consumer's work is divided.")
     parked_limit: int = Field(PARKED_LIMIT, ge=0, description="How many streams a consumer parks before it stops.")
     keep_builds_days: int = Field(7, ge=0, description="How long a build of a view is kept after it was live.")

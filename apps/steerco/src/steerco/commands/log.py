@@ -40,14 +40,18 @@ def log_status(format: Annotated[Literal["table", "json"], typer.Option("--forma
         console.print(table)
 
 
+def _second(instant: str) -> str:
+    return instant[:19].replace("T", " ")
+
+
 def _row(state: Any) -> list[str]:
     signed, relay = state["signed"], state["relay"]
     return [
         state["service"],
         f"{state['position']:,}",
-        f"{state['unsealed']:,}",
+        f"{state['unsealed']:,}" + (f", open since {_second(state['open_since'])}" if state["open_since"] else ""),
         str(len(state["generations"])),
-        state["watermark"][:19].replace("T", " "),
+        _second(state["watermark"]),
         f"{signed['position']:,}" if signed else "not signed",
         f"{relay['position']:,}" if relay else "no topic",
     ]
@@ -71,7 +75,7 @@ def log_republish(service: Service) -> None:
 def _published(client: Client, service: str) -> int:
     relay = client.get(f"/{service}/log")["relay"]
     if relay is None:
-        raise CommandFailed(f"the log of {service} is published no more: another edition was started meanwhile")
+        raise CommandFailed(f"the log of {service} is published no more: it is read from its store now")
     return int(relay["position"])
 
 

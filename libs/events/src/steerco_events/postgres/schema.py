@@ -13,6 +13,12 @@ from importlib.resources import files
 LOG_LOCK = 0x57EE
 """Namespace of the advisory lock that every append shares and the sealer looks for."""
 
+HOLDS_LOG_LOCK = (
+    "locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    f" AND classid = {LOG_LOCK} AND objid = 0 AND objsubid = 2"
+)
+"""Which rows of `pg_locks` are of appends that are under way."""
+
 REVISIONS = (1, 2)
 """The revisions of the schema; one that was released is never changed, a new one is added."""
 

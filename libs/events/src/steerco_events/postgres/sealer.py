@@ -29,15 +29,11 @@ from steerco_events.clock import Clock
 from steerco_events.positions import SignedHead, advanced
 from steerco_events.postgres.generations import TIMELINE, open_generation_if_restored
 from steerco_events.postgres.lease import EXTEND, HOLD, Lease, LeaseLost, let_go, turn_of
-from steerco_events.postgres.schema import LOG_LOCK
+from steerco_events.postgres.schema import HOLDS_LOG_LOCK
 from steerco_events.postgres.statements import Driver, Statement, Transaction, driver_connection
 from steerco_events.postgres.whole_appends import whole_appends
 
-_HOLDERS = Statement(
-    "SELECT DISTINCT virtualtransaction FROM pg_locks WHERE locktype = 'advisory'"
-    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-    f" AND classid = {LOG_LOCK} AND objid = 0 AND objsubid = 2"
-)
+_HOLDERS = Statement(f"SELECT DISTINCT virtualtransaction FROM pg_locks WHERE {HOLDS_LOG_LOCK}")
 _UNSEALED = Statement(
     "SELECT xmin::text::bigint AS append, partition, min(position) AS first, max(position) AS last, count(*) AS events"
     " FROM log.events WHERE position > :sealed GROUP BY xmin::text::bigint, partition"

@@ -1,9 +1,10 @@
-"""What may change in the schema of a published event version, and what breaks those who write or read it.
+"""What may change in a published schema, and what breaks those who write or read by it.
 
 Events are kept for ever and releases run side by side, so both ways must hold: a new reader reads what was
 written ever since, and an old one what is written now. A version may gain a field that has a default; words of
 description may change. Nothing else: not even a further word of an enumeration, which an old reader would
-refuse, nor a wider limit. All else is a new version with an upcaster.
+refuse, nor a wider limit. All else is a new version with an upcaster. The same holds for the attributes of every
+event, their Kafka headers and the head of a log, but these have no versions: they gain what may be absent, or stay.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -38,9 +39,9 @@ _NOTHING = object()
 
 @dataclass(frozen=True, slots=True)
 class Break:
-    """A difference that breaks readers or writers.
+    """A difference that breaks readers or writers of an event version, or of what else has a schema.
 
-    `pointer` leads to the place in the event's data, with `*` for each item of a list or value of a map.
+    `pointer` leads to the place in the data, with `*` for each item of a list or value of a map.
     """
 
     event: str
@@ -58,7 +59,8 @@ class Incompatible(Exception):
     def __init__(self, breaks: Sequence[Break]) -> None:
         advice = (
             "A published version never changes like this; give the event a new version with an upcaster."
-            " An event that no release has published yet may change: remove its schema file first."
+            " What every event carries, and a log's head, have no versions and gain only what may be absent."
+            " What no release has published yet may change: remove its schema file first."
         )
         super().__init__("\n".join([*map(str, breaks), advice]))
         self.breaks = breaks

@@ -32,11 +32,10 @@ def file_name(event_type: EventType) -> str:
 
 def schema_of(event_type: EventType) -> Schema:
     """The schema of an event version's data, complete in itself."""
-    return _complete(event_type.payload, event_type.schema, event_type.name)
+    return _whole(event_type.schema, event_type.name, *parts_of(event_type.payload, HERE))
 
 
-def _complete(value: type[Any], identifier: str, title: str) -> Schema:
-    root, shared = parts_of(value, HERE)
+def _whole(identifier: str, title: str, root: Schema, shared: Mapping[str, Schema]) -> Schema:
     defs = {"$defs": shared} if shared else {}
     return {"$schema": DIALECT, "$id": identifier, **root, "title": title, **defs}
 
@@ -63,16 +62,15 @@ def schemas(registry: Registry = CATALOG) -> Mapping[str, Schema]:
 
 def published(registry: Registry = CATALOG) -> Mapping[str, Schema]:
     """All that readers rely on: `schemas`, and those of the attributes, of their Kafka headers, of a log's head."""
-    envelope = {
-        "attributes": attributes_schema(),
-        "kafka-headers": attributes_schema(header_of),
-        "head": _complete(Head, "", ""),
+    envelope: Mapping[str, tuple[Schema, Mapping[str, Schema]]] = {
+        "attributes": (attributes_schema(), {}),
+        "kafka-headers": (attributes_schema(header_of), {}),
+        "head": parts_of(Head, HERE),
     }
-    named = {
-        f"{name}{SUFFIX}": {**schema, "$schema": DIALECT, "$id": f"urn:steerco:{name}", "title": f"steerco.{name}"}
-        for name, schema in envelope.items()
+    return {
+        **schemas(registry),
+        **{f"{name}{SUFFIX}": _whole(f"urn:steerco:{name}", name, *parts) for name, parts in envelope.items()},
     }
-    return {**schemas(registry), **named}
 
 
 def text_of(schema: Schema) -> str:
