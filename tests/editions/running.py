@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -42,6 +43,13 @@ class RunningEdition:
         """The address and the token."""
         found: dict[str, Any] = json.loads((self.data_dir / "run.json").read_text())
         return found
+
+    @property
+    def kafka(self) -> str:
+        """Where its broker listens, in the distributed edition."""
+        properties = (self.data_dir / "kafka" / "server.properties").read_text()
+        (address,) = re.findall(r"^listeners=PLAINTEXT://([^,]+)", properties, re.MULTILINE)
+        return str(address)
 
     @property
     def said(self) -> str:

@@ -1,15 +1,28 @@
 """The logs of an edition are verified, exported, shown to be altered, and another edition goes on from them."""
 
+import asyncio
 import json
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
+from steerco_events.ids import derived_id
+from tests.editions.registers import asked
 from tests.editions.running import RunningEdition, remove, running_edition, start, without_instants
+from tests.faults.topic import Topic
 
 LOGS = ("intake", "portfolio", "finance", "risk", "training")
+QUESTIONS = (
+    ("show", "portfolio", "--scope", "enterprise", "--by", "month", "--over", "--format", "json"),
+    ("story", "SUP-01", "--json"),
+)
+PITCH = derived_id("pitch", "of a later day")
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +39,95 @@ def exported(example: RunningEdition, tmp_path_factory: pytest.TempPathFactory) 
     return folder
 
 
+@pytest.fixture(scope="module")
+def known(example: RunningEdition) -> Sequence[Any]:
+    """What the edition answers."""
+    return answers(example)
+
+
 def copy_of(exported: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(exported, tmp_path / "copy"))
+
+
+@contextmanager
+def gone_on(example: RunningEdition, exported: Path, home: Path, command: str = "up") -> Iterator[RunningEdition]:
+    """An edition that took over an export; stopped and removed at the end."""
+    try:
+        printed = example.steerco("log", "import", str(exported), "--data-dir", str(home / "data"))
+        assert printed.count("events, verified") == 5
+        other = start(home / "data", command=command)
+        try:
+            yield other
+        finally:
+            other.stop()
+    finally:
+        remove(home)
+
+
+def answers(edition: RunningEdition) -> list[Any]:
+    return [without_instants(json.loads(edition.steerco(*question))) for question in QUESTIONS]
+
+
+def states(edition: RunningEdition) -> dict[str, Any]:
+    return {service: asked(edition, f"/{service}/log").json() for service in LOGS}
+
+
+def positions(edition: RunningEdition) -> dict[str, int]:
+    return {service: state["position"] for service, state in states(edition).items()}
+
+
+def all_done(edition: RunningEdition) -> None:
+    """Return when every reaction has met the newest generation of the log that it reads, and all is published."""
+
+    def behind() -> list[str]:
+        now = states(edition)
+        reactions = [each for state in now.values() for each in state["reactions"]]
+        assert reactions
+        return [
+            *(each["reaction"] for each in reactions if each["generation"] < len(now[each["service"]]["generations"])),
+            *(name for name, state in now.items() if state["relay"] and state["relay"]["behind"]),
+        ]
+
+    wait_until(lambda: not (left := behind()) or f"behind: {left}")
+
+
+def wait_until(is_so: Callable[[], bool | str]) -> None:
+    """Return when it is so; what it says instead is the failure."""
+    deadline = time.monotonic() + 60
+    while (found := is_so()) is not True:
+        assert time.monotonic() < deadline, found
+        time.sleep(0.05)
+
+
+def charter_by_pitch(edition: RunningEdition) -> None:
+    """Pitch a project and approve it; return when it is chartered."""
+    (unit,) = asked(edition, "/portfolio/units", code="SUP-data").json()
+    pitch = {
+        "pitch_id": str(PITCH),
+        "title": "Reports that are read by machines",
+        "unit_id": unit["unit_id"],
+        "project_code": "SUP-09",
+        "currency": "EUR",
+        "fields": {"problem": "They come on paper", "outcome": "They come as data", "sponsor": "Head of data"},
+    }
+    decision = {"outcome": "approved", "reason": "It pays"}
+    for path, body in (("", pitch), (f"/{PITCH}/screening", {}), (f"/{PITCH}/decision", decision)):
+        headers = {"Authorization": f"Bearer {edition.run['token']}"}
+        httpx.post(f"{edition.run['url']}/intake/pitches{path}", json=body, headers=headers).raise_for_status()
+    wait_until(lambda: asked(edition, f"/portfolio/projects/{derived_id('project', PITCH)}").is_success)
+
+
+def events_in(archive: Path) -> list[Any]:
+    lines = [json.loads(line) for line in archive.read_text().splitlines()]
+    return [line for line in lines if "specversion" in line]
+
+
+def published(edition: RunningEdition, service: str) -> list[tuple[int, str]]:
+    """Position and id of every event in a service's topic, in the order of the log."""
+    topic = Topic(service, edition.kafka)
+    asyncio.run(topic.read_on())
+    assert (topic.disorder, topic.repeated) == ([], 0)
+    return sorted((position, event) for events in topic.streams.values() for _, position, event, _ in events)
 
 
 def test_the_logs_of_an_edition_that_nobody_touched_are_what_was_sealed(example: RunningEdition) -> None:
@@ -88,32 +188,44 @@ def test_a_slice_is_exported_and_verified(example: RunningEdition, exported: Pat
 
 
 def test_another_edition_goes_on_from_an_export_with_the_same_answers(
-    example: RunningEdition, exported: Path, tmp_path_factory: pytest.TempPathFactory
+    example: RunningEdition, exported: Path, known: Sequence[Any], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     home = tmp_path_factory.mktemp("home")
-    try:
-        printed = example.steerco("log", "import", str(exported), "--data-dir", str(home / "data"))
-        assert printed.count("events, verified") == 5
-        other = start(home / "data")
-        try:
-            for question in (
-                ("show", "portfolio", "--scope", "enterprise", "--by", "month", "--over", "--format", "json"),
-                ("story", "SUP-01", "--json"),
-            ):
-                answers = [json.loads(each.steerco(*question)) for each in (example, other)]
-                assert without_instants(answers[0]) == without_instants(answers[1])
-            status = json.loads(other.steerco("log", "status", "--format", "json"))
-            assert {len(state["generations"]) for state in status} == {2}
-            assert [state["position"] for state in status] == [
-                state["position"] for state in json.loads(example.steerco("log", "status", "--format", "json"))
-            ]
-            assert other.steerco("verify").count("✓") == 5
-            other.steerco("log", "export", str(home / "again"))
-            assert example.steerco("verify", str(home / "again")).count("✓") == 5
-        finally:
-            other.stop()
-    finally:
-        remove(home)
+    with gone_on(example, exported, home) as other:
+        all_done(other)
+        assert answers(other) == known
+        assert positions(other) == positions(example)
+        assert {len(state["generations"]) for state in states(other).values()} == {2}
+        assert other.steerco("verify").count("✓") == 5
+        other.steerco("log", "export", str(home / "again"))
+        assert example.steerco("verify", str(home / "again")).count("✓") == 5
+
+
+@pytest.mark.kafka
+def test_services_as_processes_go_on_from_an_export_and_one_process_from_theirs(
+    example: RunningEdition, exported: Path, known: Sequence[Any], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    homes, again = [tmp_path_factory.mktemp("home") for _ in range(2)], tmp_path_factory.mktemp("again")
+    with gone_on(example, exported, homes[0], command="run-distributed") as distributed:
+        all_done(distributed)
+        assert positions(distributed) == positions(example)
+        assert answers(distributed) == known
+        charter_by_pitch(distributed)
+        distributed.steerco("log", "export", str(again))
+        assert distributed.steerco("verify").count("✓") == 5
+        all_done(distributed)
+        archived = {service: events_in(again / f"{service}.log.jsonl") for service in LOGS}
+        for service, events in archived.items():
+            assert published(distributed, service) == [(int(event["sequence"]), event["id"]) for event in events]
+        ended = positions(distributed), answers(distributed)
+    chartered = [each for each in archived["portfolio"] if each["type"].endswith(".project-chartered")]
+    pitches = [each["data"]["pitch_id"] for each in chartered]
+    assert len(pitches) == len(set(pitches))
+    assert str(PITCH) in pitches
+    with gone_on(example, again, homes[1]) as embedded:
+        all_done(embedded)
+        assert (positions(embedded), answers(embedded)) == ended
+        assert embedded.steerco("verify").count("✓") == 5
 
 
 def test_what_can_not_be_taken_over_is_said_and_nothing_is_left(

@@ -35,7 +35,8 @@ async def _run(faults: Sequence[type[Fault]], rounds: int, seed: int, deadline: 
 async def _until_broken(scene: Scene, faults: Sequence[type[Fault]], rounds: int, deadline: float) -> list[Round]:
     done: list[Round] = []
     while scene.number < rounds and time.monotonic() < deadline:
-        one = await run_round(scene, faults[scene.number % len(faults)]())
+        times, which = divmod(scene.number, len(faults))
+        one = await run_round(scene, faults[which](times))
         print(one.line, flush=True)
         done.append(one)
         if one.findings:

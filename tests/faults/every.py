@@ -7,21 +7,17 @@ from tests.faults.faults import (
     ApiPaused,
     ClockBack,
     ConsumerKilled,
-    Delayed,
-    Duplicated,
     Fault,
     KafkaDown,
     KafkaKilled,
-    NetworkCut,
     PostgresKilled,
     PostgresKilledForAMoment,
     TopicDeleted,
     WorkerKilled,
-    WorkerReplaced,
-    ZombieConsumer,
-    ZombieSealer,
 )
+from tests.faults.network import Delayed, Duplicated, NetworkCut
 from tests.faults.refusing import DiskFull, Poison, can_mount
+from tests.faults.replacing import WorkerReplaced, ZombieConsumer, ZombieSealer
 from tests.faults.restoring import RestoredFromACopy, RestoredFromACopySoon, RestoredToAPoint
 
 FAULTS: Sequence[type[Fault]] = (

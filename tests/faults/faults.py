@@ -2,26 +2,25 @@
 
 import asyncio
 import signal
-from collections.abc import Sequence
 from datetime import timedelta
 from typing import ClassVar
 
 from aiokafka.admin import AIOKafkaAdminClient
 
 from steerco_events.kafka.topics import events_topic
-from tests.faults.cluster import LEASE_SECONDS, LOGS, RUNNING
+from tests.faults.cluster import LOGS
 from tests.faults.operating import republish
-from tests.faults.proxy import FAIR, Weather
 from tests.faults.scene import Scene
-
-PAUSE_SECONDS = LEASE_SECONDS * 1.5
 
 
 class Fault:
     """Strikes while commands come, lasts, and is healed while more come."""
 
     name: ClassVar[str]
-    lasts: ClassVar[float] = 1.5
+    lasts: float = 1.5
+
+    def __init__(self, time: int = 0) -> None:
+        """`time`: how many times it has struck before; what there are several kinds of comes by turns."""
 
     async def run(self, scene: Scene) -> None:
         """One round, up to where the cluster has to become whole again by itself."""
@@ -68,24 +67,6 @@ class WorkerKilled(Fault):
         scene.cluster.start(self._service, "worker")
 
 
-class WorkerReplaced(Fault):
-    """A second worker stands by, and goes on where the first was killed."""
-
-    name = "kill -9 of a sealer and relay before a standby"
-    lasts = PAUSE_SECONDS
-
-    async def strike(self, scene: Scene) -> None:
-        self._service = scene.random.choice(LOGS)
-        scene.cluster.start(self._service, "worker", 2)
-        await asyncio.sleep(4)
-        await scene.cluster.kill(self._service, "worker")
-
-    async def heal(self, scene: Scene) -> None:
-        scene.cluster.start(self._service, "worker")
-        await asyncio.sleep(2)
-        await scene.cluster.kill(self._service, "worker", 2)
-
-
 class ConsumerKilled(Fault):
     name = "kill -9 of a consumer"
 
@@ -127,35 +108,6 @@ class KafkaDown(KafkaKilled):
     lasts = 60.0
 
 
-class Zombie(Fault):
-    """A worker is paused past its leases, another takes them, and the first wakes and believes that it has them."""
-
-    lasts = PAUSE_SECONDS
-    services: ClassVar[Sequence[str]]
-
-    async def strike(self, scene: Scene) -> None:
-        self._service = scene.random.choice(self.services)
-        scene.cluster.start(self._service, "worker", 2)
-        await asyncio.sleep(4)
-        self._paused = scene.random.choice((1, 2))
-        scene.cluster.signal(signal.SIGSTOP, self._service, "worker", self._paused)
-
-    async def heal(self, scene: Scene) -> None:
-        scene.cluster.signal(signal.SIGCONT, self._service, "worker", self._paused)
-        await asyncio.sleep(1)
-        await scene.cluster.stop(self._service, "worker", 2)
-
-
-class ZombieSealer(Zombie):
-    name = "sealer and relay paused past their leases"
-    services = LOGS
-
-
-class ZombieConsumer(Zombie):
-    name = "consumer paused past its lease"
-    services = ("reporting",)
-
-
 class ApiPaused(Fault):
     """For longer than its clients wait: they send again what it then answers late."""
 
@@ -168,50 +120,6 @@ class ApiPaused(Fault):
 
     async def heal(self, scene: Scene) -> None:
         scene.cluster.signal(signal.SIGCONT, self._service, "api")
-
-
-class Network(Fault):
-    """Something between the workers and the broker."""
-
-    weathers: ClassVar[Sequence[Weather]]
-    workers: ClassVar[Sequence[str]] = RUNNING
-    lasts = 3.0
-
-    async def strike(self, scene: Scene) -> None:
-        weather = scene.random.choice(self.weathers)
-        for worker in scene.random.sample(self.workers, scene.random.randint(1, len(self.workers))):
-            await scene.cluster.broker.proxies[worker].turn(weather)
-
-    async def heal(self, scene: Scene) -> None:
-        for proxy in scene.cluster.broker.proxies.values():
-            await proxy.turn(FAIR)
-
-
-class NetworkCut(Network):
-    name = "network cut between relay and broker"
-    workers = LOGS
-    weathers = (Weather(cut=True), Weather(deaf=True), Weather(mute=True), Weather(deaf=True, mute=True))
-
-
-class Delayed(Network):
-    name = "delayed delivery"
-    weathers = (Weather(delay=0.4), Weather(delay=0.05, bytes_per_second=20_000))
-    lasts = 4.0
-
-
-class Duplicated(Fault):
-    """All that is in a topic comes again; and what was sent while no answer came is sent again."""
-
-    name = "duplicate delivery"
-
-    async def strike(self, scene: Scene) -> None:
-        service = scene.random.choice(LOGS)
-        await scene.cluster.broker.proxies[service].turn(Weather(deaf=True))
-        scene.note(await republish(scene.cluster, service))
-
-    async def heal(self, scene: Scene) -> None:
-        for proxy in scene.cluster.broker.proxies.values():
-            await proxy.turn(FAIR)
 
 
 class TopicDeleted(Fault):

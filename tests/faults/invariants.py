@@ -6,7 +6,8 @@ there twice; and what one service decided has had its effect in the other, once.
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
+from itertools import chain
 
 import httpx
 from sqlalchemy import text
@@ -19,8 +20,9 @@ from steerco_events.projections.tables import table_name
 from steerco_events.testkit.soundness import unsound
 from tests.faults.cluster import LOGS, RUNNING, Cluster
 from tests.faults.load import Load
-from tests.faults.operating import rebuild
+from tests.faults.operating import live_build, rebuild
 from tests.faults.scene import NotWhole, Scene
+from tests.faults.standing import published
 from tests.faults.topic import Topic
 
 SETTLE_SECONDS = 120.0
@@ -65,6 +67,8 @@ async def _unsettled(cluster: Cluster) -> tuple[object, str]:
             head = (await connection.execute(_HEAD)).one()
         if head.position < head.drawn:
             return heads, f"the log of {service} is sealed up to {head.position} of {head.drawn}"
+        if (sent := await published(cluster, service)) < head.position:
+            return heads, f"the log of {service} is published up to {sent} of {head.position}"
         heads[service] = head.position
     token = await token_of_heads(cluster)
     for service in RUNNING:
@@ -92,8 +96,8 @@ PLACES: Mapping[str, str] = {"intake": "/pitches?limit=1", "portfolio": "/units?
 """What is asked of each service to learn whether it has applied what a token covers."""
 
 
-async def broken(scene: Scene, rebuilt: Sequence[str]) -> Sequence[str]:
-    """Which invariants are broken, a line each. The views of `rebuilt` are made anew and compared."""
+async def broken(scene: Scene) -> Sequence[str]:
+    """Which invariants are broken, a line each. Every view is made anew and compared."""
     found, cluster = list[str](), scene.cluster
     for service in LOGS:
         async with cluster.engine(service).connect() as connection:
@@ -103,9 +107,7 @@ async def broken(scene: Scene, rebuilt: Sequence[str]) -> Sequence[str]:
     found += await _effects(cluster, scene.lost)
     found += scene.load.stale
     scene.load.stale.clear()
-    for service in rebuilt:
-        found += await _differences_of_a_rebuild(cluster, service)
-    return found
+    return [*found, *await differences_of_rebuilds(cluster)]
 
 
 async def _commands_of(connection: AsyncConnection, service: str, load: Load) -> Sequence[str]:
@@ -160,18 +162,38 @@ def _projects_of(pitches: Collection[str]) -> set[str]:
     return {f"project-{derived_id('project', pitch.removeprefix('pitch-'))}" for pitch in pitches}
 
 
+async def differences_of_rebuilds(cluster: Cluster) -> Sequence[str]:
+    """In what the views differ from what is made anew of the logs, which is read from then on; all at once."""
+    found = await asyncio.gather(*(_differences_of_a_rebuild(cluster, service) for service in RUNNING))
+    return list(chain.from_iterable(found))
+
+
 async def _differences_of_a_rebuild(cluster: Cluster, service: str) -> Sequence[str]:
     live, made = await rebuild(cluster, service)
     before, after = await _rows(cluster, service, live), await _rows(cluster, service, made)
+    return [f"{service} and its rebuild: {each}" for each in differences(before, after)]
+
+
+type Rows = Mapping[str, Set[str]]
+"""The rows of a build's tables, as text, by projection."""
+
+
+def differences(some: Rows, others: Rows) -> Sequence[str]:
+    """Which rows only one of two builds has, or one at two moments, a line for each projection."""
     return [
-        f"{service}: {len(other)} rows of {name} differ from its rebuild: {sorted(other)[:2]}"
-        for name, rows in before.items()
-        if (other := rows ^ after[name])
+        f"{len(differ)} rows of {name} differ: {sorted(differ)[:2]}"
+        for name, rows in some.items()
+        if (differ := rows ^ others[name])
     ]
 
 
-async def _rows(cluster: Cluster, service: str, build: int) -> dict[str, set[str]]:
-    """The rows of a build's tables, as text, by projection."""
+async def rows_that_are_read(cluster: Cluster, service: str) -> Rows:
+    """Those of the live build."""
+    async with cluster.client(service, timeout=30) as client:
+        return await _rows(cluster, service, await live_build(client, service))
+
+
+async def _rows(cluster: Cluster, service: str, build: int) -> Rows:
     view = BY_NAME[service].view
     async with cluster.engine(service).connect() as connection:
         found = {}

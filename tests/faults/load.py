@@ -1,7 +1,8 @@
 """Commands from many writers at once, by a seed; and a ledger of what became of each, as far as they were told.
 
-Each command has an Idempotency-Key and is sent again with it after an unclear answer. The key also goes into the
-log, as the reason of what came of the command: so every event tells which command it came from.
+Each command has an Idempotency-Key and is sent again with it after an unclear answer; but some writers wait for a short
+time and send once: nobody was told what became of what they gave up. The key also goes into the log, as the reason of
+what came of the command: so every event tells which command it came from.
 
 Now and then a writer asks reporting at once for what it was told is done, with the token of the answer.
 """
@@ -12,7 +13,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from random import Random
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 import httpx
@@ -21,14 +22,24 @@ from steerco_events.ids import derived_id
 from tests.faults.cluster import LOGS, Cluster
 
 WRITERS = 6
+HASTY_WRITERS = 2
 LOOKS_AFTER = 0.3
 """The share of changes after which reporting is asked for them."""
 
 LOOK_SECONDS = 8.0
 """It waits for 5 seconds itself."""
 
-PATIENCE = 6.0
-"""Seconds for which a writer tries a command again before it lets it be."""
+
+class Patience(NamedTuple):
+    """For how many seconds a writer tries a command again, and for how many it waits for an answer."""
+
+    tries: float
+    waits: float
+
+
+PATIENT = Patience(tries=6.0, waits=3.0)
+HASTY = Patience(tries=0.0, waits=0.5)
+"""Sends a command once."""
 
 type Outcome = Literal["acknowledged", "refused", "unclear"]
 
@@ -76,7 +87,7 @@ class Load:
 
     async def _unit(self, code: str, kind: str, parent: str | None) -> str:
         body = {"code": code, "name": f"Unit {code}", "kind": kind, "parent_id": parent}
-        answer = await self.send("portfolio", "POST", "/units", body, key=f"open {code}")
+        answer = await self.send("portfolio", "POST", "/units", body, f"open {code}", PATIENT)
         assert answer is not None, f"the unit {code} was not opened: {self.answers}"
         opened: str = answer["id"]
         return opened
@@ -94,24 +105,25 @@ class Load:
 
     async def _write(self, number: int, writer: int) -> None:
         random, n = Random(f"{self._seed} {number} {writer}"), 0
+        patience = HASTY if writer < HASTY_WRITERS else PATIENT
         while not self._stopping:
             n += 1
             key = f"{number}.{writer}.{n}"
             match random.choice(("pitch", "pitch", "pitch", "unit", "project", "project")):
                 case "pitch":
-                    await self._pitch(key, random)
+                    await self._pitch(key, random, patience)
                 case "unit":
                     unit = random.choice(self._units)
-                    await self.send("portfolio", "PUT", f"/units/{unit}/name", {"name": f"Unit {key}"}, key=key)
+                    await self.send("portfolio", "PUT", f"/units/{unit}/name", {"name": f"Unit {key}"}, key, patience)
                 case _ if self._projects:
                     project = random.choice(self._projects)
                     path = f"/projects/{project}/title"
-                    done = await self.send("portfolio", "PUT", path, {"title": f"Project {key}"}, key=key)
+                    done = await self.send("portfolio", "PUT", path, {"title": f"Project {key}"}, key, patience)
                     if done is not None and random.random() < LOOKS_AFTER:
                         await self._look(project, key)
             await asyncio.sleep(random.uniform(0, 0.05))
 
-    async def _pitch(self, key: str, random: Random) -> None:
+    async def _pitch(self, key: str, random: Random, patience: Patience) -> None:
         """From the idea to the decision, step by step; given up where a step stays unclear."""
         body = {
             "title": f"Pitch {key}",
@@ -120,15 +132,15 @@ class Load:
             "currency": "EUR",
             "fields": {"problem": "Paper", "outcome": "None", "sponsor": "Director"},
         }
-        submitted = await self.send("intake", "POST", "/pitches", body, key=f"{key} submit")
+        submitted = await self.send("intake", "POST", "/pitches", body, f"{key} submit", patience)
         if submitted is None:
             return
         path = f"/pitches/{submitted['id']}"
-        if await self.send("intake", "POST", f"{path}/screening", {"note": key}, key=f"{key} screen") is None:
+        if await self.send("intake", "POST", f"{path}/screening", {"note": key}, f"{key} screen", patience) is None:
             return
         outcome = random.choice(("approved", "approved", "approved", "rejected"))
         decision = {"outcome": outcome, "reason": f"{key} decide"}
-        if await self.send("intake", "POST", f"{path}/decision", decision, key=f"{key} decide") is None:
+        if await self.send("intake", "POST", f"{path}/decision", decision, f"{key} decide", patience) is None:
             return
         if outcome == "approved":
             self._projects.append(derived_id("project", submitted["id"]))
@@ -148,16 +160,23 @@ class Load:
             self.stale.append(f"reporting answered without {key!r} though it was asked with its token")
 
     async def send(
-        self, service: str, method: str, path: str, body: Mapping[str, Any], key: str
+        self,
+        service: str,
+        method: str,
+        path: str,
+        body: Mapping[str, Any],
+        key: str,
+        patience: Patience,
     ) -> Mapping[str, Any] | None:
         """Send a command until its answer is clear or patience ends; its body, `None` if it was not accepted."""
         sent = self.ledger.setdefault(key, Sent(service))
         headers = {"Idempotency-Key": key.replace(" ", "-"), "Reason": key.replace(" ", "%20")}
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + PATIENCE
+        deadline = loop.time() + patience.tries
         while True:
             try:
-                answer = await self._clients[service].request(method, path, json=body, headers=headers)
+                client = self._clients[service]
+                answer = await client.request(method, path, json=body, headers=headers, timeout=patience.waits)
             except httpx.TransportError as error:
                 self.answers[type(error).__name__] += 1
             else:
@@ -168,6 +187,6 @@ class Load:
                 if answer.is_client_error:
                     sent.outcome = "refused"
                     return None
-            if loop.time() > deadline:
+            if loop.time() >= deadline:
                 return None
             await asyncio.sleep(0.2)

@@ -28,10 +28,14 @@ FAIR = Weather()
 
 
 class Proxy:
-    """Before one server of this machine; listens on a port of its own."""
+    """Before one server of this machine; listens on a port of its own.
+
+    `held` counts what has not gone through as it came: chunks that had to wait, connections that were cut or refused.
+    """
 
     def __init__(self, target: int) -> None:
         self.target = target
+        self.held = 0
         self._weather = FAIR
         self._changed = asyncio.Condition()
         self._writers: set[asyncio.StreamWriter] = set()
@@ -42,6 +46,7 @@ class Proxy:
             self._weather = weather
             self._changed.notify_all()
         if weather.cut:
+            self.held += len(self._writers)
             for writer in list(self._writers):
                 writer.transport.abort()
 
@@ -49,6 +54,7 @@ class Proxy:
         """Serve one connection of a client until either side ends it."""
         try:
             if self._weather.cut:
+                self.held += 1
                 writer.transport.abort()
                 return
             from_server, to_server = await asyncio.open_connection("127.0.0.1", self.target)
@@ -74,10 +80,13 @@ class Proxy:
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, from_client: bool) -> None:
         while data := await reader.read(CHUNK):
             async with self._changed:
+                waits = not self._lets_through(from_client=from_client)
+                self.held += waits
                 await self._changed.wait_for(lambda: self._lets_through(from_client=from_client))
                 weather = self._weather
             seconds = weather.delay + (len(data) / weather.bytes_per_second if weather.bytes_per_second else 0.0)
             if seconds:
+                self.held += not waits
                 await asyncio.sleep(seconds)
             writer.write(data)
             await writer.drain()

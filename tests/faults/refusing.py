@@ -39,7 +39,12 @@ def can_mount() -> bool:
 
 
 class DiskFull(Fault):
-    """intake's events lie on a small file system, and something fills it."""
+    """A part of intake's database lies on a small file system, and something fills it.
+
+    The part is the heap of its `log.events`, with what of it is stored out of line. All else has room: the indexes of
+    that table, the other tables and databases, the catalog, and the write-ahead log. Where the disk of the write-ahead
+    log is full the server stops, which to its clients is what `kill -9 of PostgreSQL` is.
+    """
 
     name = "disk full at PostgreSQL"
     lasts = 3.0

@@ -18,7 +18,15 @@ from steerco_servers.binaries import postgres_programs
 from steerco_servers.child import clean_environment, start_child, unprivileged_account
 from tests.faults.cluster import LOGS, Cluster
 from tests.faults.faults import Fault
-from tests.faults.invariants import PLACES, approved_pitches, settled, token_of_heads
+from tests.faults.invariants import (
+    PLACES,
+    approved_pitches,
+    differences,
+    differences_of_rebuilds,
+    rows_that_are_read,
+    settled,
+    token_of_heads,
+)
 from tests.faults.operating import accept_loss
 from tests.faults.scene import Scene
 
@@ -50,7 +58,11 @@ async def _run(cluster: Cluster, *command: str | Path) -> None:
 
 
 class Restored(Fault):
-    """Writes, goes back, writes again; `keep` and `bring_back` are the two halves of a way to do so."""
+    """Writes, goes back, writes again; `keep` and `bring_back` are the two halves of a way to do so.
+
+    The operator has the views made anew that knew more than the log has. So they are compared before, as they were
+    when the log had it all; and reporting's, which the restoration leaves alone, must not change until it is made anew.
+    """
 
     async def run(self, scene: Scene) -> None:
         cluster, load = scene.cluster, scene.load
@@ -64,7 +76,9 @@ class Restored(Fault):
         async with load.running(scene.number + 10_000):
             await asyncio.sleep(2.0)
         await settled(cluster)
+        scene.findings += await differences_of_rebuilds(cluster)
         await self.before_the_loss(scene)
+        known = await rows_that_are_read(cluster, "reporting")
         token, approved = await token_of_heads(cluster), await approved_pitches(cluster)
         for key, sent in load.ledger.items():
             if sent.outcome == "acknowledged" and key not in kept:
@@ -74,6 +88,8 @@ class Restored(Fault):
             await asyncio.sleep(1.0)
         scene.lost |= approved - await approved_pitches(cluster)
         await self._says_so(scene, token)
+        mixed = differences(known, await rows_that_are_read(cluster, "reporting"))
+        scene.findings += [f"reporting went on though it knew what is lost: {each}" for each in mixed]
         operator = asyncio.create_task(self._accept_until_cancelled(cluster))
         try:
             await settled(cluster)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from tests.faults.cluster import LOGS, RUNNING, running_cluster
+from tests.faults.cluster import LOGS, running_cluster
 from tests.faults.faults import Fault
 from tests.faults.invariants import broken, settled
 from tests.faults.load import Load
@@ -67,7 +67,7 @@ async def run_round(scene: Scene, fault: Fault) -> Round:
         await settled(scene.cluster)
         whole = time.monotonic()
         await fault.after(scene)
-        scene.findings += await broken(scene, [RUNNING[scene.number % len(RUNNING)]])
+        scene.findings += await broken(scene)
     except NotWhole as error:
         scene.findings.append(str(error))
     return Round(

@@ -50,6 +50,7 @@ async def ends() -> AsyncIterator[Ends]:
 
 async def test_what_goes_through_comes_back(ends: Ends) -> None:
     assert await ends.echo(b"there") == b"there"
+    assert ends.proxy.held == 0
 
 
 @pytest.mark.parametrize("weather", [Weather(deaf=True), Weather(mute=True)], ids=["answers", "requests"])
@@ -57,6 +58,7 @@ async def test_what_is_held_back_comes_later_and_in_order(ends: Ends, weather: W
     await ends.proxy.turn(weather)
     with pytest.raises(TimeoutError):
         await ends.echo(b"one", within=SHORT)
+    assert ends.proxy.held == 1
     ends.writer.write(b"two")
     await ends.proxy.turn(FAIR)
     assert await asyncio.wait_for(ends.reader.readexactly(6), 10) == b"onetwo"
@@ -70,6 +72,7 @@ async def test_a_cut_ends_the_connections_and_refuses_new_ones_until_it_is_over(
     await ends.connect()
     with pytest.raises((ConnectionError, EOFError)):
         await ends.echo(b"lost")
+    assert ends.proxy.held == 3, "both ends of the first connection, and the second"
     await ends.proxy.turn(FAIR)
     await ends.connect()
     assert await ends.echo(b"back") == b"back"
@@ -80,3 +83,4 @@ async def test_what_is_delayed_takes_its_time(ends: Ends) -> None:
     began = asyncio.get_running_loop().time()
     await ends.echo(b"slow")
     assert asyncio.get_running_loop().time() - began >= 2 * SHORT
+    assert ends.proxy.held == 2

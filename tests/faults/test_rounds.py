@@ -10,12 +10,11 @@ from tests.faults.faults import (
     ApiPaused,
     ClockBack,
     ConsumerKilled,
-    Duplicated,
     Fault,
-    NetworkCut,
     PostgresKilledForAMoment,
     WorkerKilled,
 )
+from tests.faults.network import Duplicated, NetworkCut
 from tests.faults.refusing import Poison
 from tests.faults.rounds import run_round, scene_of
 from tests.faults.scene import Scene

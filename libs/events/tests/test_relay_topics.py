@@ -167,6 +167,28 @@ async def test_topics_that_somebody_made_anew_while_the_relay_leads_are_filled_a
 
 
 @pytest.mark.kafka
+async def test_what_was_published_into_a_topic_made_anew_before_that_was_seen_hides_nothing(
+    kafka: TemporaryKafka,
+) -> None:
+    async with fresh_topics(kafka.bootstrap) as topics:
+        events = topics.log([[(f"tally-{n}", Counted(by=1))] for n in range(40)])
+        publisher = KafkaPublisher(topics.service, kafka.bootstrap, replication=1)
+        await publisher.prepare()
+        await publisher.publish(events[:30])
+        await topics.delete(*topics.names)
+        await topics.create()
+        await publisher.publish(events[30:])
+        assert await publisher.prepare()
+        await publisher.publish(events)
+        await publisher.publish_head(topics.head(events))
+        await publisher.close()
+        feed = topics.feed()
+        found, _ = await read_on(feed, Cursor(), 40)
+        await feed.close()
+        assert {event.id for event in found} == {event.id for event in events}
+
+
+@pytest.mark.kafka
 async def test_topics_that_somebody_made_anew_while_no_relay_ran_are_filled_by_the_next(
     log: Log, kafka: TemporaryKafka
 ) -> None:

@@ -1,6 +1,7 @@
 """Publishing to Kafka: idempotent, acknowledged by all, pipelined."""
 
 import asyncio
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -8,16 +9,18 @@ from uuid import UUID
 
 import msgspec
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
+from aiokafka.errors import KafkaError, TopicAuthorizationFailedError, UnknownTopicOrPartitionError
 
 from steerco_events.envelope import Recorded
 from steerco_events.kafka.headers import headers_of, key_of
 from steerco_events.kafka.topic_ids import TopicIds
-from steerco_events.kafka.topics import create_topics, events_topic, head_topic, is_empty
+from steerco_events.kafka.topics import create_topics, events_topic, head_topic, is_empty, make_anew
 from steerco_events.positions import Head
 
 MAX_BATCH_BYTES = 262_144
 STOP_SECONDS = 3.0
+
+_logger = logging.getLogger("steerco.kafka")
 
 
 class KafkaPublisher:
@@ -43,9 +46,26 @@ class KafkaPublisher:
         if topic not in found:
             raise UnknownTopicOrPartitionError(f"{topic}, by a broker that has just begun")
         self._found = found
-        if topic in made or found[topic] != before.get(topic, found[topic]):
+        if topic in made:
+            return True
+        if found[topic] != before.get(topic, found[topic]):
+            await self._clear()
             return True
         return await is_empty(self._bootstrap, self._service)
+
+    async def _clear(self) -> None:
+        """Leave nothing in a topic that somebody made anew while we published: what we put there has none before it.
+
+        Who reads from the beginning would take the events before for known. Where we may not delete the topic, it is
+        for operations to make it anew and have it published again.
+        """
+        if await is_empty(self._bootstrap, self._service):
+            return
+        try:
+            await make_anew(self._bootstrap, self._service, self._replication)
+        except TopicAuthorizationFailedError as error:
+            _logger.warning("%s was made anew by somebody and has events out of order: %r", self._service, error)
+        self._found = await self._topic_ids()
 
     async def is_same(self) -> bool:
         """Whether the topics are those that `prepare` found. Raises aiokafka's `KafkaError`."""

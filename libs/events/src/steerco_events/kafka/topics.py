@@ -1,5 +1,6 @@
 """The topics of a service: its events, and the head of its log."""
 
+import asyncio
 from collections.abc import Iterable
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -7,6 +8,9 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from steerco_events.positions import PARTITIONS
+
+GONE_SECONDS = 0.1
+"""How often is looked whether a topic that was deleted is gone."""
 
 
 def events_topic(service: str) -> str:
@@ -48,6 +52,22 @@ async def create_topics(bootstrap: str, services: Iterable[str], replication: in
         return {name for name, code, *_ in answer.topic_errors if not code}
     finally:
         await admin.close()
+
+
+async def make_anew(bootstrap: str, service: str, replication: int) -> None:
+    """Delete the topic of a service's events with what is in it, and make it again. Raises aiokafka's `KafkaError`."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        topic = events_topic(service)
+        ((_, code, *_),) = (await admin.delete_topics([topic])).topic_error_codes
+        if code:
+            raise for_code(code)(f"topic {topic}")
+        while topic in await admin.list_topics():
+            await asyncio.sleep(GONE_SECONDS)
+    finally:
+        await admin.close()
+    await create_topics(bootstrap, [service], replication)
 
 
 async def is_empty(bootstrap: str, service: str) -> bool:
