@@ -15,7 +15,7 @@ from steerco_events.projections.builds import Builds
 from steerco_servers.testing import TemporaryPostgres
 from steerco_service import consistency
 from steerco_service.consistency import wait_until
-from steerco_service.hosting import DatabaseUrls, Host
+from steerco_service.hosting import BESIDE, WRITERS, DatabaseUrls, Host
 from steerco_service.identity import Authenticator, Issuer
 from steerco_service.migrations import migrate
 from steerco_service.problems import Problem
@@ -244,7 +244,9 @@ async def test_the_wait_ends_in_time_also_when_no_connection_is_free(
     token = await happened(served, "risk-1")
     await served.settled()
     async with AsyncExitStack() as stack:
-        taken = [asyncio.create_task(stack.enter_async_context(runtime.engine.connect())) for _ in range(8)]
+        taken = [
+            asyncio.create_task(stack.enter_async_context(runtime.engine.connect())) for _ in range(WRITERS + BESIDE)
+        ]
         await asyncio.gather(*taken)
         problem = await refused(runtime, token, 0.5 + PROMPT)
     assert (problem.status, problem.code) == (503, "projection-behind")

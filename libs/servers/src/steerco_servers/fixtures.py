@@ -10,7 +10,7 @@ from steerco_servers.testing import TemporaryKafka, TemporaryPostgres, temporary
 @pytest.fixture(scope="session")
 async def postgres() -> AsyncIterator[TemporaryPostgres]:
     """A PostgreSQL without fsync: what tests write need not outlive a power cut."""
-    async with temporary_postgres({"fsync": "off"}) as server:
+    async with temporary_postgres({"fsync": "off", "max_connections": "300"}) as server:
         yield server
 
 
