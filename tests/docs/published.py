@@ -7,13 +7,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from aiokafka.admin import AIOKafkaAdminClient
-
 from steerco_events.envelope import Recorded
 from steerco_events.ids import derived_id
 from steerco_events.kafka.outgoing import OutgoingFeed
 from steerco_events.kafka.publisher import KafkaPublisher
-from steerco_events.kafka.topics import create_topics, events_topic
+from steerco_events.kafka.topics import events_topic, make_anew
 from steerco_events.ports import Cursor
 from steerco_events.postgres.checkpoints import Checkpoints
 from steerco_events.postgres.store import Write
@@ -81,17 +79,7 @@ class Published:
 
     async def make_topic_anew(self) -> None:
         """As after a broker that lost it: the topic is empty."""
-        admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
-        await admin.start()
-        try:
-            await admin.delete_topics([self.topic])
-            await until(partial(self._is_gone, admin), "the topic is gone")
-        finally:
-            await admin.close()
-        await create_topics(self.bootstrap, [self.log.service], replication=1)
-
-    async def _is_gone(self, admin: AIOKafkaAdminClient) -> bool:
-        return self.topic not in await admin.list_topics()
+        await make_anew(self.bootstrap, self.log.service, replication=1)
 
 
 @asynccontextmanager

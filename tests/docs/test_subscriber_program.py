@@ -4,7 +4,7 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -16,14 +16,7 @@ from steerco_events.envelope import Recorded
 from steerco_events.ids import new_id
 from steerco_events.positions import partition_of
 from steerco_events.testkit.tally import Counted
-from steerco_servers.testing import TemporaryKafka, TemporaryPostgres
-from tests.docs.published import PATIENCE, Published, block, published_log
-
-
-@pytest.fixture
-async def published(postgres: TemporaryPostgres, kafka: TemporaryKafka) -> AsyncIterator[Published]:
-    async with published_log(postgres, kafka) as topic:
-        yield topic
+from tests.docs.published import PATIENCE, Published, block
 
 
 @dataclass(frozen=True)

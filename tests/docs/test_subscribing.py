@@ -4,7 +4,7 @@ import json
 import re
 import shlex
 import subprocess
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import cast
 
 import pytest
@@ -23,15 +23,9 @@ from steerco_events.ports import Cursor
 from steerco_events.positions import PARTITIONS
 from steerco_events.testkit.logs import read_on
 from steerco_servers.jars import find_java, kafka_jars, kafka_tools
-from steerco_servers.testing import TemporaryKafka, TemporaryPostgres
+from steerco_servers.testing import TemporaryPostgres
 from steerco_service.testkit.serving import log_only, serving
-from tests.docs.published import PATIENCE, RARE, Published, block, published_log
-
-
-@pytest.fixture
-async def published(postgres: TemporaryPostgres, kafka: TemporaryKafka) -> AsyncIterator[Published]:
-    async with published_log(postgres, kafka) as topic:
-        yield topic
+from tests.docs.published import PATIENCE, RARE, Published, block
 
 
 def messages(published: Published, count: int) -> list[Message]:

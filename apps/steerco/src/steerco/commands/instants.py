@@ -44,3 +44,8 @@ def shown(text: str) -> str:
 def day_of(text: str) -> str:
     """The day of an instant of an answer, UTC."""
     return datetime.fromisoformat(text).astimezone(UTC).strftime("%Y-%m-%d")
+
+
+def to_the_second(instant: str) -> str:
+    """An instant of an answer, as tables show it (UTC)."""
+    return instant[:19].replace("T", " ")

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from steerco.archives.exporting import export_logs
 from steerco.client import Client, CommandFailed, connected, data_directory, segment
+from steerco.commands.instants import to_the_second
 from steerco.commands.said import console, told
 from steerco.edition.commands import DataDir
 from steerco.logs import chosen
@@ -40,18 +41,15 @@ def log_status(format: Annotated[Literal["table", "json"], typer.Option("--forma
         console.print(table)
 
 
-def _second(instant: str) -> str:
-    return instant[:19].replace("T", " ")
-
-
 def _row(state: Any) -> list[str]:
     signed, relay = state["signed"], state["relay"]
+    waits = f", open since {to_the_second(state['open_since'])}" if state["open_since"] else ""
     return [
         state["service"],
         f"{state['position']:,}",
-        f"{state['unsealed']:,}" + (f", open since {_second(state['open_since'])}" if state["open_since"] else ""),
+        f"{state['unsealed']:,}{waits}",
         str(len(state["generations"])),
-        _second(state["watermark"]),
+        to_the_second(state["watermark"]),
         f"{signed['position']:,}" if signed else "not signed",
         f"{relay['position']:,}" if relay else "no topic",
     ]

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from steerco.client import Client, CommandFailed, NotThere, connected, segment
+from steerco.commands.instants import to_the_second
 from steerco.commands.said import console, told
 
 parked = typer.Typer(
@@ -73,10 +74,6 @@ def _table(found: Sequence[Parked]) -> Table:
     return table
 
 
-def _at(instant: str) -> str:
-    return instant[:19].replace("T", " ")
-
-
 def _why(state: Any) -> str:
     asked = f" ({state['asked']} is asked for)" if state["asked"] else ""
     return escape(state["error"]) + asked
@@ -94,7 +91,7 @@ def show_parked(
             console.print_json(data=shown)
             return
         for each, detail in zip(found, shown, strict=True):
-            tried = f"parked since {_at(detail['parked_at'])} UTC, tried {detail['attempts']} times"
+            tried = f"parked since {to_the_second(detail['parked_at'])} UTC, tried {detail['attempts']} times"
             console.print(f"{each.name}: {tried}", highlight=False, markup=False, soft_wrap=True)
             console.print(_why(detail), highlight=False, soft_wrap=True)
             table = Table("position", "type", "at", "by", "data")
@@ -108,7 +105,7 @@ def show_parked(
 def _event(event: Any) -> list[str]:
     data = json.dumps(event["data"], ensure_ascii=False) if "data" in event else f"no JSON: {event['data_base64']}"
     _, _, job_title = event["actor"].partition(" ")
-    return [str(int(event["sequence"])), event["type"], _at(event["time"]), escape(job_title), escape(data)]
+    return [str(int(event["sequence"])), event["type"], to_the_second(event["time"]), escape(job_title), escape(data)]
 
 
 @parked.command("retry")
@@ -179,7 +176,7 @@ def _skipped(found: Sequence[Any]) -> Table:
     for name in ("at", "by", "why"):
         table.add_column(name, overflow="fold")
     for each in found:
-        position, at = f"{each['position']:,}", _at(each["skipped_at"])
+        position, at = f"{each['position']:,}", to_the_second(each["skipped_at"])
         names = (each["skipped_for"], each["service"], escape(each["stream"]))
         table.add_row(*names, position, at, each["skipped_by"], escape(each["reason"]))
     return table

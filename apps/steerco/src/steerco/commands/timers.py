@@ -7,6 +7,7 @@ import typer
 from rich.table import Table
 
 from steerco.client import connected
+from steerco.commands.instants import to_the_second
 from steerco.commands.log import Services
 from steerco.commands.said import console, told
 from steerco.logs import chosen
@@ -43,7 +44,7 @@ def list_timers(
 
 def _row(timer: Any) -> list[str]:
     fails = f"{timer['attempts']} times: {timer['error']}" if timer["attempts"] else ""
-    return [timer["due_at"][:19].replace("T", " "), timer["service"], timer["stream"], timer["name"], fails]
+    return [to_the_second(timer["due_at"]), timer["service"], timer["stream"], timer["name"], fails]
 
 
 @timers.command("rebuild")

@@ -66,8 +66,8 @@ class Role:
     """One consumer: its name, under which its checkpoints and parked streams are kept, and its work.
 
     It takes at most `batch` events at once. When it has found none it looks again not sooner than `gather_seconds`
-    after that, so that under load more come together. `keeps_watermark`: that the log is
-    complete up to an instant is kept also while nothing happens. `after` are signaled when there was work.
+    after that, so that under load more come together. `keeps_watermark`: that the log is complete up to an instant is
+    kept also while nothing happens. `after` are signaled when there was work.
     """
 
     name: str
