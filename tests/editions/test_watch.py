@@ -64,9 +64,9 @@ class Watch:
 
     def until_one_has(self, text: str) -> str:
         """The line that has this in it, once there is one."""
-        count = 1
-        while not (found := [line for line in self.until(count) if text in line]):
-            count = len(self.lines) + 1
+        lines = self.until(1)
+        while not (found := [line for line in lines if text in line]):
+            lines = self.until(len(lines) + 1)
         return found[0]
 
     def interrupt(self) -> None:
@@ -221,15 +221,41 @@ def test_an_edition_that_stops_does_not_wait_for_its_open_streams(tmp_path: Path
         assert edition.said.rstrip().endswith("stopped; the data stays")
 
 
+@contextmanager
+def explained(edition: RunningEdition) -> Iterator[None]:
+    """A failure inside says what the processes said, and how far the log had come."""
+    try:
+        yield
+    except AssertionError as error:
+        logs = sorted((edition.data_dir / "logs").iterdir())
+        said = [f"{log.name}: {log.read_text()[-4000:]}" for log in logs if log.stat().st_size]
+        headers = {"Authorization": f"Bearer {edition.run['token']}"}
+        state = httpx.get(f"{edition.run['url']}/portfolio/log", headers=headers).text
+        error.add_note("\n".join([edition.said, *said, state]))
+        raise
+
+
+def process_of(edition: RunningEdition, *words: str) -> int:
+    """The one of its processes whose command line has these words."""
+    own = edition.process.pid
+    children = Path(f"/proc/{own}/task/{own}/children").read_text().split()
+    (found,) = (pid for pid in children if set(words) <= set(Path(f"/proc/{pid}/cmdline").read_text().split("\0")))
+    return int(found)
+
+
 @pytest.mark.kafka
 def test_it_is_live_where_every_service_is_a_process_of_its_own(tmp_path: Path) -> None:
-    with running_edition(command="run-distributed") as edition:
+    with running_edition(command="run-distributed") as edition, explained(edition):
         root = open_unit(edition, "COM")
         with watching(edition, tmp_path, "--scope", "enterprise", "--since", "-1h") as watch:
             watch.until(1)
             for n in range(5):
                 open_unit(edition, f"BU-{n}", root)
                 assert "unit opened" in watch.until_one_has(f"BU-{n}")
+            os.kill(process_of(edition, "portfolio", "worker"), signal.SIGKILL)
+            open_unit(edition, "BU-KILLED", root)
+            assert "unit opened" in watch.until_one_has("BU-KILLED")
+            assert "portfolio worker ended with code -9 and starts again" in edition.said
             edition.stop()
             watch.interrupt()
         assert edition.process.returncode == 0

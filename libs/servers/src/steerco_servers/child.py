@@ -97,8 +97,8 @@ class Child:
 
     def __init__(self, name: str, process: subprocess.Popen[bytes], log: Path) -> None:
         self.name = name
+        self.log = log
         self._process = process
-        self._log = log
 
     @property
     def pid(self) -> int:
@@ -111,7 +111,7 @@ class Child:
 
     def failed(self, what: str) -> ServerFailed:
         """The error to raise: one line that ends with the last lines of the log."""
-        return ServerFailed(f"{self.name} {what}; log {self._log}: {last_lines(self._log)}")
+        return ServerFailed(f"{self.name} {what}; log {self.log}: {last_lines(self.log)}")
 
     async def until(self, ready: Callable[[], Awaitable[bool]], within: float) -> None:
         """Wait until `ready`; ServerFailed when the child ends first or `within` seconds have passed."""

@@ -5,7 +5,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -23,6 +23,9 @@ from steerco_servers.kafka import start_kafka
 from steerco_servers.postgres import ServiceDatabase, provision, start_postgres
 
 START_SECONDS = 60.0
+LOOK_SECONDS = 1.0
+"""How soon a process that ended is started again, and between two starts of one that ends at once."""
+
 STOP_STEPS = ((signal.SIGTERM, 10.0), (signal.SIGKILL, 5.0))
 
 
@@ -41,11 +44,32 @@ class ServiceProcesses:
         self._kafka = kafka
         self._issuer_key = issuer_key
         self.ports = {service.name: free_port() for service in SERVICES}
+        self._running: dict[tuple[str, str], Child] = {}
 
     @property
     def addresses(self) -> dict[str, str]:
         """Each API's address."""
         return {name: f"http://127.0.0.1:{port}" for name, port in self.ports.items()}
+
+    def start_all(self) -> Sequence[Child]:
+        """Start the worker and the API of every service."""
+        for service in SERVICES:
+            for role in ("worker", "api"):
+                self._running[service.name, role] = self.start(service.name, role)
+        return list(self._running.values())
+
+    async def tend(self, tell: Callable[[str], None]) -> None:
+        """Start again whatever ends, until cancelled."""
+        while True:
+            for (service, role), child in self._running.items():
+                if child.exit_code is not None:
+                    tell(f"{child.name} ended with code {child.exit_code} and starts again; its log is {child.log}")
+                    self._running[service, role] = self.start(service, role)
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def stop(self) -> None:
+        """End them all."""
+        await asyncio.gather(*(child.stop(STOP_STEPS) for child in self._running.values()))
 
     def start(self, service: str, role: str) -> Child:
         """Start one process."""
@@ -98,8 +122,8 @@ async def run_distributed(path: Path, port: int, console: Console) -> None:
         public.write_text(json.dumps(issuer.public()))
         processes = ServiceProcesses(directory, databases, kafka, public)
         await _migrate(processes, names)
-        children = [processes.start(name, role) for name in names for role in ("worker", "api")]
-        stack.push_async_callback(_stop, children)
+        stack.push_async_callback(processes.stop)
+        children = processes.start_all()
         step(f"starting {len(children)} processes")
         await _until_ready(processes, children)
         url = f"http://127.0.0.1:{port}"
@@ -110,6 +134,8 @@ async def run_distributed(path: Path, port: int, console: Console) -> None:
         console.print("stop with Ctrl-C; the data stays")
         titles = {service.name: service.title for service in SERVICES}
         client = await stack.enter_async_context(proxy_client())
+        tending = asyncio.create_task(processes.tend(step))
+        stack.callback(tending.cancel)
         await serve(proxy_app(processes.addresses, titles, client), listening)
 
 
@@ -134,7 +160,3 @@ async def _until_ready(processes: ServiceProcesses, children: Sequence[Child]) -
             return all(answer.status_code == 200 for answer in answers)
 
         await children[0].until(ready, START_SECONDS)
-
-
-async def _stop(children: Sequence[Child]) -> None:
-    await asyncio.gather(*(child.stop(STOP_STEPS) for child in children))
