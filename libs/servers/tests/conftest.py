@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from steerco_servers.child import ServerMissing
-from steerco_servers.jars import demand_kafka
+from steerco_servers.jars import demand_kafka, demand_keycloak
 from steerco_servers.testing import TemporaryPostgres, temporary_postgres
 
 type Script = Callable[..., Awaitable[Process]]
@@ -45,6 +45,15 @@ def own_kafka() -> None:
     """A broker of our own can be started, whether or not another one is named."""
     try:
         demand_kafka()
+    except ServerMissing as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session")
+def own_keycloak() -> None:
+    """The same of a Keycloak."""
+    try:
+        demand_keycloak()
     except ServerMissing as missing:
         pytest.skip(str(missing))
 

@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 
 from steerco_servers.needs import main
+from steerco_servers.prefetch import main as prefetch
 
 
 @pytest.fixture
 def bare_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Neither Java nor Maven nor a broker of one's own, and nothing fetched before."""
-    for name in ("STEERCO_TEST_KAFKA", "JAVA_HOME"):
+    """Neither Java nor Maven nor a server of one's own, and nothing fetched before."""
+    for name in ("STEERCO_TEST_KAFKA", "STEERCO_TEST_KEYCLOAK", "JAVA_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("STEERCO_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -30,6 +31,10 @@ def test_maven_is_named_where_there_is_java_alone(bare_machine: Path) -> None:
         main()
 
 
-def test_a_broker_of_ones_own_needs_neither(bare_machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_servers_of_ones_own_need_neither(bare_machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STEERCO_TEST_KAFKA", "127.0.0.1:9092")
+    with pytest.raises(SystemExit, match=r"^Java 17 or newer is missing: Keycloak .*STEERCO_TEST_KEYCLOAK="):
+        main()
+    monkeypatch.setenv("STEERCO_TEST_KEYCLOAK", "http://127.0.0.1:8080")
     main()
+    prefetch()

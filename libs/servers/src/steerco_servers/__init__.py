@@ -1,1 +1,1 @@
-"""Real servers as child processes: PostgreSQL and Apache Kafka."""
+"""Real servers as child processes: PostgreSQL, Apache Kafka and Keycloak."""

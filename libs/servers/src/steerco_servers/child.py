@@ -61,6 +61,21 @@ def free_port() -> int:
         return port
 
 
+async def on_port[Server](port: int | None, start: Callable[[int], Awaitable[Server]]) -> Server:
+    """What `start` makes on that port, or on a free one: then again when another process took it first."""
+    for attempts_left in (2, 1, 0) if port is None else (0,):
+        try:
+            return await start(port or free_port())
+        except ServerFailed as failure:
+            if not attempts_left or "Address already in use" not in str(failure):
+                raise
+    raise AssertionError("unreachable")
+
+
+def quiet(_: str) -> None:
+    """Progress that nobody is told of."""
+
+
 def runs(pid: int) -> bool:
     """Whether there is a process of that number, whosever it is."""
     try:
@@ -131,6 +146,13 @@ class Child:
                 return False
             await asyncio.sleep(_POLL)
         return True
+
+    async def completed(self, within: float) -> None:
+        """Wait for its end; ServerFailed when `within` seconds have passed, or when its exit code is not 0."""
+        if not await self.finished(within):
+            raise self.failed(f"was not ready after {within:g} s")
+        if self.exit_code != 0:
+            raise self.failed(f"ended with code {self.exit_code}")
 
     async def stop(self, steps: Sequence[tuple[signal.Signals, float]]) -> None:
         """Send each signal and wait that many seconds, then kill. May be called again, also after the end."""

@@ -5,6 +5,7 @@ import fcntl
 import json
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,36 @@ class DirectoryLock:
             self.directory.rmdir()
         except OSError:
             return  # something of somebody else is in it: it stays
+
+
+async def lock_let_go(lock_file: Path, name: str, progress: Callable[[str], None]) -> None:
+    """Wait (60 s) for the server of a killed process: it holds a lock of its own on that file while it stops.
+
+    Raises ServerFailed when it is still there then.
+    """
+    deadline = time.monotonic() + 60
+    told = False
+    while _is_locked(lock_file):
+        if time.monotonic() > deadline:
+            raise ServerFailed(f"{lock_file} is in use by another {name}")
+        if not told:
+            progress(f"waiting for the former {name} to stop")
+            told = True
+        await asyncio.sleep(0.05)
+
+
+def _is_locked(path: Path) -> bool:
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def read_private(path: Path) -> dict[str, Any]:

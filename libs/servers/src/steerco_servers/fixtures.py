@@ -1,10 +1,17 @@
-"""pytest fixtures that every member's tests share: one PostgreSQL and one Kafka for the whole run."""
+"""pytest fixtures that every member's tests share: one PostgreSQL, one Kafka and one Keycloak for the whole run."""
 
 from collections.abc import AsyncIterator
 
 import pytest
 
-from steerco_servers.testing import TemporaryKafka, TemporaryPostgres, temporary_kafka, temporary_postgres
+from steerco_servers.testing import (
+    TemporaryKafka,
+    TemporaryKeycloak,
+    TemporaryPostgres,
+    temporary_kafka,
+    temporary_keycloak,
+    temporary_postgres,
+)
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +26,10 @@ async def kafka() -> AsyncIterator[TemporaryKafka]:
     """A single-node Apache Kafka."""
     async with temporary_kafka() as broker:
         yield broker
+
+
+@pytest.fixture(scope="session")
+async def keycloak() -> AsyncIterator[TemporaryKeycloak]:
+    """Steerco's realm with its persons for tests. A test that changes a realm takes `another`."""
+    async with temporary_keycloak() as realm:
+        yield realm

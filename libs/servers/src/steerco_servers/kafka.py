@@ -1,24 +1,31 @@
 """A single node of Apache Kafka (KRaft) as a child process."""
 
-import asyncio
 import base64
-import fcntl
-import os
 import shutil
 import signal
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from uuid import uuid4
 
-from steerco_servers.child import Child, ServerFailed, ServerMissing, clean_environment, free_port, start_child
-from steerco_servers.directory import DirectoryLock, read_private, write_private
+from steerco_servers.child import (
+    Child,
+    ServerFailed,
+    ServerMissing,
+    clean_environment,
+    free_port,
+    on_port,
+    quiet,
+    start_child,
+)
+from steerco_servers.directory import DirectoryLock, lock_let_go, read_private, write_private
 from steerco_servers.jars import find_java, kafka_jars
 
 __all__ = ["KafkaServer", "ServerFailed", "ServerMissing", "remove_kafka", "start_kafka"]
 
 _RECORD = "kafka.json"
+_LOCK = Path("log", ".lock")
+"""Kafka's own."""
 _STOP = ((signal.SIGTERM, 30.0),)
 _STARTED = b"Kafka Server started"
 _OPTIONS = {
@@ -80,16 +87,12 @@ class KafkaServer:
         await self.stop()
 
 
-def _quiet(_: str) -> None:
-    return None
-
-
 async def start_kafka(
     data_dir: Path,
     *,
     port: int | None = None,
     detours: Mapping[int, int] = MappingProxyType({}),
-    progress: Callable[[str], None] = _quiet,
+    progress: Callable[[str], None] = quiet,
     within: float = 60.0,
 ) -> KafkaServer:
     """Start the broker of that data directory on 127.0.0.1, a free port unless one is given. Ready on return.
@@ -105,20 +108,15 @@ async def start_kafka(
     jars = await kafka_jars(progress)
     lock = await DirectoryLock.take(data_dir.resolve())
     try:
-        await _former_broker_gone(lock.directory, progress)
+        await lock_let_go(lock.directory / _LOCK, "Kafka broker", progress)
         await _format(lock.directory, java, jars, progress)
         progress("starting Kafka")
-        # Another process may take a port between our look and the broker's: then look again.
-        for attempts_left in (2, 1, 0) if port is None else (0,):
-            number = port or free_port()
-            try:
-                child = await _start(lock.directory, java, jars, number, detours, within)
-            except ServerFailed as failure:
-                if attempts_left and "Address already in use" in str(failure):
-                    continue
-                raise
+
+        async def broker(number: int) -> KafkaServer:
+            child = await _start(lock.directory, java, jars, number, detours, within)
             return KafkaServer(number, child, lock)
-        raise AssertionError("unreachable")
+
+        return await on_port(port, broker)
     except BaseException:
         lock.release()
         raise
@@ -130,7 +128,7 @@ async def remove_kafka(data_dir: Path) -> None:
         return
     lock = await DirectoryLock.take(data_dir.resolve())
     try:
-        await _former_broker_gone(lock.directory, _quiet)
+        await lock_let_go(lock.directory / _LOCK, "Kafka broker", quiet)
         for folder in ("log", "tmp"):
             shutil.rmtree(lock.directory / folder, ignore_errors=True)
         for name in (_RECORD, "server.properties", "kafka.log", "kafka.log.1"):
@@ -180,10 +178,7 @@ async def _format(data_dir: Path, java: Path, jars: Path, progress: Callable[[st
     arguments = ("kafka.tools.StorageTool", "format", "--standalone", "-t", identity, "-c")
     child = _java("Kafka's StorageTool", data_dir, java, jars, *arguments)
     try:
-        if not await child.finished(within=60):
-            raise child.failed("was not ready after 60 s")
-        if child.exit_code != 0:
-            raise child.failed(f"ended with code {child.exit_code}")
+        await child.completed(within=60)
     finally:
         await child.stop(_STOP)
     write_private(data_dir / _RECORD, {"cluster": identity, "formatted": True})
@@ -239,31 +234,3 @@ def _escaped(value: str) -> str:
     units = value.replace("\\", "\\\\").encode("utf-16-be")
     codes = [int.from_bytes(units[i : i + 2]) for i in range(0, len(units), 2)]
     return "".join(chr(code) if 32 < code < 127 else f"\\u{code:04x}" for code in codes)
-
-
-async def _former_broker_gone(data_dir: Path, progress: Callable[[str], None]) -> None:
-    """Wait (60 s) for the broker of a killed process: it holds Kafka's own lock while it stops."""
-    lock_file = data_dir / "log" / ".lock"
-    deadline = time.monotonic() + 60
-    told = False
-    while _is_locked(lock_file):
-        if time.monotonic() > deadline:
-            raise ServerFailed(f"{data_dir} is in use by another Kafka broker")
-        if not told:
-            progress("waiting for the former Kafka broker to stop")
-            told = True
-        await asyncio.sleep(0.05)
-
-
-def _is_locked(path: Path) -> bool:
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False

@@ -15,6 +15,7 @@ from steerco_servers.child import (
     ServerMissing,
     clean_environment,
     free_port,
+    quiet,
     start_child,
     unprivileged_account,
 )
@@ -145,16 +146,12 @@ class PostgresServer:
         return f"{quote(name, safe='')}:{quote(secret, safe='')}"
 
 
-def _quiet(_: str) -> None:
-    return None
-
-
 async def start_postgres(
     data_dir: Path,
     *,
     settings: Mapping[str, str] = MappingProxyType({}),
     port: int | None = None,
-    progress: Callable[[str], None] = _quiet,
+    progress: Callable[[str], None] = quiet,
     within: float = 120.0,
 ) -> PostgresServer:
     """Start the server of that data directory, making its cluster the first time. Ready when this returns.
@@ -233,7 +230,7 @@ async def remove_cluster(data_dir: Path) -> None:
     lock = await DirectoryLock.take(data_dir.resolve())
     try:
         cluster = open_cluster(lock.directory, unprivileged_account())
-        await former_server_gone(cluster, _quiet)
+        await former_server_gone(cluster, quiet)
         remove_files(cluster)
         (lock.directory / ROLES_FILE).unlink(missing_ok=True)
         lock.release_and_remove()

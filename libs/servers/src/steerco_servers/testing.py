@@ -1,7 +1,8 @@
 """Real servers for tests: one's own, named by the environment, or one that lives as long as the test run.
 
-`STEERCO_TEST_POSTGRES` is an admin URL (CREATEDB, CREATEROLE), `STEERCO_TEST_KAFKA` a list of `host:port`.
-For fixtures of session scope; both must be entered on the main thread.
+`STEERCO_TEST_POSTGRES` is an admin URL (CREATEDB, CREATEROLE), `STEERCO_TEST_KAFKA` a list of `host:port`,
+`STEERCO_TEST_KEYCLOAK` a URL, with `STEERCO_TEST_KEYCLOAK_ADMIN` (else `admin`) and `STEERCO_TEST_KEYCLOAK_PASSWORD`.
+For fixtures of session scope; all must be entered on the main thread.
 """
 
 import asyncio
@@ -11,19 +12,26 @@ import signal
 import tempfile
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from uuid import uuid4
 
+import httpx
+
 from steerco_servers.child import ServerFailed, runs
 from steerco_servers.kafka import KafkaServer, remove_kafka, start_kafka
+from steerco_servers.keycloak import KeycloakServer, remove_keycloak, start_keycloak
+from steerco_servers.keycloak_admin import KeycloakAdmin, KeycloakRefused, keycloak_admin
+from steerco_servers.keycloak_program import Login
 from steerco_servers.postgres import PostgresServer, remove_cluster, start_postgres
 from steerco_servers.provisioning import ROLES_FILE, ServiceDatabase, connect_as_admin, deprovision, provision
+from steerco_servers.realm import REALM, Realm, realm_for_tests
 
 POSTGRES_VARIABLE = "STEERCO_TEST_POSTGRES"
 KAFKA_VARIABLE = "STEERCO_TEST_KAFKA"
+KEYCLOAK_VARIABLE = "STEERCO_TEST_KEYCLOAK"
 
 
 @dataclass(frozen=True)
@@ -59,6 +67,28 @@ class TemporaryKafka:
     """None when it is one's own: that one is never stopped."""
 
 
+@dataclass(frozen=True)
+class TemporaryKeycloak:
+    """A realm for tests. On a server of one's own, named by the environment, it is removed when it is done with."""
+
+    issuer: str
+    admin: KeycloakAdmin
+    server: KeycloakServer | None
+    """None when it is one's own: that one is never stopped."""
+
+    @property
+    def realm(self) -> str:
+        return self.admin.realm
+
+    @asynccontextmanager
+    async def another(
+        self, realm_named: Callable[[str], Realm] = realm_for_tests
+    ) -> AsyncIterator["TemporaryKeycloak"]:
+        """A realm of its own on the same server, for a test that changes it; removed on leaving."""
+        async with self.admin.new_realm(realm_named(_realm_name())) as admin:
+            yield TemporaryKeycloak(await admin.issuer(), admin, self.server)
+
+
 @asynccontextmanager
 async def temporary_postgres(settings: Mapping[str, str] = MappingProxyType({})) -> AsyncIterator[TemporaryPostgres]:
     """The server of STEERCO_TEST_POSTGRES, else a new one that is removed on leaving.
@@ -90,6 +120,45 @@ async def temporary_kafka() -> AsyncIterator[TemporaryKafka]:
             return
         async with _directory("kafka", remove_kafka) as directory, await start_kafka(directory) as server:
             yield TemporaryKafka(server.bootstrap, server)
+
+
+@asynccontextmanager
+async def temporary_keycloak(
+    realm_named: Callable[[str], Realm] = realm_for_tests,
+) -> AsyncIterator[TemporaryKeycloak]:
+    """A realm of the server of STEERCO_TEST_KEYCLOAK, else a new server with it, removed as by `temporary_postgres`.
+
+    `realm_named` makes the realm, which on a server of one's own has a name of its own. There it is removed on leaving.
+    """
+    with _terminated_like_interrupted():
+        if url := os.environ.get(KEYCLOAK_VARIABLE):
+            async with _realm_of_one_s_own(url, realm_named(_realm_name())) as keycloak:
+                yield keycloak
+            return
+        async with (
+            _directory("keycloak", remove_keycloak) as directory,
+            await start_keycloak(directory, realm=realm_named(REALM)) as server,
+            keycloak_admin(server.url, REALM, server.admin) as admin,
+        ):
+            yield TemporaryKeycloak(server.issuer(REALM), admin, server)
+
+
+def _realm_name() -> str:
+    return f"steerco-t{uuid4().hex[:8]}"
+
+
+@asynccontextmanager
+async def _realm_of_one_s_own(url: str, realm: Realm) -> AsyncIterator[TemporaryKeycloak]:
+    name = os.environ.get(f"{KEYCLOAK_VARIABLE}_ADMIN", "admin")
+    login = Login(name, os.environ.get(f"{KEYCLOAK_VARIABLE}_PASSWORD", ""))
+    async with AsyncExitStack() as stack:
+        master = await stack.enter_async_context(keycloak_admin(url, "master", login))
+        try:
+            admin = await stack.enter_async_context(master.new_realm(realm))
+            keycloak = TemporaryKeycloak(await admin.issuer(), admin, None)
+        except (httpx.TransportError, httpx.InvalidURL, KeycloakRefused) as error:
+            raise ServerFailed(f"{KEYCLOAK_VARIABLE}: {url} cannot be used: {error}") from error
+        yield keycloak
 
 
 @asynccontextmanager
