@@ -9,6 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := .tools/bin/uv
 UV_VERSION := 0.13.9
+PIP_AUDIT_VERSION := 2.10.1
 MEMBERS := $(wildcard libs/* services/* apps/*)
 MANIFESTS := $(addsuffix /pyproject.toml,$(MEMBERS))
 NAMES := $(foreach member,$(MEMBERS),$(if $(filter apps/%,$(member)),steerco,steerco-$(notdir $(member))))
@@ -18,7 +19,7 @@ COMMA := ,
 export UV_PYTHON_DOWNLOADS ?= automatic
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run run-distributed test check docs fmt lint types architecture contracts members lock clean faults bench
+.PHONY: help setup run run-distributed test check docs fmt lint types architecture contracts members lock clean faults bench audit
 
 ##@ Use
 help: ## Print this list
@@ -57,6 +58,10 @@ docs: setup ## Write the pages and files that are made of the contracts anew
 	@$(BIN)/python -m tests.contracts.told_example docs/reference/samples.json
 	@$(BIN)/python -m steerco_events.reference.asyncapi docs/reference
 	@$(BIN)/python -m steerco_events.reference.event_page docs/reference
+
+audit: $(UV) ## Is anything known against what is pinned? Asks the network, so it is no part of check
+	@python=$$($(FIND_PYTHON)) && $(UV) tool run --quiet --python "$$python" pip-audit==$(PIP_AUDIT_VERSION) \
+		--strict --require-hashes --disable-pip --progress-spinner off --requirement requirements.lock
 
 clean: ## Remove what make made
 	@rm -rf $(VENV) .tools build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace import TracerProvider
 
 from steerco_events.clock import SystemClock
 from steerco_events.ids import new_id
-from steerco_service.identity import ALGORITHM, AUDIENCE, ISSUER
+from steerco_service.identity.issuer import ALGORITHM, AUDIENCE, ISSUER
 
 TABLE = (
     "CREATE TABLE bench_bare (id uuid PRIMARY KEY, actor text NOT NULL, recorded_at timestamptz NOT NULL,"

@@ -24,7 +24,10 @@ from steerco_intake.app import SERVICE as INTAKE
 from steerco_servers.child import Child, free_port
 from steerco_servers.postgres import ServiceDatabase
 from steerco_service.hosting import DatabaseUrls, Host
-from steerco_service.identity import Authenticator, Issuer, Principal
+from steerco_service.identity.authenticator import Authenticator
+from steerco_service.identity.issuer import Issuer
+from steerco_service.identity.keys import KnownKeys
+from steerco_service.identity.principal import Principal
 from steerco_service.testkit.serving import log_only
 from tests.bench.bare_route import TABLE
 from tests.bench.children import child
@@ -35,7 +38,7 @@ from tests.bench.profiling import lines_of
 CALLERS = 32
 SECONDS = 4.0
 PROFILE_SECONDS = 30.0
-OFFICER = Principal(Actor(derived_id("person", "officer"), "PMO officer"), "bench")
+OFFICER = Principal(Actor(derived_id("person", "officer"), "PMO officer"), "bench", frozenset({"officers"}))
 UNIT = derived_id("unit", "bench")
 PITCH = {
     "title": "Licence register on line",
@@ -67,7 +70,7 @@ async def prepare(databases: Mapping[str, ServiceDatabase], issuer: Issuer) -> N
     """Migrate the databases, and have intake's view know the unit."""
     urls = {name: DatabaseUrls(each.owner_url, each.app_url, each.feed_url) for name, each in databases.items()}
     clock = SystemClock()
-    host = Host([INTAKE, log_only("portfolio")], urls, CATALOG, clock, Authenticator(issuer.public(), clock))
+    host = Host([INTAKE, log_only("portfolio")], urls, CATALOG, clock, Authenticator(KnownKeys(issuer.public()), clock))
     await host.migrate()
     async with host.running():
         await open_unit(host)
@@ -89,6 +92,9 @@ def intake_process(
         STEERCO_DATABASE_URL=database.app_url,
         STEERCO_ISSUER_KEY=str(key),
         STEERCO_PORT=str(port),
+        STEERCO_GROUP_ROLES="officers=pmo_admin",
+        STEERCO_ACCESS_STALE_MINUTES="600",
+        STEERCO_REQUESTS_PER_SECOND="1000000",
     )
 
 

@@ -22,7 +22,9 @@ from steerco_events.testkit.logs import Log, fresh_log
 from steerco_reporting.app import SERVICE
 from steerco_servers.testing import TemporaryPostgres, temporary_postgres
 from steerco_service.garbage import keep_what_is_there
-from steerco_service.identity import Authenticator, Issuer
+from steerco_service.identity.authenticator import Authenticator
+from steerco_service.identity.issuer import Issuer
+from steerco_service.identity.keys import KnownKeys
 from steerco_service.process import POOL
 from steerco_service.runtime import Runtime, Signals
 from steerco_service.workers import run_workers, workers
@@ -56,7 +58,7 @@ async def work(urls: Mapping[str, str]) -> None:
         engine=create_async_engine(urls[REGISTER], pool_size=POOL, max_overflow=0),
         registry=CATALOG,
         clock=clock,
-        authenticator=Authenticator(Issuer.generate().public(), clock),
+        authenticator=Authenticator(KnownKeys(Issuer.generate().public()), clock),
         signals=Signals(),
         open_feed=open_feed,
     )

@@ -27,7 +27,7 @@ from steerco_reporting.app import SERVICE as REPORTING
 from steerco_servers.child import Child
 from steerco_servers.postgres import ServiceDatabase
 from steerco_service.headers import CONSISTENCY_TOKEN
-from steerco_service.identity import Issuer
+from steerco_service.identity.issuer import Issuer
 from steerco_service.migrations import migrate
 from tests.bench.children import child
 from tests.bench.commanding import BODY, OFFICER, intake_api, prepare

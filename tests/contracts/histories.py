@@ -71,11 +71,12 @@ def types_of(service: str, fit: Callable[[set[str]], bool] = bool) -> Sequence[t
 
 def lives() -> Iterable[Life]:
     """Every stream of the enterprise. A new event type joins the stream that its fields fit."""
-    of_units = types_of("portfolio", lambda names: "project_id" not in names)
-    apart = (portfolio.ProjectCodeTaken, portfolio.RegisterRowKept)
+    of_units = types_of("portfolio", lambda names: not names & {"project_id", "appointment_id"})
+    of_appointments = types_of("portfolio", lambda names: "appointment_id" in names)
+    apart = (portfolio.ProjectCodeTaken, portfolio.RegisterRowKept, *of_appointments)
     of_projects = [each for each in types_of("portfolio", lambda names: "project_id" in names) if each not in apart]
     begun = (portfolio.ProjectChartered, portfolio.ProjectRegistered)
-    taken, kept = ([each] for each in apart)
+    taken, kept = ([each] for each in apart[:2])
     of_budgets = types_of("finance", lambda names: "posting_id" not in names)
     of_postings = types_of("finance", lambda names: "posting_id" in names)
     yield Life("portfolio", "organization", (portfolio.UnitOpened,), of_units, {})
@@ -84,6 +85,9 @@ def lives() -> Iterable[Life]:
         yield Life("portfolio", f"project-code-P-{n}", taken, taken, {"project_id": [project]})
         yield Life("portfolio", f"register-row-{project}", kept, kept, {"project_id": [project]})
         yield Life("finance", f"budget-{project}", of_budgets, of_budgets, {"project_id": [project]})
+    for one in ids("appointment"):
+        made = (portfolio.AppointmentMade,)
+        yield Life("portfolio", f"appointment-{one}", made, of_appointments, {"appointment_id": [one]})
     for posting in ids("posting"):
         yield Life("finance", f"posting-{posting}", (finance.ActualCostPosted,), of_postings, {"posting_id": [posting]})
     for pitch in ids("pitch"):

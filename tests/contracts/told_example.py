@@ -20,7 +20,7 @@ from uuid import UUID
 import httpx
 
 from steerco.edition.services import SERVICES
-from steerco.example.acts import BOARD, CONTROLLER, LAST_DAY, LEAD, TRAINER, Act, Calendar, Chapter, Project, unit_id
+from steerco.example.acts import CONTROLLER, LAST_DAY, LEAD, TRAINER, Act, Calendar, Chapter, Project, unit_id
 from steerco.example.telling import story
 from steerco_events.clock import ManualClock
 from steerco_events.envelope import Actor, Recorded
@@ -28,8 +28,8 @@ from steerco_events.ids import derived_id
 from steerco_events.ports import Cursor
 from steerco_events.reference.samples import samples, samples_text
 from steerco_servers.testing import temporary_postgres
-from steerco_service.identity import Principal
-from steerco_service.testkit.serving import Served, Server, serving
+from steerco_service.identity.principal import Principal
+from steerco_service.testkit.serving import TESTER, Served, Server, serving
 
 CALENDAR = Calendar(date(2026, 1, 1))
 DAY = LAST_DAY + 1
@@ -45,7 +45,7 @@ async def told_example(server: Server) -> AsyncIterator[Mapping[str, Sequence[Re
     clock = ManualClock(CALENDAR.at(0))
     async with serving(SERVICES, server, clock) as served:
         clients: dict[tuple[str, UUID], httpx.AsyncClient] = {}
-        for day, acts in groupby([*story(CALENDAR), *beyond()], key=lambda act: act.day):
+        for day, acts in groupby([*story(CALENDAR, TESTER.actor), *beyond()], key=lambda act: act.day):
             clock.set(CALENDAR.at(day))
             await served.settled()
             for service, sent in groupby(acts, key=lambda act: act.service):
@@ -53,6 +53,8 @@ async def told_example(server: Server) -> AsyncIterator[Mapping[str, Sequence[Re
                     if (key := (service, act.who.id)) not in clients:
                         clients[key] = await served.client(service, Principal(act.who, "steerco example"))
                     await _send(clients[key], act)
+                    if act.who == TESTER.actor:
+                        await served.settled()
                 await served.settled()
         owed = await served.client("training", Principal(TRAINER, "steerco example"))
         await _waive(owed)
@@ -76,7 +78,7 @@ def beyond() -> Chapter:
             "PUT",
         ),
         *_a_code_that_is_taken(),
-        _act(BOARD, "intake", f"/pitches/{DESKS}/withdrawal", {"reason": "The premises decide it"}),
+        _act(LEAD, "intake", f"/pitches/{DESKS}/withdrawal", {"reason": "The premises decide it"}),
         _act(CONTROLLER, "finance", f"/postings/{POSTING}/reversal", {"reason": "Zurich pays it"}),
         *joint.went(DAY + 1, "resumed", "Zurich goes on"),
     ]
@@ -84,7 +86,7 @@ def beyond() -> Chapter:
 
 def _of_units() -> Iterator[Act]:
     model = {"pmo_model": "coach", "effective_on": CALENDAR.on(DAY + 30), "reason": "The records are in order"}
-    yield _act(BOARD, "portfolio", f"/units/{unit_id('LIC')}/pmo-model", model)
+    yield _act(LEAD, "portfolio", f"/units/{unit_id('LIC')}/pmo-model", model)
     name = {"name": "Market conduct and consumers"}
     yield _act(LEAD, "portfolio", f"/units/{unit_id('SUP-conduct')}/name", name, "PUT")
     lab = {
@@ -95,7 +97,7 @@ def _of_units() -> Iterator[Act]:
         "parent_id": unit_id("SUP"),
     }
     yield _act(LEAD, "portfolio", "/units", lab)
-    yield _act(BOARD, "portfolio", f"/units/{lab['unit_id']}/closure", {"reason": "Never staffed"})
+    yield _act(LEAD, "portfolio", f"/units/{lab['unit_id']}/closure", {"reason": "Never staffed"})
 
 
 def _a_code_that_is_taken() -> Iterator[Act]:

@@ -25,7 +25,8 @@ from steerco_events.positions import START, Head
 from steerco_servers.child import Child, clean_environment, free_port, runs, start_child
 from steerco_servers.kafka import remove_kafka
 from steerco_servers.postgres import ServiceDatabase, provision, remove_cluster
-from steerco_service.identity import Issuer, Principal
+from steerco_service.identity.issuer import Issuer
+from steerco_service.identity.principal import Principal
 from steerco_service.log_key import LogKey
 from steerco_service.migrations import migrate
 from tests.faults.proxy import running_proxy
@@ -42,7 +43,7 @@ RUNNING = (*LOGS, "reporting")
 LEASE_SECONDS = 5.0
 START_SECONDS = 60.0
 STOP_STEPS = ((signal.SIGCONT, 0.0), (signal.SIGTERM, 10.0))
-OFFICER = Principal(Actor(derived_id("person", "faults"), "PMO officer"), "tests of faults")
+OFFICER = Principal(Actor(derived_id("person", "faults"), "PMO officer"), "tests of faults", frozenset({"testers"}))
 
 
 class Cluster:
@@ -94,8 +95,10 @@ class Cluster:
             STEERCO_LOG_KEY=str(self.directory / "log-key.json"),
             STEERCO_HEADS=str(self.heads),
             STEERCO_LEASE_SECONDS=str(LEASE_SECONDS),
+            STEERCO_GROUP_ROLES="testers=pmo_admin",
             STEERCO_ISSUER_KEY=str(self.directory / "issuer.public.json"),
             STEERCO_PORT=str(self._ports[service]),
+            STEERCO_REQUESTS_PER_SECOND="1000000",
             **{CLOCK_VARIABLE: str(self.directory / "clock")},
         )
         name = f"{service}-{role}-{number}"

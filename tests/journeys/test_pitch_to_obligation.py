@@ -89,6 +89,7 @@ async def test_every_event_of_the_journey_names_the_units_that_it_concerns(serve
     assert stamps["budget-baselined"] == stamps["risk-rated"] == stamps["project-manager-appointed"] == {before}
     assert stamps["project-moved"] == {before, after}
     assert stamps["risk-closed"] == {after}
+    assert stamps.pop("appointment-made") == set()  # the first administrator's, before there was a unit
     assert all(stamps.values()), stamps
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from steerco.client import Address, Client, CommandFailed, address, problem_of, segment
+from steerco.client import Address, Client, CommandFailed, Patient, address, problem_of, segment
 from steerco.commands.move import project_named
 
 HERE = Address("http://127.0.0.1:1", "token")
@@ -74,3 +74,13 @@ def test_a_code_that_looks_like_an_id_is_found() -> None:
 
     with httpx.Client(base_url=HERE.url, transport=httpx.MockTransport(answer)) as http:
         assert project_named(Client(HERE, http), code) == {"code": code}
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_client_asks_again_when_a_service_says_there_is_room(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = [httpx.Response(status, headers={"Retry-After": "7"}), httpx.Response(200)]
+    waited: list[int] = []
+    monkeypatch.setattr(httpx.HTTPTransport, "handle_request", lambda *_: answers.pop(0))
+    monkeypatch.setattr("steerco.client.time.sleep", waited.append)
+    assert Patient().handle_request(httpx.Request("POST", HERE.url)).status_code == 200
+    assert waited == [7]

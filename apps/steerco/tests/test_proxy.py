@@ -15,6 +15,9 @@ from steerco.edition.embedded import bind
 from steerco.edition.mounting import parent_app
 from steerco.edition.proxy import proxy_app, proxy_client
 from steerco_servers.child import free_port
+from steerco_service.edge.front import Edge
+from steerco_service.edge.security_headers import DEFAULTS
+from steerco_service.edge.sizes import Sizes
 from steerco_service.http_server import GRACE_SECONDS
 from steerco_service.testkit.listening import listening
 
@@ -79,6 +82,24 @@ async def test_what_it_answers_itself_are_problem_details(
     answer = await proxy.request(method, path)
     assert (answer.status_code, answer.json()["type"]) == (status, f"urn:steerco:problem:{code}")
     assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+async def test_its_edge_refuses_what_it_would_have_to_hold_and_adds_nothing_to_what_a_service_says() -> None:
+    async with (
+        listening(Edge().before(echo)) as service,
+        proxy_client() as behind,
+        listening(Edge(sizes=Sizes(body=4)).before_proxy(proxy_app({"risk": service.url}, TITLES, behind))) as front,
+        httpx.AsyncClient(base_url=front.url) as client,
+    ):
+        answers = [
+            await client.post("/risk/risks", content=b"body"),
+            await client.post("/risk/risks", content=b"bodies"),
+            await client.get("/nothing"),
+        ]
+    assert [answer.status_code for answer in answers] == [200, 413, 404]
+    for answer in answers:
+        said = [(name, value) for name, value in answer.headers.raw if name in dict(DEFAULTS)]
+        assert sorted(said) == sorted(DEFAULTS)
 
 
 async def endless(scope: Scope, receive: Receive, send: Send) -> None:

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from steerco.cli import app
-from steerco_service.identity import Issuer
+from steerco_service.identity.issuer import Issuer
 
 NOWHERE = "postgresql+asyncpg://owner:secret@127.0.0.1:1/risk"
 
@@ -39,7 +39,7 @@ def test_a_key_file_that_is_not_there_or_holds_no_key_is_named(tmp_path: Path, g
     assert f"STEERCO_ISSUER_KEY ({key} can't be read" in refused("api", good | {"STEERCO_ISSUER_KEY": str(key)})
     for content in ("no JSON", "[]", "{}", '{"kty": "RSA"}'):
         key.write_text(content)
-        assert "holds no Ed25519 key" in refused("api", good | {"STEERCO_ISSUER_KEY": str(key)})
+        assert "holds no public key" in refused("api", good | {"STEERCO_ISSUER_KEY": str(key)})
 
 
 def test_a_role_names_the_setting_that_it_misses(good: dict[str, str]) -> None:
@@ -51,5 +51,27 @@ def test_a_role_names_the_setting_that_it_misses(good: dict[str, str]) -> None:
         assert refused("worker", good, service).rstrip().endswith("missing or wrong: STEERCO_KAFKA")
 
 
+def test_a_first_admin_who_is_no_id_is_named(good: dict[str, str]) -> None:
+    assert "wrong: STEERCO_FIRST_ADMIN (" in refused("worker", good | {"STEERCO_FIRST_ADMIN": "Ms. Weber"}, "portfolio")
+
+
 def test_a_database_that_is_down_is_not_migrated(good: dict[str, str]) -> None:
     assert "the database of risk can't be reached" in refused("migrate", good | {"STEERCO_OWNER_URL": NOWHERE})
+
+
+def test_a_file_with_a_url_and_an_edge_that_are_wrong_are_named(tmp_path: Path, good: dict[str, str]) -> None:
+    file = tmp_path / "database-url"
+    told = good | {"STEERCO_DATABASE_URL": "", "STEERCO_DATABASE_URL_FILE": str(file)}
+    assert f"wrong: STEERCO_DATABASE_URL_FILE ({file} can't be read" in refused("api", told)
+    file.write_text("postgresql://app:secret@db/risk")
+    assert "wrong: STEERCO_DATABASE_URL (no URL such as" in refused("api", told)
+    assert "wrong: STEERCO_CORS_ORIGINS ('*' would let any" in refused("api", good | {"STEERCO_CORS_ORIGINS": "*"})
+
+
+@pytest.mark.parametrize("edition", ["up", "run-distributed"])
+def test_an_edition_names_what_is_wrong_with_its_edge(edition: str, tmp_path: Path) -> None:
+    directory = tmp_path / "data"
+    done = CliRunner().invoke(app, [edition, "--data-dir", str(directory)], env={"STEERCO_TRUSTED_PROXIES": "all"})
+    assert (done.exit_code, done.output.count("\n")) == (1, 1)
+    assert f"{edition} is told by its environment; missing or wrong: STEERCO_TRUSTED_PROXIES ('all'" in done.output
+    assert not directory.exists()

@@ -16,12 +16,13 @@ from steerco_events.envelope import Recorded
 from steerco_events.projections.model import Projection, View
 from steerco_events.registry import Payload
 from steerco_servers.testing import TemporaryPostgres
+from steerco_service.access.placed import ACCESS
 from steerco_service.bodies import Body, Name
 from steerco_service.call import Calling
 from steerco_service.reading import Paged, Read
 from steerco_service.routing import router
 from steerco_service.runtime import Service
-from steerco_service.testkit.serving import Served, serving
+from steerco_service.testkit.serving import Served, permitting, serving
 
 routes = router("things")
 
@@ -150,8 +151,9 @@ SHELF = Service(
     description="A shelf.",
     migrations="steerco_service.testkit.migrations",
     routers=(routes,),
-    view=View("shelf", 1, ("risk",), (things,)),
+    view=View("shelf", 1, ("risk", "portfolio"), (things, *ACCESS)),
 )
+permitting("risk", routes)
 
 
 @pytest.fixture(scope="session")

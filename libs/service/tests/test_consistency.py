@@ -16,7 +16,9 @@ from steerco_servers.testing import TemporaryPostgres
 from steerco_service import consistency
 from steerco_service.consistency import wait_until
 from steerco_service.hosting import BESIDE, WRITERS, DatabaseUrls, Host
-from steerco_service.identity import Authenticator, Issuer
+from steerco_service.identity.authenticator import Authenticator
+from steerco_service.identity.issuer import Issuer
+from steerco_service.identity.keys import KnownKeys
 from steerco_service.migrations import migrate
 from steerco_service.problems import Problem
 from steerco_service.runtime import Runtime
@@ -78,7 +80,7 @@ async def unattended(postgres: TemporaryPostgres) -> AsyncIterator[Runtime]:
         await migrate(CLOSURES.migrations, database.owner_url)
         clock = SystemClock()
         urls = {"risk": DatabaseUrls(database.owner_url, database.app_url, database.feed_url)}
-        host = Host([CLOSURES], urls, CATALOG, clock, Authenticator(Issuer.generate().public(), clock))
+        host = Host([CLOSURES], urls, CATALOG, clock, Authenticator(KnownKeys(Issuer.generate().public()), clock))
         try:
             yield host.runtimes["risk"]
         finally:

@@ -20,7 +20,7 @@ from steerco_events.postgres.store import Write
 from steerco_events.relay import CONSUMER
 from steerco_servers.testing import TemporaryPostgres
 from steerco_service.factory import create_app
-from steerco_service.identity import Issuer
+from steerco_service.identity.issuer import Issuer
 from steerco_service.process import Process
 from steerco_service.settings import ServiceSettings
 from steerco_service.testkit.serving import TESTER, Served, log_only, serving
@@ -52,6 +52,7 @@ async def process(served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     url = served.runtime("risk").engine.url.render_as_string(hide_password=False)
     monkeypatch.setenv("STEERCO_DATABASE_URL", url)
     monkeypatch.setenv("STEERCO_ISSUER_KEY", str(key))
+    monkeypatch.setenv("STEERCO_GROUP_ROLES", "testers=pmo_admin")
     runtime = Process(log_only("risk"), ServiceSettings(), CATALOG).runtime
     token = issuer.token(TESTER, runtime.clock.now(), timedelta(hours=1))
     async with httpx.AsyncClient(

@@ -22,7 +22,9 @@ from steerco_events.postgres.wakeups import SEALED
 from steerco_servers.provisioning import ServiceDatabase
 from steerco_servers.testing import TemporaryPostgres
 from steerco_service.hosting import DatabaseUrls, Host
-from steerco_service.identity import Authenticator, Issuer
+from steerco_service.identity.authenticator import Authenticator
+from steerco_service.identity.issuer import Issuer
+from steerco_service.identity.keys import KnownKeys
 from steerco_service.migrations import migrate
 from steerco_service.process import Process
 from steerco_service.settings import ServiceSettings
@@ -52,7 +54,7 @@ def client_of(database: ServiceDatabase) -> httpx.AsyncClient:
     issuer = Issuer.generate()
     urls = {"risk": DatabaseUrls(database.owner_url, database.app_url, database.feed_url)}
     clock = SystemClock()
-    host = Host([SERVICE], urls, CATALOG, clock, Authenticator(issuer.public(), clock))
+    host = Host([SERVICE], urls, CATALOG, clock, Authenticator(KnownKeys(issuer.public()), clock))
     token = issuer.token(TESTER, clock.now(), timedelta(hours=1))
     return httpx.AsyncClient(
         transport=httpx.ASGITransport(host.apps()["risk"]),

@@ -130,6 +130,27 @@ def owed(obligation_id: UUID, course: str, due_on: date = date(2025, 8, 1)) -> t
     )
 
 
+def appointed(
+    name: str,
+    role: portfolio.Role,
+    *,
+    unit: str | None = None,
+    project: str | None = None,
+    stands_in: str | None = None,
+) -> portfolio.AppointmentMade:
+    """A person, who is called as the appointment, from February on; who stands in for another, until August."""
+    return portfolio.AppointmentMade(
+        appointment_id=derived_id("appointment", name),
+        person_id=derived_id("person", name),
+        role=role,
+        from_on=date(2025, 2, 1),
+        until_on=date(2025, 8, 31) if stands_in else None,
+        unit_id=unit_id(unit) if unit else None,
+        project_id=project_id(project) if project else None,
+        delegated_from=derived_id("appointment", stands_in) if stands_in else None,
+    )
+
+
 class Telling:
     """Appends events at instants that are set by hand, each sealed before the next."""
 
@@ -267,6 +288,29 @@ async def tell_risks_and_training(tell: Telling) -> None:
     await tell.at("2025-05-20", "training", learner, fulfilled)
 
 
+async def tell_appointments(tell: Telling) -> None:
+    for made in (
+        appointed("auditor", "auditor"),
+        appointed("officer", "pmo_officer", unit="LIC"),
+        appointed("deputy", "pmo_officer", unit="LIC", stands_in="officer"),
+        appointed("viewer", "viewer", unit="LIC-web"),
+        appointed("controller", "finance_controller", unit="SUP"),
+        appointed("lead", "project_manager", project="R-2"),
+        appointed("support", "project_support", project="U-1"),
+    ):
+        await tell.at("2025-02-01", "portfolio", f"appointment-{made.appointment_id}", made)
+
+
+async def tell_who_left(tell: Telling) -> None:
+    support, officer = derived_id("appointment", "support"), derived_id("appointment", "officer")
+    shorter = portfolio.AppointmentTermChanged(
+        appointment_id=support, from_on=date(2025, 2, 1), until_on=date(2025, 5, 31)
+    )
+    await tell.at("2025-05-21", "portfolio", f"appointment-{support}", shorter)
+    ended = portfolio.AppointmentEnded(appointment_id=officer)
+    await tell.at("2025-05-22", "portfolio", f"appointment-{officer}", ended, reason="Moved to another office")
+
+
 @pytest.fixture(scope="session")
 async def clock() -> ManualClock:
     return ManualClock(datetime(2025, 1, 1, tzinfo=UTC))
@@ -277,9 +321,11 @@ async def served(postgres: TemporaryPostgres, clock: ManualClock) -> AsyncIterat
     async with serving([SERVICE, *(log_only(name) for name in LOGS)], postgres, clock) as running:
         tell = Telling(running, clock)
         await tell_beginning(tell)
+        await tell_appointments(tell)
         await tell_money(tell)
         await tell_moves(tell)
         await tell_risks_and_training(tell)
+        await tell_who_left(tell)
         clock.set(datetime(2025, 6, 10, 12, tzinfo=UTC))
         yield running
 

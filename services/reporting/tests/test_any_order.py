@@ -33,6 +33,8 @@ QUESTIONS = (
     "/portfolio?scope=LIC",
     "/portfolio?scope=SUP",
     "/register",
+    "/appointments?ever=true",
+    "/appointments?scope=SUP",
     "/stories/R-1",
 )
 INSTANT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(?:Z|\+00:00)")

@@ -73,6 +73,13 @@ async def test_a_move_names_both_units(reporting: httpx.AsyncClient) -> None:
     assert ("2025-04-15", "portfolio", "Moved from LIC-reg to SUP-insp") in told(await story(reporting, "R-2"))
 
 
+async def test_appointments_at_a_project_are_told_by_role(reporting: httpx.AsyncClient) -> None:
+    appointed = ("2025-02-01", "portfolio", "Appointed as project support from 2025-02-01")
+    changed = "Appointment changed to be from 2025-02-01 until 2025-05-31: project support"
+    lines = told(await story(reporting, "U-1"))
+    assert (lines[1], lines[-1]) == (appointed, ("2025-05-21", "portfolio", changed))
+
+
 async def test_words_in_a_ratings_place_and_a_rating_that_was_taken_back_are_told(reporting: httpx.AsyncClient) -> None:
     assert [what for _, _, what in told(await story(reporting, "R-2"))[-3:]] == [
         'Delivery confidence rated undisclosed ("Exempt under the law") by IPA',
@@ -83,7 +90,7 @@ async def test_words_in_a_ratings_place_and_a_rating_that_was_taken_back_are_tol
 
 async def test_a_withheld_figure_is_told_in_its_own_words(reporting: httpx.AsyncClient) -> None:
     sentence = 'Budget baselined: whole-life cost undisclosed ("Exempt under the law") (baseline 1)'
-    assert told(await story(reporting, "R-2"))[1] == ("2025-02-03", "finance", sentence)
+    assert told(await story(reporting, "R-2"))[2] == ("2025-02-03", "finance", sentence)
 
 
 async def test_every_line_tells_who_did_it_and_why_if_they_said_so(reporting: httpx.AsyncClient) -> None:
@@ -109,9 +116,9 @@ async def test_a_story_is_found_by_the_projects_code_and_by_its_id(reporting: ht
 async def test_a_story_as_of_an_instant_ends_there_and_the_project_is_as_it_was(reporting: httpx.AsyncClient) -> None:
     before = await story(reporting, "R-2", "2025-04-15T11:59:59.999999Z")
     after = await story(reporting, "R-2", "2025-04-15T12:00:00Z")
-    assert (before["unit_code"], len(before["lines"])) == ("LIC-reg", 2)
-    assert (after["unit_code"], len(after["lines"])) == ("SUP-insp", 3)
-    assert after["lines"][:2] == before["lines"]
+    assert (before["unit_code"], len(before["lines"])) == ("LIC-reg", 3)
+    assert (after["unit_code"], len(after["lines"])) == ("SUP-insp", 4)
+    assert after["lines"][:3] == before["lines"]
     assert after["sources"]["portfolio"]["position"] == before["sources"]["portfolio"]["position"] + 1
 
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from steerco.commands.appointments import appoint, appointments
 from steerco.commands.env import env
 from steerco.commands.import_projects import import_projects
 from steerco.commands.log import log
@@ -36,6 +37,8 @@ show.command("portfolio")(show_portfolio)
 app.command("story", rich_help_panel="Portfolio")(story)
 app.command("watch", rich_help_panel="Portfolio")(watch)
 app.command("move", rich_help_panel="Portfolio")(move)
+app.command("appoint", rich_help_panel="Portfolio")(appoint)
+app.add_typer(appointments, name="appointments", rich_help_panel="Portfolio")
 app.add_typer(imports, name="import", rich_help_panel="Portfolio")
 imports.command("projects")(import_projects)
 app.command("rebuild", rich_help_panel="Operations")(rebuild)

@@ -18,6 +18,7 @@ from steerco_service.headers import CONSISTENCY_TOKEN
 NOTHING_SEEN = Token()
 TIMEOUT_SECONDS = 120.0
 PATIENCE_SECONDS = 60.0
+WAITED_FOR = (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE)
 LAST_PORT = 65535
 
 
@@ -200,7 +201,7 @@ def connected() -> Iterator[Client]:
 
 
 class Patient(httpx.HTTPTransport):
-    """Tries again while a service says that it will soon be ready (503 with Retry-After), for a minute at most."""
+    """Tries again while a service says when it will be ready (503 or 429 with Retry-After), for a minute at most."""
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """The answer, after the waiting that the service asked for."""
@@ -208,7 +209,7 @@ class Patient(httpx.HTTPTransport):
         while True:
             answer = super().handle_request(request)
             pause = answer.headers.get("Retry-After", "")
-            if answer.status_code != 503 or not pause.isdigit() or time.monotonic() + int(pause) > deadline:
+            if answer.status_code not in WAITED_FOR or not pause.isdigit() or time.monotonic() + int(pause) > deadline:
                 return answer
             answer.close()
             time.sleep(int(pause))

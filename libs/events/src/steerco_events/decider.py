@@ -14,10 +14,11 @@ class Refusal(Exception):
     """A rule said no. A subclass is a named fact, such as `BudgetExceeded`.
 
     `kind` says what a caller can do about it: `conflict` (the thing is in another state), `unknown` (it is
-    not there), `invalid` (a value breaks a rule). `pointer` is the JSON pointer of the field, if one is to blame.
+    not there), `invalid` (a value breaks a rule), `forbidden` (somebody else may do it).
+    `pointer` is the JSON pointer of the field, if one is to blame.
     """
 
-    kind: ClassVar[Literal["conflict", "unknown", "invalid"]] = "conflict"
+    kind: ClassVar[Literal["conflict", "unknown", "invalid", "forbidden"]] = "conflict"
 
     def __init__(self, detail: str, *, pointer: str | None = None) -> None:
         super().__init__(detail)

@@ -13,16 +13,18 @@ import msgspec
 from fastapi import Depends, Header, Request, Response
 
 from steerco_events.commands.handling import Handled, Handling
+from steerco_events.commands.judging import Judge
+from steerco_events.contracts.portfolio import Role
 from steerco_events.decider import Decider
 from steerco_events.envelope import Context
 from steerco_events.ids import new_id
 from steerco_events.postgres.commands import CommandKey
 from steerco_events.projections.builds import ViewNotBuilt
-from steerco_service.asking import Asker, runtime_of
+from steerco_service.asking import Asker, Asking, runtime_of
 from steerco_service.bodies import one_line
 from steerco_service.consistency import token_of_header, view_not_built, wait_until
 from steerco_service.headers import CONSISTENCY_TOKEN
-from steerco_service.identity import Principal
+from steerco_service.identity.principal import Principal
 from steerco_service.lookups import Lookups
 from steerco_service.problems import Problem
 from steerco_service.traces import traceparent, tracer
@@ -61,16 +63,19 @@ class Call:
     def __init__(
         self,
         request: Request,
-        principal: Principal,
+        asking: Asking,
         body: bytes,
         if_match: str | None,
         idempotency_key: str | None,
         reason: str | None,
     ) -> None:
         self.runtime = runtime_of(request)
-        self.principal = principal
+        self.asking = asking
+        self.principal: Principal = asking.principal
         self.now: datetime = self.runtime.clock.now()
         self._concerned: list[UUID] = []
+        self._projects: list[UUID] = []
+        self._judge: Judge = lambda units: self.asking.has(units, self._projects)
         self._request = request
         self._body = body
         self._expected = _expected_version(if_match)
@@ -81,6 +86,23 @@ class Call:
     def concerns(self, *units: UUID) -> None:
         """Stamp the events that come of this call with these units, beside those that the situation names."""
         self._concerned += units
+
+    def of_project(self, project_id: UUID) -> None:
+        """What is to be done is about a project: whoever may do it there may."""
+        self._projects.append(project_id)
+
+    def needs_one_of(self, roles: frozenset[Role]) -> None:
+        """Of those who may do it, only who has one of these roles there may do this."""
+        self.asking = self.asking.as_one_of(roles)
+
+    def within(self, *units: UUID | None) -> None:
+        """Whoever may do it there may, whatever units the events concern; `None` is the whole enterprise."""
+        self._judge = lambda _: self.asking.has(units)
+
+    async def about_person(self, person_id: UUID) -> None:
+        """Whoever may do it where a person has a role or manages a project may."""
+        places = await self.runtime.access.places(person_id)
+        self._judge = lambda _: self.asking.has_any(places.units, places.projects)
 
     @staticmethod
     def new_id() -> UUID:
@@ -106,11 +128,13 @@ class Call:
         command: Command,
         *,
         created: UUID | None = None,
+        among: str | None = None,
         reason: str | None = None,
     ) -> Response:
         """Decide, append and answer: 201 with `Location` when something was created, else 204.
 
-        `reason`, if the body has one, goes before the header's.
+        `among` is the path of those that it was created among, if that is not the request's own. `reason`, if the
+        body has one, goes before the header's.
         Raises what `Batcher.submit` raises; nothing half-done stays.
         """
         command_id = new_id()
@@ -126,21 +150,21 @@ class Call:
             org_units=tuple(self._concerned),
         )
 
-        handling = Handling(decider, stream, command, context, self._expected, self._must_be_there)
+        handling = Handling(decider, stream, command, context, self._expected, self._must_be_there, judge=self._judge)
         with tracer("steerco.commands").start_as_current_span(f"handle {type(command).__name__}"):
             answer = await self.runtime.batcher.submit(
-                handling, self._key, lambda handled: msgspec.json.encode(self._answer(handled, created))
+                handling, self._key, lambda handled: msgspec.json.encode(self._answer(handled, created, among))
             )
         given = _ANSWER.decode(answer)
         content = msgspec.json.encode(given.body) if given.body else None
         media_type = "application/json" if given.body else None
         return Response(content, given.status, dict(given.headers), media_type)
 
-    def _answer(self, handled: Handled, created: UUID | None) -> Answer:
+    def _answer(self, handled: Handled, created: UUID | None, among: str | None) -> Answer:
         headers = {"ETag": f'"{handled.version}"', CONSISTENCY_TOKEN: handled.token.encode()}
         if created is None:
             return Answer(204, headers, None)
-        path = self._request.url.path.rstrip("/")
+        path = self._request.scope.get("root_path", "") + among if among else self._request.url.path.rstrip("/")
         headers["Location"] = f"{path}/{created}"
         return Answer(201, headers, {"id": str(created)})
 
@@ -179,7 +203,7 @@ class Call:
 
 async def call_of(
     request: Request,
-    principal: Asker,
+    asking: Asker,
     if_match: Annotated[
         str | None, Header(description='The version that was seen, such as `"3"`; 412 if it is another.')
     ] = None,
@@ -195,7 +219,7 @@ async def call_of(
 ) -> Call:
     """The dependency of every endpoint that changes something."""
     await wait_until(runtime_of(request), token_of_header(consistency_token))
-    return Call(request, principal, await request.body(), if_match, idempotency_key, reason)
+    return Call(request, asking, await request.body(), if_match, idempotency_key, reason)
 
 
 type Calling = Annotated[Call, Depends(call_of)]

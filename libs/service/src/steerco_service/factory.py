@@ -1,36 +1,42 @@
 """The FastAPI application of a service: the same shape for all of them."""
 
 from fastapi import FastAPI
-from fastapi_offline import FastAPIOffline
+from fastapi.routing import APIRoute
 
 from steerco_service import batch, health, log, losses, parked, timers, views
-from steerco_service.events.routes import serve_events
+from steerco_service.access.permissions import permission_of
+from steerco_service.edge.pages import serve_pages
+from steerco_service.events import routes as events
+from steerco_service.events.feed import Feed
 from steerco_service.problems import install_problem_handlers
 from steerco_service.runtime import Runtime
 from steerco_service.traces import TracedRequests
 
 
 def create_app(runtime: Runtime) -> FastAPI:
-    """The application; API docs with assets that it serves itself, problem details for every error."""
+    """The application; API docs with assets that it serves itself, problem details for every error.
+
+    Raises `NoPermission` for an operation of which nobody has said who may call it.
+    """
     service = runtime.service
-    app: FastAPI = FastAPIOffline(
+    app = FastAPI(
         title=service.title,
         description=service.description,
         version="0.1.0",
+        docs_url=None,
+        redoc_url=None,
         telemetry={"tracing": False, "metrics": False, "logs": False},  # `TracedRequests` is lighter
     )
     app.state.runtime = runtime
     install_problem_handlers(app)
     app.add_middleware(TracedRequests)
-    for routes in service.routers:
-        app.include_router(routes)
+    routers = [*service.routers, parked.routes, views.routes, health.routes]
     if service.owns_log:
-        app.include_router(batch.routes)
-        serve_events(app, runtime)
-        app.include_router(log.routes)
-        app.include_router(losses.routes)
-        app.include_router(timers.routes)
-    app.include_router(parked.routes)
-    app.include_router(views.routes)
-    app.include_router(health.routes)
+        app.state.feed = Feed(runtime)
+        routers += [batch.routes, events.routes, log.routes, losses.routes, timers.routes]
+    for each in routers:
+        app.include_router(each)
+    operations = [route.name for each in routers for route in each.routes if isinstance(route, APIRoute)]
+    app.state.permissions = {name: permission_of(service.name, name) for name in operations}
+    serve_pages(app)
     return app

@@ -1,3 +1,3 @@
 """The names of headers that clients and services share."""
 
-CONSISTENCY_TOKEN = "Consistency-Token"
+CONSISTENCY_TOKEN = "Consistency-Token"  # noqa: S105 a name

@@ -36,6 +36,7 @@ async def livez() -> Response:
 async def readyz(request: Request) -> Readiness:
     """200 when the service can serve, 503 while it can't; what fails in the background is listed."""
     runtime = runtime_of(request)
+    await runtime.authenticator.prepare()
     async with runtime.engine.connect() as connection:
         try:
             await live_build(connection, runtime)
@@ -44,7 +45,8 @@ async def readyz(request: Request) -> Readiness:
         except ProgrammingError as error:
             detail = f"the database of {runtime.service.name} is not migrated to what this release needs"
             raise Problem(503, "not-migrated", detail, headers={"Retry-After": "5"}) from error
-    degraded = failing_now()
+    await runtime.access.organization()
+    degraded = failing_now() | dict(runtime.authenticator.degraded)
     if timer:
         degraded[f"{runtime.service.name} timer {timer.name} of {timer.stream}"] = timer.error
     return Readiness(ready=True, degraded=degraded | _parked(parked))

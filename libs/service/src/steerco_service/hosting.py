@@ -4,6 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
+from types import MappingProxyType
+from uuid import UUID
 
 from fastapi import FastAPI
 from sqlalchemy import text
@@ -17,8 +20,10 @@ from steerco_events.postgres.checkpoints import Checkpoints
 from steerco_events.postgres.feed import StoreFeed
 from steerco_events.postgres.timers import are_due
 from steerco_events.registry import Registry
+from steerco_service.access.access import STALE_AFTER
+from steerco_service.access.groups import GroupRole
 from steerco_service.factory import create_app
-from steerco_service.identity import Authenticator
+from steerco_service.identity.authenticator import Authenticator
 from steerco_service.log_key import Signing
 from steerco_service.migrations import migrate
 from steerco_service.runtime import Runtime, Service, Signals
@@ -32,9 +37,9 @@ WRITERS, READERS, BESIDE = 5, 3, 2
 they stay, but for the latter: six services with five logs have 45 at rest and 67 at most, of PostgreSQL's 100."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class DatabaseUrls:
-    """The three ways into a service's database: to migrate it, to serve from it, to read its sealed log."""
+    """The three ways into a service's database: to migrate it, to serve from it, to read its sealed log. Secrets."""
 
     owner_url: str
     app_url: str
@@ -59,6 +64,9 @@ class Host:
         *,
         shards: int = 1,
         parked_limit: int = PARKED_LIMIT,
+        first_admin: UUID | None = None,
+        groups: Mapping[str, Sequence[GroupRole]] = MappingProxyType({}),
+        stale_after: timedelta = STALE_AFTER,
     ) -> None:
         self._services = {service.name: service for service in services}
         self._databases = databases
@@ -79,6 +87,9 @@ class Host:
                 signing=signing,
                 shards=shards,
                 parked_limit=parked_limit,
+                first_admin=first_admin,
+                groups=groups,
+                stale_after=stale_after,
             )
             for service in services
         }
@@ -143,6 +154,8 @@ class Host:
                     return heads, f"the log of {name} is sealed up to {row.position} of {row.high_water}"
                 heads[name] = tuple(row.positions)
         for name, runtime in self.runtimes.items():
+            if runtime.service.begins and not runtime.begun.is_set():
+                return heads, f"{name} begins"
             async with runtime.engine.connect() as connection:
                 behind = await _behind(connection, runtime, heads)
             if behind:

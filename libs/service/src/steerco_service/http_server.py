@@ -1,12 +1,19 @@
 """Serving HTTP until a signal ends it. What streams is told of the end, so that stopping need not wait for it."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
 
+import h11
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from steerco_service.edge.security_headers import DEFAULTS
+from steerco_service.edge.sizes import LARGEST_HEAD, head_too_large
+from steerco_service.problems import Problem, problem_response
 
 GRACE_SECONDS = 5
 """What an answer that is under way has at the end."""
@@ -14,7 +21,30 @@ GRACE_SECONDS = 5
 TICK_SECONDS = 1.0
 """How often the `Date` header of answers moves on."""
 
+HEAD_TOO_LARGE = 431
+
 _STOPPING = "steerco.stopping"
+
+
+class _Http(H11Protocol):
+    """uvicorn's HTTP/1.1 by h11, whose own refusals are problem details, too.
+
+    h11 stops at a head that is too large while it comes; how many headers there may be it leaves to others.
+    """
+
+    def send_400_response(self, msg: str) -> None:
+        """Called where h11 has raised what is wrong."""
+        error = sys.exception()
+        if isinstance(error, h11.RemoteProtocolError) and error.error_status_hint == HEAD_TOO_LARGE:
+            problem = head_too_large(self.config.h11_max_incomplete_event_size or LARGEST_HEAD)
+        else:
+            problem = Problem(400, "bad-request", f"this is no HTTP/1.1 request: {error or msg}")
+        answer = problem_response(problem)
+        headers = [*answer.raw_headers, *DEFAULTS, (b"connection", b"close")]
+        for event in (h11.Response(status_code=problem.status, headers=headers), h11.Data(data=bytes(answer.body))):
+            self.transport.write(self.conn.send(event))
+        self.transport.write(self.conn.send(h11.EndOfMessage()))
+        self.transport.close()
 
 
 class HttpServer(uvicorn.Server):
@@ -28,7 +58,16 @@ class HttpServer(uvicorn.Server):
         async def told(scope: Scope, receive: Receive, send: Send) -> None:
             await app({**scope, _STOPPING: self._stopping}, receive, send)
 
-        options = {"log_level": "warning", "timeout_graceful_shutdown": GRACE_SECONDS, **options}
+        options = {
+            "http": _Http,
+            "ws": "none",
+            "server_header": False,
+            "proxy_headers": False,
+            "h11_max_incomplete_event_size": LARGEST_HEAD,
+            "log_level": "warning",
+            "timeout_graceful_shutdown": GRACE_SECONDS,
+            **options,
+        }
         super().__init__(uvicorn.Config(told, **options))
 
     @property

@@ -18,6 +18,7 @@ from steerco_events.postgres.generations import open_generation
 from steerco_events.postgres.schema import HOLDS_LOG_LOCK
 from steerco_events.relay import CONSUMER
 from steerco_service.asking import Asker, runtime_of
+from steerco_service.bodies import Name
 from steerco_service.problems import Problem
 from steerco_service.routing import router
 from steerco_service.runtime import Runtime
@@ -28,7 +29,7 @@ LINES_AT_ONCE = 200
 routes = router("log")
 
 _STATE = text(
-    "SELECT h.*, CASE WHEN s.is_called THEN s.last_value ELSE 0 END - h.position AS unsealed,"
+    "SELECT h.*, CASE WHEN s.is_called THEN s.last_value ELSE 0 END - h.position AS unsealed,"  # noqa: S608 of constants
     f" (SELECT min(xact_start) FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE {HOLDS_LOG_LOCK}) AS open_since"
     " FROM log.sealed_head h, log.positions s"
 )
@@ -164,7 +165,7 @@ async def log_archive(
     _: Asker,
     after: Annotated[int, Query(ge=0, description="Begin after this position (with a whole seal).")] = 0,
     until: Annotated[int | None, Query(ge=1, description="End at this position (with a whole seal).")] = None,
-    subject: Annotated[Sequence[str], Query(description="Only events of these streams.")] = (),
+    subject: Annotated[Sequence[Name], Query(description="Only events of these streams.")] = (),
 ) -> StreamingResponse:
     """JSON lines: seals, their events as CloudEvents, signed heads."""
     runtime = runtime_of(request)

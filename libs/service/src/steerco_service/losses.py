@@ -62,7 +62,7 @@ async def accept(name: Line, body: AcceptLoss, request: Request, asker: Asker) -
     runtime = runtime_of(request)
     reaction = _reaction(runtime, name)
     async with runtime.engine.begin() as tx:
-        by, at = asker.actor.id, runtime.clock.now()
+        by, at = asker.principal.actor.id, runtime.clock.now()
         try:
             loss = await accept_loss(tx, reaction.name, reaction.service, by, body.reason, at)
         except NothingLost as error:

@@ -170,7 +170,7 @@ async def show_parked(
 @routes.post(ONE + "/retry", summary="Ask that a parked stream be tried again", status_code=202)
 async def retry_parked(consumer: Line, service: Line, stream: Line, request: Request, asker: Asker) -> ParkedState:
     """Its events are tried in order; when all are digested, it is parked no more. Done soon after the answer."""
-    return await _ask(request, Parking(consumer, service), stream, "retry", asker.actor.id)
+    return await _ask(request, Parking(consumer, service), stream, "retry", asker.principal.actor.id)
 
 
 @routes.post(ONE + "/skip", summary="Ask that a parked stream's first event be left out", status_code=202)
@@ -181,7 +181,7 @@ async def skip_parked(
 
     It stays left out when the view is made anew; a new version of the view tries it again.
     """
-    return await _ask(request, Parking(consumer, service), stream, "skip", asker.actor.id, body)
+    return await _ask(request, Parking(consumer, service), stream, "skip", asker.principal.actor.id, body)
 
 
 async def _ask(

@@ -20,7 +20,7 @@ NEWER_RETRY_SECONDS = 30
 
 MEDIA_TYPE = "application/problem+json"
 
-_STATUS = {"conflict": 409, "unknown": 404, "invalid": 422}
+_STATUS = {"conflict": 409, "unknown": 404, "invalid": 422, "forbidden": 403}
 
 
 class Problem(Exception):
@@ -68,7 +68,7 @@ def problem_response(problem: Problem) -> JSONResponse:
 
 
 def problem_of_refusal(refusal: Refusal) -> Problem:
-    """A domain refusal at the edge: 409, 404 or 422 by its kind; 412 for a stale version; 503 if contended."""
+    """A domain refusal at the edge: 409, 404, 422 or 403 by its kind; 412 for a stale version; 503 if contended."""
     code = kebab(type(refusal).__name__)
     errors = [{"pointer": refusal.pointer, "detail": refusal.detail}] if refusal.pointer else []
     if isinstance(refusal, StaleVersion):

@@ -32,7 +32,10 @@ from steerco_events.signals import AnyOf, Signal
 from steerco_service.factory import create_app
 from steerco_service.garbage import keep_what_is_there
 from steerco_service.http_server import HttpServer
-from steerco_service.identity import Authenticator
+from steerco_service.identity.authenticator import Authenticator, Expected
+from steerco_service.identity.discovered_keys import DiscoveredKeys
+from steerco_service.identity.issuer import ISSUER
+from steerco_service.identity.keys import KeySource, KnownKeys
 from steerco_service.log_key import LogKey, Signing
 from steerco_service.migrations import migrate
 from steerco_service.runtime import Runtime, Service, Signals
@@ -73,7 +76,7 @@ class Process:
             ),
             registry=registry,
             clock=clock,
-            authenticator=Authenticator(json.loads(settings.issuer_key.read_text()), clock),
+            authenticator=authenticator_of(settings, clock),
             signals=self._signals,
             open_feed=self._open_feed,
             signing=_signing(settings),
@@ -82,6 +85,9 @@ class Process:
             parked_limit=settings.parked_limit,
             keeping=Keeping(kept_for=timedelta(days=settings.keep_builds_days)),
             relays=service.owns_log,
+            first_admin=settings.first_admin,
+            groups=settings.group_roles,
+            stale_after=timedelta(minutes=settings.access_stale_minutes),
         )
 
     def _open_feed(self, service: str, shard: Shard = WHOLE) -> EventFeed:
@@ -105,11 +111,13 @@ class Process:
         ]
         if self._service.owns_log:
             found.append(("listen", partial(listen, self._settings.database_url, {SEALED: signals.sealed})))
+        edge = self._settings.edge
         server = HttpServer(
-            create_app(self.runtime),
+            edge.before(create_app(self.runtime)),
             host=self._settings.host,
             port=self._settings.port,
             root_path=self._settings.root_path,
+            **edge.server_options,
         )
         async with self._background(found):
             await server.serve()
@@ -152,6 +160,18 @@ class Process:
             with suppress(asyncio.CancelledError):
                 await background
             await self.runtime.engine.dispose()
+
+
+def authenticator_of(settings: ServiceSettings, clock: Clock) -> Authenticator:
+    """Checks the tokens of the issuer that the settings name, or of the local one whose key they have."""
+    if settings.issuer_key is None:
+        issuer = settings.issuer
+        keys: KeySource = DiscoveredKeys(issuer, clock)
+    else:
+        issuer = ISSUER
+        keys = KnownKeys(json.loads(settings.issuer_key.read_text()))
+    leeway = timedelta(seconds=settings.clock_skew_seconds)
+    return Authenticator(keys, clock, Expected(issuer, settings.audience, settings.token_algorithms, leeway))
 
 
 def _pool(service: Service, shards: int) -> int:

@@ -1,21 +1,22 @@
 """One request that reads: a single consistent snapshot of the service's view, at an instant if one is asked for."""
 
 import base64
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import Depends, Header, Query, Request, Response
-from sqlalchemy import ColumnElement, FromClause, Select, Table, select, tuple_
+from sqlalchemy import ARRAY, ColumnElement, FromClause, Select, Table, Uuid, any_, literal, or_, select, true, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from steerco_events.projections.builds import Build
 from steerco_events.projections.model import Projection
 from steerco_events.projections.tables import known_at, row_of
-from steerco_service.asking import Asker, runtime_of
+from steerco_service.access.placed import projects_placed
+from steerco_service.asking import Asker, Asking, runtime_of
 from steerco_service.consistency import live_build, token_of_header, wait_until
-from steerco_service.identity import Principal
 from steerco_service.problems import Problem
 from steerco_service.runtime import Runtime
 
@@ -30,7 +31,7 @@ class Reading:
     connection: AsyncConnection
     build: Build
     runtime: Runtime
-    principal: Principal
+    asking: Asking
 
     async def rows[Row](self, projection: Projection[Row], query: Select[Any]) -> Sequence[Row]:
         """The rows that a query over the projection's table finds."""
@@ -57,6 +58,49 @@ class Reading:
                 rows[key] = projection.evolve(rows.get(key), event)
         return {key: row for key, row in rows.items() if row is not None}
 
+    def in_units(self, unit_id: ColumnElement[Any]) -> ColumnElement[bool]:
+        """The condition for the rows whose unit is in the caller's scope."""
+        scope = self.asking.scope
+        return true() if scope.is_whole else unit_id == _any_of(scope.units)
+
+    def in_projects(self, project_id: ColumnElement[Any]) -> ColumnElement[bool]:
+        """The condition for the rows whose project is in the caller's scope."""
+        scope = self.asking.scope
+        if scope.is_whole:
+            return true()
+        placed = self.table("projects_placed")
+        inside = select(placed.c.project_id).where(known_at(placed, None), self.in_units(placed.c.unit_id))
+        return or_(project_id.in_(inside), project_id == _any_of(scope.projects))
+
+    def in_people(self, person_id: ColumnElement[Any]) -> ColumnElement[bool]:
+        """The condition for the rows of the caller, and of who has a role or a project in the caller's scope."""
+        if self.asking.scope.is_whole:
+            return true()
+        held, placed = self.table("appointments_held"), self.table("projects_placed")
+        is_inside = or_(self.in_units(held.c.unit_id), self.in_projects(held.c.project_id))
+        appointed = select(held.c.person_id).where(known_at(held, None), is_inside)
+        managing = select(placed.c.manager_id).where(known_at(placed, None), self.in_projects(placed.c.project_id))
+        is_caller = person_id == self.asking.principal.actor.id
+        return or_(is_caller, person_id.in_(appointed), person_id.in_(managing.where(placed.c.manager_id.is_not(None))))
+
+    async def has_person(self, person_id: UUID) -> bool:
+        """Whether a person is there for who asks."""
+        query = select(true()).where(self.in_people(literal(person_id, Uuid())))
+        return (await self.connection.execute(query)).first() is not None
+
+    async def has_project(self, project_id: UUID) -> bool:
+        """Whether a project is there for who asks. Raises `Forbidden`."""
+        if self.asking.scope.is_whole:
+            return True
+        placed = await self.one(projects_placed, str(project_id))
+        return placed is not None and self.asking.has_project(project_id, placed.unit_id)
+
+    async def has_appointment(self, person_id: UUID, unit_id: UUID | None, project_id: UUID | None) -> bool:
+        """Whether an appointment of a person is there for who asks: at a place in their scope, or their own."""
+        if person_id == self.asking.principal.actor.id:
+            return True
+        return await self.has_project(project_id) if project_id else self.asking.scope.has_unit(unit_id)
+
     def table(self, projection: str) -> Table:
         """The table of a projection."""
         return self.build.table(projection)
@@ -67,9 +111,13 @@ class Reading:
         return known_at(table, as_of)
 
 
+def _any_of(ids: Collection[UUID]) -> ColumnElement[Any]:
+    return any_(literal(list(ids), ARRAY(Uuid())))
+
+
 async def reading_of(
     request: Request,
-    principal: Asker,
+    asking: Asker,
     consistency_token: Annotated[
         str | None, Header(description="Answer only after what this token covers was applied.")
     ] = None,
@@ -80,7 +128,7 @@ async def reading_of(
     async with runtime.engine.connect() as connection:
         await connection.execution_options(isolation_level="REPEATABLE READ")
         build = await live_build(connection, runtime)
-        yield Reading(connection, build, runtime, principal)
+        yield Reading(connection, build, runtime, asking)
 
 
 type Read = Annotated[Reading, Depends(reading_of)]

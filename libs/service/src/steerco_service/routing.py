@@ -1,4 +1,4 @@
-"""Routes whose bodies are strict JSON, said to be it and not endless: no NaN, no infinities, no lone surrogates."""
+"""Routes whose bodies are strict JSON, and said to be it: no NaN, no infinities, no lone surrogates."""
 
 import json
 from collections.abc import Callable, Coroutine
@@ -9,9 +9,6 @@ from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 
 from steerco_service.problems import Problem
-
-LARGEST_BODY = 16 * 1024 * 1024
-"""Bytes; more than a batch of 500 commands needs."""
 
 
 class StrictRequest(Request):
@@ -26,16 +23,8 @@ class StrictRequest(Request):
             raise json.JSONDecodeError(str(error), "", 0) from error
 
     async def read(self) -> None:
-        """Take the whole body. Raises a 413 `Problem` at once when it is too large, a 415 when it is not JSON."""
-        parts: list[bytes] = []
-        size = 0
-        async for part in self.stream():
-            size += len(part)
-            if size > LARGEST_BODY:
-                raise Problem(413, "body-too-large", f"a body has at most {LARGEST_BODY} bytes")
-            parts.append(part)
-        self._body = b"".join(parts)
-        if size and not self._is_said_to_be_json():
+        """Take the whole body. Raises a 415 `Problem` when it is not JSON, and the edge's 413 one."""
+        if await self.body() and not self._is_said_to_be_json():
             raise Problem(415, "unsupported-media-type", "a body is JSON: send it with Content-Type: application/json")
 
     def _is_said_to_be_json(self) -> bool:

@@ -1,9 +1,11 @@
 """What a running service is made of, and what it needs from the process that hosts it."""
 
-from collections.abc import Sequence
+from asyncio import Event
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
+from uuid import UUID
 
 from fastapi import APIRouter
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -21,7 +23,9 @@ from steerco_events.projections.model import View
 from steerco_events.registry import Registry
 from steerco_events.signals import Signal
 from steerco_events.timing.timetable import TimedDecider, Timetable
-from steerco_service.identity import Authenticator
+from steerco_service.access.access import STALE_AFTER, Access
+from steerco_service.access.groups import GroupRole
+from steerco_service.identity.authenticator import Authenticator
 from steerco_service.log_key import Signing
 from steerco_service.lookups import Lookups
 
@@ -39,6 +43,8 @@ class Service:
     reactions: Sequence[Reaction] = ()
     timed: Sequence[TimedDecider] = ()
     owns_log: bool = True
+    begins: "Callable[[Runtime], Awaitable[None]] | None" = None
+    """What is done at each start, beside the other work; doing it again changes nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +70,9 @@ class Runtime:
 
     Its leases last for `lasts`. Each of its consumers works in `shards` parts, and has at most `parked_limit` streams
     parked. Builds of its view that are read no more are kept as `keeping` says. `relays`: whether its log is published
-    to a topic where it is hosted.
+    to a topic where it is hosted. `groups` of the identity provider are roles. Whoever asks is refused when what is
+    known of units and appointments is older than `stale_after`. `first_admin`: who is appointed for the whole
+    enterprise at the first start. `begun`: what the service does at each start was done.
     """
 
     service: Service
@@ -80,14 +88,20 @@ class Runtime:
     parked_limit: int = PARKED_LIMIT
     keeping: Keeping = KEEPING
     relays: bool = False
+    groups: Mapping[str, Sequence[GroupRole]] = field(default_factory=dict)
+    stale_after: timedelta = STALE_AFTER
+    first_admin: UUID | None = None
+    begun: Event = field(init=False, default_factory=Event)
     batcher: Batcher = field(init=False)
     lookups: Lookups = field(init=False)
     leases: LeaseKeeper = field(init=False)
+    access: Access = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "batcher", Batcher(self.engine, self.store, self.signals.appended))
         object.__setattr__(self, "lookups", Lookups(self.engine, self.builds))
         object.__setattr__(self, "leases", LeaseKeeper(self.engine, self.lasts))
+        object.__setattr__(self, "access", Access(self.engine, self.builds, self.clock, self.groups, self.stale_after))
 
     @property
     def store(self) -> EventStore:

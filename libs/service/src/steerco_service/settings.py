@@ -1,28 +1,114 @@
 """What a service process is told by its environment: the only module that reads it."""
 
 import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+from uuid import UUID
 
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
-from pydantic import Field, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from steerco_events.consuming.consumer import PARKED_LIMIT
 from steerco_events.positions import PARTITIONS
+from steerco_service.access.access import STALE_AFTER
+from steerco_service.access.groups import GroupRole, group_roles
+from steerco_service.edge.addresses import is_few
+from steerco_service.edge.buckets import Rate
+from steerco_service.edge.front import Edge
+from steerco_service.edge.origins import is_origin
+from steerco_service.edge.sizes import Sizes
+from steerco_service.edge.visits import Streams
+from steerco_service.identity.authenticator import ALGORITHMS, LEEWAY
+from steerco_service.identity.discovery import is_loopback, is_trustworthy
+from steerco_service.identity.issuer import AUDIENCE
+from steerco_service.identity.keys import SUPPORTED, KnownKeys
+from steerco_service.secret_files import SecretFiles
 
 DRIVER = "postgresql+asyncpg"
 
+_EDGE = Edge()
 
-class ServiceSettings(BaseSettings):
+
+class EdgeSettings(BaseSettings):
+    """What every process that listens is told of its edge, as environment variables `STEERCO_<NAME>`."""
+
+    model_config = SettingsConfigDict(env_prefix="STEERCO_", env_ignore_empty=True, hide_input_in_errors=True)
+
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="The origins whose scripts may ask, separated by commas."
+    )
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Addresses and networks of the proxies that are believed what they say of a client."
+    )
+    hsts_seconds: int = Field(_EDGE.hsts_seconds, ge=0, description="How long browsers keep to https; 0: as they like.")
+    largest_head: int = Field(_EDGE.sizes.head, ge=1024, description="Bytes of a request's address and headers.")
+    most_headers: int = Field(_EDGE.sizes.headers, ge=1, description="How many headers a request may have.")
+    largest_body: int = Field(_EDGE.sizes.body, ge=1, description="Bytes of a request's body.")
+    largest_batch: int = Field(_EDGE.sizes.batch, ge=1, description="Bytes of a batch's body.")
+    requests_per_second: float = Field(_EDGE.rate.per_second, gt=0, description="Of one client, over time.")
+    requests_at_once: int = Field(_EDGE.rate.at_once, ge=1, description="Of one client that sent none for a while.")
+    streams_per_client: int = Field(_EDGE.streams.each, ge=0, description="Event streams of one client at once.")
+    streams: int = Field(_EDGE.streams.all, ge=0, description="Event streams of the process at once.")
+
+    @field_validator("cors_origins", "trusted_proxies", mode="before")
+    @classmethod
+    def _are_listed(cls, names: Any) -> Any:
+        return tuple(name.strip() for name in names.split(",")) if isinstance(names, str) else names
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for each in origins:
+            if "*" in each:
+                raise ValueError(f"{each!r} would let any site ask; name each one, such as https://pmo.example")
+            if not is_origin(each):
+                raise ValueError(f"{each!r} is no origin as browsers say it, such as https://pmo.example")
+        return origins
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_few(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        for each in proxies:
+            if not is_few(each):
+                raise ValueError(f"{each!r} is no address or network of a proxy, such as 10.1.2.3 or 10.1.2.0/24")
+        return proxies
+
+    @property
+    def edge(self) -> Edge:
+        """The edge that these settings make."""
+        return Edge(
+            origins=self.cors_origins,
+            trusted_proxies=self.trusted_proxies,
+            hsts_seconds=self.hsts_seconds,
+            sizes=Sizes(self.largest_head, self.most_headers, self.largest_body, self.largest_batch),
+            rate=Rate(self.requests_per_second, self.requests_at_once),
+            streams=Streams(self.streams_per_client, self.streams),
+        )
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What tells another process the same."""
+        told = self.model_dump(include=set(EdgeSettings.model_fields) & self.model_fields_set)
+        return {
+            f"STEERCO_{name.upper()}": ",".join(value) if isinstance(value, tuple) else str(value)
+            for name, value in told.items()
+        }
+
+
+class ServiceSettings(EdgeSettings):
     """Environment variables `STEERCO_<NAME>`; one that is empty is as if it were not set."""
 
     model_config = SettingsConfigDict(env_prefix="STEERCO_", env_ignore_empty=True, validate_default=False)
 
-    database_url: str = Field(description="The app role's SQLAlchemy URL of the service's database.")
-    owner_url: str = Field("", description="The owner role's URL: for `--role migrate` only.")
+    database_url: str = Field(repr=False, description="The app role's SQLAlchemy URL of the service's database.")
+    owner_url: str = Field("", repr=False, description="The owner role's URL: for `--role migrate` only.")
     kafka: str = Field("", description="Kafka's bootstrap servers: for `--role worker`.")
     kafka_replication: int = Field(3, ge=1, description="Copies of a topic that the relay has to make.")
     log_key: Path | None = Field(None, description="File with the private key (JWK) that signs the log's heads.")
@@ -31,10 +117,43 @@ class ServiceSettings(BaseSettings):
     shards: int = Field(1, ge=1, le=PARTITIONS, description="Into how many parts each consumer's work is divided.")
     parked_limit: int = Field(PARKED_LIMIT, ge=0, description="How many streams a consumer parks before it stops.")
     keep_builds_days: int = Field(7, ge=0, description="How long a build of a view is kept after it was live.")
-    issuer_key: Path = Field(description="File with the token issuer's public key (JWK).")
+    issuer: str = Field("", description="The OIDC issuer of the tokens: its URL, as it names itself.")
+    issuer_key: Path | None = Field(
+        None,
+        description="Instead of it, file with a local issuer's public key (JWK or JWK Set).",
+        validate_default=True,
+    )
+    audience: str = Field(AUDIENCE, min_length=1, description="What a token's `aud` has to name.")
+    token_algorithms: Annotated[tuple[str, ...], NoDecode] = Field(
+        ALGORITHMS, min_length=1, description="What tokens may be signed by, separated by commas."
+    )
+    clock_skew_seconds: int = Field(
+        int(LEEWAY.total_seconds()), ge=0, le=300, description="How far the issuer's clock may be from ours."
+    )
+    first_admin: UUID | None = Field(
+        None,
+        description="The person (by id) who administers the whole enterprise from portfolio's first start on; a later "
+        "start changes nothing, also with another.",
+    )
+    group_roles: Annotated[Mapping[str, Sequence[GroupRole]], NoDecode] = Field(
+        default_factory=dict,
+        description="Roles of the issuer's groups: `GROUP=ROLE` or `GROUP=ROLE@UNIT`, separated by commas.",
+    )
+    access_stale_minutes: float = Field(
+        STALE_AFTER / timedelta(minutes=1),
+        gt=0,
+        description="So old what is known of units and appointments may be; then nobody is answered.",
+    )
     root_path: str = Field("", description="The path under which a gateway shows the API, such as `/intake`.")
     host: str = Field("127.0.0.1", description="Where `--role api` listens.")
     port: int = Field(8000, ge=0, le=65535, description="The port on which `--role api` listens.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], *sources: PydanticBaseSettingsSource, **named: PydanticBaseSettingsSource
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Called by pydantic: what the code says, the environment, and files with secrets."""
+        return named["init_settings"], named["env_settings"], SecretFiles(settings_cls)
 
     @field_validator("database_url", "owner_url")
     @classmethod
@@ -48,15 +167,55 @@ class ServiceSettings(BaseSettings):
             raise ValueError(f"no URL such as {DRIVER}://role:password@host/database")
         return url
 
-    @field_validator("issuer_key", "log_key")
+    @field_validator("log_key")
     @classmethod
     def _holds_a_key(cls, file: Path | None) -> Path | None:
-        if file is None:
-            return None
-        try:
-            OKPKey.import_key(json.loads(file.read_text()))
-        except OSError as error:
-            raise ValueError(f"{file} can't be read: {error.strerror}") from error
-        except (ValueError, TypeError, JoseError) as error:
-            raise ValueError(f"{file} holds no Ed25519 key (JWK)") from error
+        if file:
+            _take(file, OKPKey.import_key, "Ed25519 key (JWK)")
         return file
+
+    @field_validator("issuer")
+    @classmethod
+    def _names_an_issuer(cls, issuer: str) -> str:
+        if not is_trustworthy(issuer) or urlsplit(issuer).query or urlsplit(issuer).fragment:
+            raise ValueError("no https URL, or http to loopback, without user, query and fragment")
+        return issuer
+
+    @field_validator("issuer_key")
+    @classmethod
+    def _is_the_only_issuer(cls, file: Path | None, told: ValidationInfo) -> Path | None:
+        if "issuer" in told.data and bool(told.data["issuer"]) == bool(file):
+            raise ValueError("one of STEERCO_ISSUER and STEERCO_ISSUER_KEY has to be set, and not both")
+        if file:
+            _take(file, KnownKeys, "public key (JWK or JWK Set)")
+        return file
+
+    @field_validator("token_algorithms", mode="before")
+    @classmethod
+    def _are_algorithms(cls, names: Any) -> Any:
+        found = tuple(name.strip() for name in names.split(",")) if isinstance(names, str) else names
+        if unknown := set(found) - set(SUPPORTED):
+            raise ValueError(f"{', '.join(sorted(map(repr, unknown)))}: none of {', '.join(SUPPORTED)}")
+        return found
+
+    @field_validator("group_roles", mode="before")
+    @classmethod
+    def _are_roles(cls, said: Any) -> Any:
+        return group_roles(said) if isinstance(said, str) else said
+
+    @field_validator("host")
+    @classmethod
+    def _is_reached_by_real_tokens(cls, host: str, told: ValidationInfo) -> str:
+        if told.data.get("issuer_key") and not is_loopback(host):
+            raise ValueError("with a local issuer's key it must be a loopback address; beyond, set STEERCO_ISSUER")
+        return host
+
+
+def _take(file: Path, take: Callable[[Any], object], what: str) -> None:
+    """Have the JSON of a file taken. Raises `ValueError` when it can't be."""
+    try:
+        take(json.loads(file.read_text()))
+    except OSError as error:
+        raise ValueError(f"{file} can't be read: {error.strerror}") from error
+    except (ValueError, TypeError, JoseError) as error:
+        raise ValueError(f"{file} holds no {what}") from error

@@ -21,9 +21,11 @@ type Run = Callable[[], Awaitable[None]]
 
 
 def workers(runtime: Runtime) -> Sequence[tuple[str, Run]]:
-    """The background work of a service, by name. Each runs until cancelled."""
+    """The background work of a service, by name. Each runs until cancelled, but for what is done once at the start."""
     service, signals = runtime.service, runtime.signals
     found: list[tuple[str, Run]] = []
+    if service.begins:
+        found.append((f"{service.name} begins", partial(_begin, runtime, service.begins)))
     if service.owns_log:
         found.append((f"{service.name} sealer", _sealing(runtime).run))
         found.append((f"{service.name} remembered commands", partial(keep_forgetting, runtime.engine, runtime.clock)))
@@ -50,6 +52,11 @@ def workers(runtime: Runtime) -> Sequence[tuple[str, Run]]:
     if service.timed:
         found.append((f"{service.name} timers", _timers(runtime).run))
     return found
+
+
+async def _begin(runtime: Runtime, begins: Callable[[Runtime], Awaitable[None]]) -> None:
+    await begins(runtime)
+    runtime.begun.set()
 
 
 def _sealing(runtime: Runtime) -> Sealing:

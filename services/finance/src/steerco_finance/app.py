@@ -6,10 +6,11 @@ from steerco_finance.http import postings as posting_commands
 from steerco_finance.http import queries
 from steerco_finance.projections.figures import figures
 from steerco_finance.projections.postings import postings
+from steerco_service.access.placed import ACCESS
 from steerco_service.reference.projects import projects_seen
 from steerco_service.runtime import Service
 
-FINANCE_VIEW = View("finance", 1, ("finance", "portfolio"), (figures, postings, projects_seen))
+FINANCE_VIEW = View("finance", 2, ("finance", "portfolio"), (figures, postings, projects_seen, *ACCESS))
 
 SERVICE = Service(
     name="finance",

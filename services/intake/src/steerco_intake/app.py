@@ -5,10 +5,11 @@ from steerco_intake.http import pitches as pitch_commands
 from steerco_intake.http import queries
 from steerco_intake.projections.pitches import pitches
 from steerco_intake.reactions.return_pitch_on_project_charter_refused import return_pitch_on_project_charter_refused
+from steerco_service.access.placed import ACCESS
 from steerco_service.reference.units import units_seen
 from steerco_service.runtime import Service
 
-INTAKE_VIEW = View("intake", 2, ("intake", "portfolio"), (pitches, units_seen))
+INTAKE_VIEW = View("intake", 3, ("intake", "portfolio"), (pitches, units_seen, *ACCESS))
 
 SERVICE = Service(
     name="intake",

@@ -4,10 +4,11 @@ from steerco_events.projections.model import View
 from steerco_risk.http import queries
 from steerco_risk.http import risks as risk_commands
 from steerco_risk.projections.risks import risks
+from steerco_service.access.placed import ACCESS
 from steerco_service.reference.projects import projects_seen
 from steerco_service.runtime import Service
 
-RISK_VIEW = View("risk", 1, ("risk", "portfolio"), (risks, projects_seen))
+RISK_VIEW = View("risk", 2, ("risk", "portfolio"), (risks, projects_seen, *ACCESS))
 
 SERVICE = Service(
     name="risk",

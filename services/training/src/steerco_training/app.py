@@ -2,6 +2,7 @@
 
 from steerco_events.projections.model import View
 from steerco_events.timing.timetable import TimedDecider
+from steerco_service.access.placed import ACCESS
 from steerco_service.runtime import Service
 from steerco_training.domain.learner_rules import learner_decider
 from steerco_training.http import learners as learner_commands
@@ -10,7 +11,7 @@ from steerco_training.projections.completions import completions
 from steerco_training.projections.obligations import obligations
 from steerco_training.reactions.raise_obligation_on_manager_appointed import raise_obligation_on_manager_appointed
 
-TRAINING_VIEW = View("training", 3, ("training",), (obligations, completions))
+TRAINING_VIEW = View("training", 4, ("training", "portfolio"), (obligations, completions, *ACCESS))
 
 SERVICE = Service(
     name="training",

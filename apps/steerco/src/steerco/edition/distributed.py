@@ -21,6 +21,7 @@ from steerco_events.kafka.topics import create_topics
 from steerco_servers.child import Child, clean_environment, free_port, start_child
 from steerco_servers.kafka import start_kafka
 from steerco_servers.postgres import ServiceDatabase, provision, start_postgres
+from steerco_service.settings import EdgeSettings
 
 START_SECONDS = 60.0
 LOOK_SECONDS = 1.0
@@ -38,11 +39,13 @@ class ServiceProcesses:
         databases: Mapping[str, ServiceDatabase],
         kafka: str,
         issuer_key: Path,
+        edge: Mapping[str, str],
     ) -> None:
         self._directory = directory
         self._databases = databases
         self._kafka = kafka
         self._issuer_key = issuer_key
+        self._edge = edge
         self.ports = {service.name: free_port() for service in SERVICES}
         self._running: dict[tuple[str, str], Child] = {}
 
@@ -82,8 +85,10 @@ class ServiceProcesses:
             STEERCO_LOG_KEY=str(self._directory.log_key),
             STEERCO_HEADS=str(self._directory.heads),
             STEERCO_ISSUER_KEY=str(self._issuer_key),
+            STEERCO_FIRST_ADMIN=str(OPERATOR.actor.id),
             STEERCO_PORT=str(self.ports[service]),
             STEERCO_ROOT_PATH=f"/{service}",
+            **self._edge,
         )
         command = [sys.executable, "-m", "steerco", "serve", service, "--role", role]
         return start_child(
@@ -95,8 +100,11 @@ class ServiceProcesses:
         )
 
 
-async def run_distributed(path: Path, port: int, console: Console) -> None:
-    """Start everything, serve behind one port until a signal ends it, stop everything."""
+async def run_distributed(path: Path, port: int, settings: EdgeSettings, console: Console) -> None:
+    """Start everything, serve behind one port until a signal ends it, stop everything.
+
+    The services have the edge, and before them the proxy has what they can't: what it answers itself, and takes whole.
+    """
     listening = bind(port)
     directory = open_directory(path)
     if directory.content() not in (None, "empty"):
@@ -120,15 +128,16 @@ async def run_distributed(path: Path, port: int, console: Console) -> None:
         directory.signing()
         public = directory.path / "issuer.public.json"
         public.write_text(json.dumps(issuer.public()))
-        processes = ServiceProcesses(directory, databases, kafka, public)
+        processes = ServiceProcesses(directory, databases, kafka, public, settings.environment)
         await _migrate(processes, names)
         stack.push_async_callback(processes.stop)
         children = processes.start_all()
         step(f"starting {len(children)} processes")
-        await _until_ready(processes, children)
+        token = issuer.token(OPERATOR, SystemClock().now(), TOKEN_LASTS)
+        await _until_ready(processes, children, token)
         url = f"http://127.0.0.1:{port}"
         directory.mark("empty")
-        directory.announce(url, issuer.token(OPERATOR, SystemClock().now(), TOKEN_LASTS))
+        directory.announce(url, token)
         stack.callback(directory.withdraw)
         console.print(f"ready at {url}; STEERCO_DATA_DIR={directory.path} points the client here")
         console.print("stop with Ctrl-C; the data stays")
@@ -136,7 +145,8 @@ async def run_distributed(path: Path, port: int, console: Console) -> None:
         client = await stack.enter_async_context(proxy_client())
         tending = asyncio.create_task(processes.tend(step))
         stack.callback(tending.cancel)
-        await serve(proxy_app(processes.addresses, titles, client), listening)
+        front = settings.edge.before_proxy(proxy_app(processes.addresses, titles, client))
+        await serve(front, settings.edge, listening)
 
 
 async def _migrate(processes: ServiceProcesses, names: Sequence[str]) -> None:
@@ -146,15 +156,20 @@ async def _migrate(processes: ServiceProcesses, names: Sequence[str]) -> None:
             raise child.failed("could not migrate")
 
 
-async def _until_ready(processes: ServiceProcesses, children: Sequence[Child]) -> None:
-    async with httpx.AsyncClient(timeout=5) as client:
+async def _until_ready(processes: ServiceProcesses, children: Sequence[Child], token: str) -> None:
+    """Until every API can serve, and knows the operator as the administrator."""
+    async with httpx.AsyncClient(timeout=5, headers={"Authorization": f"Bearer {token}"}) as client:
 
         async def ready() -> bool:
             for child in children:
                 if child.exit_code is not None:
                     raise child.failed("ended while it started")
             try:
-                answers = [await client.get(f"{address}/readyz") for address in processes.addresses.values()]
+                answers = [
+                    await client.get(f"{address}/{path}")
+                    for path in ("readyz", "log/parked")
+                    for address in processes.addresses.values()
+                ]
             except httpx.TransportError:
                 return False
             return all(answer.status_code == 200 for answer in answers)

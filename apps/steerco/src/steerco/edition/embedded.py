@@ -12,25 +12,31 @@ from tempfile import TemporaryFile
 from typing import Literal
 
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from steerco.edition.directory import DataDirectory, EditionFailed
 from steerco.edition.mounting import parent_app
 from steerco.edition.services import SERVICES
+from steerco.example.acts import Calendar
 from steerco.example.telling import tell
 from steerco_events.clock import ShiftedClock, SwitchableClock, SystemClock
 from steerco_events.contracts.catalog import CATALOG
 from steerco_events.envelope import Actor
 from steerco_events.ids import derived_id
 from steerco_servers.postgres import PostgresServer, provision, remove_cluster, start_postgres
+from steerco_service.edge.front import Edge
 from steerco_service.garbage import keep_what_is_there
 from steerco_service.hosting import DatabaseUrls, Host
 from steerco_service.http_server import HttpServer
-from steerco_service.identity import Authenticator, Issuer, Principal
+from steerco_service.identity.authenticator import Authenticator
+from steerco_service.identity.issuer import Issuer
+from steerco_service.identity.keys import KnownKeys
+from steerco_service.identity.principal import Principal
 from steerco_service.traces import install_tracing
 
 TOKEN_LASTS = timedelta(days=365)
-LONG_AGO = timedelta(days=3 * 366)
-"""Longer than the example's history is."""
+NEVER_STALE = timedelta(days=36525)
+"""One process seals and reads here; and while the example is told, its clock goes by days."""
 
 type Progress = Callable[[str], None]
 """Is told each step as it begins."""
@@ -87,7 +93,7 @@ async def edition(
         past = ShiftedClock(SystemClock())
         if kept is None and content == "example":
             # Before all that is told: a quiet log's watermark follows the clock, and nothing is sealed behind it.
-            past.set(SystemClock().now() - LONG_AGO)
+            past.set(Calendar(SystemClock().now().date()).begins_at)
             clock.follow(past)
         progress("preparing databases and roles")
         host = await _host(server, directory, clock, issuer)
@@ -119,8 +125,17 @@ async def _host(server: PostgresServer, directory: DataDirectory, clock: Switcha
     names = [service.name for service in SERVICES]
     databases = await provision(server.url(), names, passwords=directory.roles)
     urls = {name: DatabaseUrls(each.owner_url, each.app_url, each.feed_url) for name, each in databases.items()}
-    authenticator = Authenticator(issuer.public(), SystemClock())
-    return Host(SERVICES, urls, CATALOG, clock, authenticator, directory.signing())
+    authenticator = Authenticator(KnownKeys(issuer.public()), SystemClock())
+    return Host(
+        SERVICES,
+        urls,
+        CATALOG,
+        clock,
+        authenticator,
+        directory.signing(),
+        first_admin=OPERATOR.actor.id,
+        stale_after=NEVER_STALE,
+    )
 
 
 async def _fill(
@@ -135,14 +150,14 @@ async def _fill(
         return
     directory.mark("seeding")
     today = SystemClock().now().date()
-    await tell(started.apps, started.issuer, past, started.host.settled, today, progress)
+    await tell(started.apps, started.issuer, OPERATOR.actor, past, started.host.settled, today, progress)
     directory.mark("example")
 
 
-async def serve(app: FastAPI, listening: socket.socket) -> None:
-    """Serve until a signal ends it."""
+async def serve(app: ASGIApp, edge: Edge, listening: socket.socket) -> None:
+    """Serve what stands behind an edge until a signal ends it."""
     keep_what_is_there()
-    await HttpServer(app, lifespan="off").serve(sockets=[listening])
+    await HttpServer(app, lifespan="off", **edge.server_options).serve(sockets=[listening])
     # uvicorn raises the signal again, which cancels this task: here, and not in what is cleared up after it.
     await asyncio.sleep(0)
 

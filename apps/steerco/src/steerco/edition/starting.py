@@ -11,6 +11,7 @@ import httpx
 import typer
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
+from pydantic_settings import SettingsError
 
 from steerco.client import data_directory
 from steerco.commands.said import console
@@ -31,8 +32,9 @@ from steerco.edition.welcome import (
 from steerco_events.contracts.catalog import CATALOG
 from steerco_events.postgres.faults import DATABASE_FAULTS, is_unavailable
 from steerco_servers.child import ServerFailed, ServerMissing
+from steerco_service.edge.front import Edge
 from steerco_service.process import Process, migrate_service
-from steerco_service.settings import ServiceSettings
+from steerco_service.settings import EdgeSettings, ServiceSettings
 
 type Role = Literal["api", "worker", "migrate"]
 
@@ -51,7 +53,7 @@ def until_stopped(work: Coroutine[Any, Any, None]) -> None:
 
     async def stoppable() -> None:
         task, loop = asyncio.current_task(), asyncio.get_running_loop()
-        assert task
+        assert task  # noqa: S101 tells the type
 
         def stop(*_: object) -> None:
             if not (task.done() or task.cancelling()):
@@ -75,10 +77,10 @@ def _run_edition(work: Coroutine[Any, Any, None]) -> None:
 
 def run_embedded(content: Literal["empty", "example"], data_dir: Path, port: int) -> None:
     """Run the one-process edition until a signal ends it."""
-    _run_edition(_run_embedded(content, data_dir, port))
+    _run_edition(_run_embedded(content, data_dir, port, _edge_settings("up").edge))
 
 
-async def _run_embedded(content: Literal["empty", "example"], data_dir: Path, port: int) -> None:
+async def _run_embedded(content: Literal["empty", "example"], data_dir: Path, port: int, edge: Edge) -> None:
     listening = bind(port)
     directory = open_directory(data_dir)
     with console.status("starting") as status:
@@ -95,7 +97,7 @@ async def _run_embedded(content: Literal["empty", "example"], data_dir: Path, po
             say_ready(console, url, None if data_dir == data_directory() else data_dir.absolute(), commands)
             directory.announce(url, started.token)
             try:
-                await serve(started.app, listening)
+                await serve(edge.before(started.app), edge, listening)
             finally:
                 directory.withdraw()
 
@@ -141,12 +143,25 @@ def _settings(name: str, role: Role) -> ServiceSettings:
     try:
         settings = ServiceSettings()
         faults = [f"STEERCO_{each.upper()}" for each in NEEDED.get(role, ()) if not getattr(settings, each)]
+    except SettingsError as error:
+        faults = [str(error.__cause__)]
     except ValidationError as error:
         faults = [_fault(each) for each in error.errors()]
     if faults:
-        told = f"serve {name} is told by its environment; missing or wrong: {', '.join(faults)}"
-        raise fail(EditionFailed(told))
+        raise _told_wrong(f"serve {name}", faults)
     return settings
+
+
+def _edge_settings(command: str) -> EdgeSettings:
+    """What the environment says of an edition's edge; leaves with one line that names what is wrong."""
+    try:
+        return EdgeSettings()
+    except ValidationError as error:
+        raise _told_wrong(command, [_fault(each) for each in error.errors()]) from error
+
+
+def _told_wrong(command: str, faults: Sequence[str]) -> typer.Exit:
+    return fail(EditionFailed(f"{command} is told by its environment; missing or wrong: {', '.join(faults)}"))
 
 
 def _fault(error: ErrorDetails) -> str:
@@ -160,4 +175,4 @@ def _first_line(error: Exception) -> str:
 
 def run_every_service(data_dir: Path, port: int) -> None:
     """Run the distributed edition until a signal ends it."""
-    _run_edition(run_all(data_dir, port, console))
+    _run_edition(run_all(data_dir, port, _edge_settings("run-distributed"), console))

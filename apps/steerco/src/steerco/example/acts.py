@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Literal
 from uuid import UUID
 
+from steerco_events.contracts.portfolio import Role
 from steerco_events.envelope import Actor
 from steerco_events.ids import derived_id
 
@@ -53,6 +54,11 @@ class Calendar:
         """The date of a day, also of one before the first or after the last, as ISO text."""
         return (self.today + timedelta(days=day - LAST_DAY - 1)).isoformat()
 
+    @property
+    def begins_at(self) -> datetime:
+        """The instant at which the office begins, before anything is done."""
+        return self.at(0) - timedelta(hours=1)
+
     def at(self, day: int) -> datetime:
         """The instant at which a day's acts happen."""
         return datetime.combine(date.fromisoformat(self.on(day)), time(9), UTC)
@@ -70,6 +76,17 @@ def unit_id(code: str) -> str:
 def money(amount: int, currency: str) -> Mapping[str, str]:
     """Whole units of a currency as a body has them."""
     return {"amount": f"{amount}.00", "currency": currency}
+
+
+def appointment_id(who: Actor) -> str:
+    """The id of the appointment that somebody of the example has."""
+    return str(derived_id("example", "appointment", who.job_title))
+
+
+def appointed(who: Actor, role: Role, from_on: str, until_on: str | None = None, **place: str) -> Mapping[str, Any]:
+    """The body of an appointment: at a unit or a project, or in the whole enterprise."""
+    body = {"appointment_id": appointment_id(who), "person_id": str(who.id), "role": role, "from_on": from_on}
+    return body | ({"until_on": until_on} if until_on else {}) | place
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +138,11 @@ class Project:
         if until is not None:
             body["until_on"] = self.calendar.on(until)
         return [self._act(day, BOARD, "intake", f"/pitches/{self.pitch_id}/decision", body)]
+
+    def kept_on(self, day: int) -> Chapter:
+        """Whoever ran it already goes on: its manager by appointment."""
+        body = appointed(self.manager, "project_manager", self.calendar.on(day), project_id=str(self.project_id))
+        return [self._act(day, LEAD, "portfolio", "/appointments", body, reason="Runs it already")]
 
     def managed(self, day: int) -> Chapter:
         """Given a manager, who from now on acts for it."""

@@ -1,6 +1,6 @@
 """Corporate services: its office directs. One project looks better than it is, one was stopped in time."""
 
-from steerco.example.acts import BOARD, Calendar, Chapter, Project
+from steerco.example.acts import LEAD, Calendar, Chapter, Project
 
 
 def corporate(calendar: Calendar) -> Chapter:
@@ -83,7 +83,7 @@ def _intranet(calendar: Calendar) -> Chapter:
         *project.rated(166, "Independent review", "amber_red", "Half of the benefit is gone"),
         *project.went(176, "on_hold", "Is it still worth it?"),
         *project.forecast(195, 60_000, "benefit", "What remains is a phone book"),
-        *project.went(204, "terminated", "It costs six times what it brings; 74,000 are spent, 280,000 saved", BOARD),
+        *project.went(204, "terminated", "It costs six times what it brings; 74,000 are spent, 280,000 saved", LEAD),
     ]
 
 

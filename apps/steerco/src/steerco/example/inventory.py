@@ -33,6 +33,7 @@ def _line(line: Mapping[str, str], calendar: Calendar) -> Iterator[Act]:
     }
     reason = "Ran already when the office began"
     yield Act(1, LEAD, "portfolio", "POST", "/projects", body, project.code, reason)
+    yield from project.kept_on(1)
     yield from project.budgeted(9, _amount(line["budget"]))
     if line["benefit"]:
         yield from project.budgeted(9, _amount(line["benefit"]), "benefit")

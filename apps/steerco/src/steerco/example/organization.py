@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from steerco.example.acts import BOARD, LEAD, Act, Calendar, Chapter, unit_id
+from steerco.example.acts import LEAD, Act, Calendar, Chapter, unit_id
 
 ENTERPRISE = "NMC"
 
@@ -44,4 +44,4 @@ def _opened() -> Iterator[Act]:
 def _reorganized() -> Iterator[Act]:
     body = {"parent_id": unit_id("COR"), "reason": "Data serves every unit, not Supervision alone"}
     path = f"/units/{unit_id('SUP-data')}/move"
-    yield Act(REORGANIZED_ON, BOARD, "portfolio", "POST", path, body, ENTERPRISE)
+    yield Act(REORGANIZED_ON, LEAD, "portfolio", "POST", path, body, ENTERPRISE)

@@ -14,12 +14,14 @@ from steerco.example.corporate import corporate
 from steerco.example.inventory import inventory
 from steerco.example.licensing import licensing
 from steerco.example.organization import organization
+from steerco.example.people import first_two, people
 from steerco.example.supervision import supervision
 from steerco_events.clock import ShiftedClock, SystemClock
 from steerco_events.envelope import Actor
-from steerco_service.identity import Issuer, Principal
+from steerco_service.identity.issuer import Issuer
+from steerco_service.identity.principal import Principal
 
-CHAPTERS: Sequence[Callable[[Calendar], Chapter]] = (organization, inventory, licensing, supervision, corporate)
+CHAPTERS: Sequence[Callable[[Calendar], Chapter]] = (organization, people, inventory, licensing, supervision, corporate)
 SERVICES = ("portfolio", "intake", "finance", "risk", "training")
 """The order in which the acts of one day are sent."""
 
@@ -30,15 +32,16 @@ class ExampleFailed(Exception):
     """A service refused an act of the example."""
 
 
-def story(calendar: Calendar) -> Sequence[Act]:
-    """All acts in the order in which they happen."""
-    acts = [act for chapter in CHAPTERS for act in chapter(calendar)]
+def story(calendar: Calendar, admin: Actor) -> Sequence[Act]:
+    """All acts in the order in which they happen; the first two are of who administers the edition."""
+    acts = [*first_two(calendar, admin), *(act for chapter in CHAPTERS for act in chapter(calendar))]
     return sorted(acts, key=lambda act: (act.day, SERVICES.index(act.service)))
 
 
 async def tell(
     apps: Mapping[str, FastAPI],
     issuer: Issuer,
+    admin: Actor,
     clock: ShiftedClock,
     settled: Callable[[], Awaitable[None]],
     today: date,
@@ -49,7 +52,7 @@ async def tell(
     async with AsyncExitStack() as stack:
         clients = {name: await stack.enter_async_context(_client(apps[name])) for name in SERVICES}
         month = ""
-        for day, acts in groupby(story(calendar), key=lambda act: act.day):
+        for day, acts in groupby(story(calendar, admin), key=lambda act: act.day):
             clock.set(calendar.at(day))
             if month != (month := f"{calendar.at(day):%B %Y}"):
                 progress(f"telling the example: {month} ({100 * day // LAST_DAY} %)")
@@ -57,6 +60,8 @@ async def tell(
             await settled()
             for (service, who), told in groupby(acts, key=lambda act: (act.service, act.who)):
                 await _send(clients[service], issuer, who, list(told))
+                if who == admin:
+                    await settled()  # what this gave to others
             await settled()
 
 

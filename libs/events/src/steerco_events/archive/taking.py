@@ -110,7 +110,7 @@ class _Taking:
 
     async def _copy(self) -> None:
         raw = (await self._tx.get_raw_connection()).driver_connection
-        assert raw is not None
+        assert raw is not None  # noqa: S101 tells the type
         events, self._events = self._events, []
         seals, self._seals = self._seals, []
         await raw.copy_records_to_table("events", schema_name="log", columns=_EVENT_COLUMNS, records=events)

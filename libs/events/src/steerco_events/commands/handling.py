@@ -12,6 +12,7 @@ from uuid import UUID
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from steerco_events.commands.judging import IdTaken, Judge
 from steerco_events.decider import Decider, Refusal
 from steerco_events.envelope import Context, StreamSlice
 from steerco_events.positions import Token
@@ -37,7 +38,8 @@ class Handling[State, Command](msgspec.Struct, frozen=True):
 
     `expected` is the version that the caller saw (`None`: any); `must_exist` refuses a stream that is not there;
     `is_new` says that the stream's id was just made up, so that there is nothing to read; `instead` makes of a
-    refusal the command that is decided in its place.
+    refusal the command that is decided in its place. `judge` judges who asks by the units of the context
+    and of the situation; for whom the thing is not there, it is decided as if it were not.
     """
 
     decider: Decider[State, Command]
@@ -48,6 +50,7 @@ class Handling[State, Command](msgspec.Struct, frozen=True):
     must_exist: bool = False
     is_new: bool = False
     instead: Callable[[Refusal], Command] | None = None
+    judge: Judge | None = None
 
 
 class Handled(msgspec.Struct, frozen=True):
@@ -203,10 +206,11 @@ class _Plan:
     def _decide(self, handling: Handling[Any, Any]) -> _Decided:
         decider, stream = handling.decider, handling.stream
         situation = self._situation(decider, stream)
-        if handling.expected is not None and handling.expected != situation.version:
-            raise StaleVersion(f"{stream} is at version {situation.version}, not at {handling.expected}")
-        if handling.must_exist and situation.version == 0:
-            raise StaleVersion(f"{stream} is not there yet")
+        if handling.judge:
+            concerned = (*handling.context.org_units, *decider.concerns(situation.state)) or situation.org_units
+            if (concerned or situation.version) and not handling.judge(concerned):
+                raise _as_if_absent(handling)
+        _check_version(handling, situation.version)
         events = decider.decide(handling.command, situation.state)
         if not events:
             return _Decided(stream, situation.version, (), self.last.get(stream))
@@ -242,6 +246,23 @@ class _Plan:
         state = decider.fold((*current.payloads, *self.new.get(stream, ())))
         last = found or current
         return Situation(decider, state, last.version, last.org_units)
+
+
+def _check_version(handling: Handling[Any, Any], version: int) -> None:
+    if handling.expected is not None and handling.expected != version:
+        raise StaleVersion(f"{handling.stream} is at version {version}, not at {handling.expected}")
+    if handling.must_exist and version == 0:
+        raise StaleVersion(f"{handling.stream} is not there yet")
+
+
+def _as_if_absent(handling: Handling[Any, Any]) -> Refusal:
+    """What is said of a stream that is not there: to who may not see it, it is not."""
+    try:
+        _check_version(handling, 0)
+        handling.decider.decide(handling.command, handling.decider.initial)
+    except Refusal as refusal:
+        return refusal
+    return IdTaken("the id names something already")
 
 
 async def in_transaction[Result](

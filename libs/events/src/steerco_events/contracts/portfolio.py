@@ -1,6 +1,7 @@
-"""Events of portfolio: the organization and its projects.
+"""Events of portfolio: the organization, who is appointed to what in it, and its projects.
 
-Streams: `organization` (one for the whole tree), `project-<id>`, `project-code-<CODE>`, `register-row-<project id>`.
+Streams: `organization` (one for the whole tree), `appointment-<id>`, `project-<id>`, `project-code-<CODE>`,
+`register-row-<project id>`.
 """
 
 from datetime import date
@@ -14,6 +15,26 @@ PORTFOLIO = Registry("portfolio")
 
 type UnitKind = Literal["enterprise", "business_unit", "department"]
 type PmoModel = Literal["repository", "coach", "enterprise"]
+type Role = Literal[
+    "pmo_admin",
+    "pmo_officer",
+    "board_member",
+    "portfolio_manager",
+    "program_manager",
+    "project_manager",
+    "project_support",
+    "sponsor",
+    "finance_controller",
+    "resource_manager",
+    "risk_manager",
+    "training_coordinator",
+    "contributor",
+    "auditor",
+    "viewer",
+    "integration",
+]
+"""What somebody is in the organization; each is allowed what the table of permissions says."""
+
 type ProjectState = Literal["chartered", "planning", "executing", "closing", "closed", "on_hold", "terminated"]
 type Rating = Literal["green", "amber_green", "amber", "amber_red", "red", "undisclosed", "not_rated"]
 """Delivery confidence: three levels since 2021, five before; or words in a rating's place; or no rating any more."""
@@ -63,6 +84,41 @@ class PmoModelAdopted:
     unit_id: UUID
     pmo_model: PmoModel
     effective_on: date
+
+
+@event(PORTFOLIO, "appointment-made")
+class AppointmentMade:
+    """A person or machine has a role at a unit, with all that is below it, or at a project; that is the grant to act.
+
+    Of the unit and the project there is one; or neither, for the whole enterprise.
+    """
+
+    appointment_id: UUID
+    person_id: UUID
+    role: Role
+    from_on: date
+    until_on: date | None = None
+    """The last day; `null`: until it is ended."""
+    unit_id: UUID | None = None
+    project_id: UUID | None = None
+    delegated_from: UUID | None = None
+    """The appointment whose holder is stood in for: this one holds no longer than that."""
+
+
+@event(PORTFOLIO, "appointment-term-changed")
+class AppointmentTermChanged:
+    """An appointment holds from and until other days."""
+
+    appointment_id: UUID
+    from_on: date
+    until_on: date | None = None
+
+
+@event(PORTFOLIO, "appointment-ended")
+class AppointmentEnded:
+    """An appointment holds no more, from now on."""
+
+    appointment_id: UUID
 
 
 @event(PORTFOLIO, "project-chartered")

@@ -23,6 +23,7 @@ _SEALED_BY = text("SELECT last FROM log.seals WHERE sealed_at <= :at ORDER BY se
 _SOUGHT = "SELECT * FROM log.sealed_events WHERE position > :after AND position <= :until"
 _BY_TYPE = " AND type = ANY(CAST(:types AS text[]))"
 _BY_UNIT = " AND org_units && CAST(:units AS uuid[])"
+_BY_SCOPE = " AND org_units && CAST(:scope AS uuid[])"
 _BY_SUBJECT = " AND stream = ANY(CAST(:subjects AS text[]))"
 _ORDERED = " ORDER BY position LIMIT :limit"
 
@@ -87,12 +88,13 @@ class SealedEnd:
 class Filter:
     """Which events are sought: those that have one of the values of each kind; an empty kind lets all through.
 
-    A unit is judged by the event's stamp.
+    A unit is judged by the event's stamp. `scope`: what is stamped with none of these is not there at all.
     """
 
     types: Sequence[str] = ()
     subjects: Sequence[str] = ()
     units: Sequence[UUID] = ()
+    scope: Sequence[UUID] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,7 @@ class EventPages:
             end.check(after, self._service)
             if after.position == end.position:
                 return EventPage((), after, is_last=True)
-            is_scan = bool(sought.types or sought.units) and not sought.subjects
+            is_scan = bool(sought.types or sought.units or sought.scope is not None) and not sought.subjects
             until = min(end.position, after.position + SCANNED_AT_MOST) if is_scan else end.position
             values = {"after": after.position, "until": until, "limit": limit}
             rows = (await connection.execute(text(_query(sought)), values | _values(sought))).all()
@@ -150,6 +152,8 @@ class EventPages:
 
 def _query(sought: Filter) -> str:
     query = _SOUGHT + (_BY_TYPE if sought.types else "") + (_BY_UNIT if sought.units else "")
+    if sought.scope is not None:
+        query += _BY_SCOPE
     if sought.subjects:
         # `OFFSET 0` keeps the planner from walking the whole log in order for the few events of a stream.
         return f"SELECT * FROM ({query}{_BY_SUBJECT} OFFSET 0) AS found{_ORDERED}"
@@ -158,4 +162,5 @@ def _query(sought: Filter) -> str:
 
 def _values(sought: Filter) -> dict[str, Any]:
     named = {"types": sought.types, "subjects": sought.subjects, "units": sought.units}
-    return {name: list(values) for name, values in named.items() if values}
+    scope = {} if sought.scope is None else {"scope": list(sought.scope)}
+    return scope | {name: list(values) for name, values in named.items() if values}

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from difflib import get_close_matches
 from typing import Annotated, Literal
@@ -12,6 +12,7 @@ from fastapi import Depends, Header, Query, Request
 from pydantic import AfterValidator, StringConstraints
 
 from steerco_events.postgres.event_pages import Filter
+from steerco_service.access.scope import Scope
 from steerco_service.asking import runtime_of
 from steerco_service.bodies import one_line
 from steerco_service.problems import Problem, printable
@@ -91,6 +92,10 @@ class Asked:
     wait: int
     sought: Filter
 
+    def within(self, scope: Scope) -> "Asked":
+        """The same question, of what is stamped with units of a scope only."""
+        return self if scope.is_whole else replace(self, sought=replace(self.sought, scope=tuple(scope.units)))
+
 
 type Line = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(one_line)]
 
@@ -138,7 +143,7 @@ async def asked_of(
     return Asked(form, cursor, limit, wait, Filter(types, subjects, units))
 
 
-type Asking = Annotated[Asked, Depends(asked_of)]
+type Question = Annotated[Asked, Depends(asked_of)]
 
 
 def _check_names(request: Request) -> None:

@@ -2,29 +2,23 @@
 
 from typing import Annotated
 
-from fastapi import FastAPI, Header, Request, Response
+from fastapi import Header, Request, Response
 from fastapi.responses import StreamingResponse
 
 from steerco_events.cloudevents import batch_of
-from steerco_service.asking import Asker
+from steerco_service.asking import Asker, asking_of
 from steerco_service.consistency import token_of_header
-from steerco_service.events.asked import BATCH, STREAM, Asking
+from steerco_service.edge.visits import visit_of
+from steerco_service.events.asked import BATCH, STREAM, Question
 from steerco_service.events.described import ANSWERS, DESCRIPTION
 from steerco_service.events.feed import Feed
 from steerco_service.events.streaming import EventStream
 from steerco_service.http_server import stopping_of
 from steerco_service.routing import router
-from steerco_service.runtime import Runtime
 
 _HEADERS = {"Cache-Control": "no-store", "Vary": "Accept"}
 
 routes = router("events")
-
-
-def serve_events(app: FastAPI, runtime: Runtime) -> None:
-    """Give the application of a service that owns a log its `/events`."""
-    app.state.feed = Feed(runtime)
-    app.include_router(routes)
 
 
 @routes.head("/events", include_in_schema=False)
@@ -37,8 +31,8 @@ def serve_events(app: FastAPI, runtime: Runtime) -> None:
 )
 async def read_events(
     request: Request,
-    _: Asker,
-    asked: Asking,
+    asking: Asker,
+    asked: Question,
     authorization: Annotated[str, Header(include_in_schema=False)],
     consistency_token: Annotated[
         str | None, Header(description="Answer only after the log has what this token covers.")
@@ -46,14 +40,21 @@ async def read_events(
 ) -> Response:
     """A page, or the stream."""
     feed: Feed = request.app.state.feed
+    asked = asked.within(asking.scope)
     stopping = stopping_of(request.scope)
     await feed.has(token_of_header(consistency_token))
     place = await feed.place(asked)
     if asked.form == STREAM and request.method == "HEAD":
         return Response(media_type=STREAM, headers=_HEADERS)
     if asked.form == STREAM:
-        authenticator = feed.runtime.authenticator
-        stream = EventStream(feed, asked, lambda: authenticator.principal(authorization), stopping)
+        if visit := visit_of(request.scope):
+            visit.begin_stream()
+
+        async def may_go_on() -> bool:
+            principal = await feed.runtime.authenticator.principal(authorization)
+            return (await asking_of(feed.runtime, asking.permission, principal)).scope == asking.scope
+
+        stream = EventStream(feed, asked, may_go_on, stopping)
         return StreamingResponse(stream.chunks(place), media_type=STREAM, headers=_HEADERS)
     page = await feed.page(asked, place, stopping)
     url = request.url.include_query_params(after=str(page.end))

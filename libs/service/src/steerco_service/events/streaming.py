@@ -1,7 +1,7 @@
 """The feed as server-sent events: each event with its place as `id`, and a sign of life while there is none."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from steerco_events.cloudevents import json_of
@@ -15,18 +15,24 @@ from steerco_service.problems import Problem, problem_response
 
 HEARTBEAT_SECONDS = 15.0
 STREAM_PAGE = 200
+CHECK_SECONDS = 2.0
+"""How long somebody goes on reading who may not any more."""
+
 PROBLEM_EVENT = "steerco.problem"
 
 
 class EventStream:
-    """One stream. It ends when the server stops, when the caller may read no more or when the log was rewound (then
-    its last event is the problem), and when the database is gone; whoever reads it asks again from the last `id`.
+    """One stream. It ends when the server stops, when what the caller may read is another, when they may read no
+    more or the log was rewound (then its last event is the problem), and when the database is gone; whoever reads it
+    asks again from the last `id`.
     """
 
-    def __init__(self, feed: Feed, asked: Asked, check_permission: Callable[[], object], stopping: asyncio.Event):
+    def __init__(
+        self, feed: Feed, asked: Asked, may_go_on: Callable[[], Awaitable[bool]], stopping: asyncio.Event
+    ) -> None:
         self._feed = feed
         self._sought = asked.sought
-        self._check_permission = check_permission
+        self._may_go_on = may_go_on
         self._stopping = stopping
         self._said_at = 0.0
 
@@ -37,8 +43,7 @@ class EventStream:
         stopped = asyncio.ensure_future(self._stopping.wait())
         try:
             page = EventPage((), start, is_last=False)
-            while not self._stopping.is_set():
-                self._check_permission()
+            while not self._stopping.is_set() and await self._may_go_on():
                 following = await self._following(page, stopped)
                 if following and following.events:
                     yield self._said(b"".join(block_of(event) for event in following.events))
@@ -59,8 +64,8 @@ class EventStream:
             stopped.cancel()
 
     async def _following(self, page: EventPage, stopped: asyncio.Future[Any]) -> EventPage | None:
-        """The next page; `None` when none has come before a sign of life is due."""
-        left = HEARTBEAT_SECONDS - self._seconds_of_silence()
+        """The next page; `None` when none has come before a sign of life or another look is due."""
+        left = min(CHECK_SECONDS, HEARTBEAT_SECONDS - self._seconds_of_silence())
         if page.is_last and not await self._feed.head.leaves(page.end, left, stopped):
             return None
         async with self._feed.turn:

@@ -74,10 +74,12 @@ projects_seen = Projection("projects_seen", ProjectSeen, project_key, evolve_pro
 
 
 async def project_concerned(call: Call, project_id: UUID) -> ProjectSeen | None:
-    """The project that a command names, whose unit its events concern; `None` if the service does not know it."""
+    """The project that a command names, whose unit its events concern; `None` if there is none for who asks."""
     seen = await call.look_up(project_seen, project_id)
-    if seen:
-        call.concerns(seen.unit_id)
+    if seen is None or not call.asking.has_project(project_id, seen.unit_id):
+        return None
+    call.concerns(seen.unit_id)
+    call.of_project(project_id)
     return seen
 
 

@@ -6,6 +6,7 @@ from uuid import UUID
 from steerco_events.contracts import portfolio
 from steerco_events.envelope import Recorded
 from steerco_events.projections.model import Projection
+from steerco_service.call import Call
 from steerco_service.lookups import Finder
 
 
@@ -40,6 +41,12 @@ def evolve_unit(row: UnitSeen | None, event: Recorded) -> UnitSeen | None:
 
 
 units_seen = Projection("units_seen", UnitSeen, unit_key, evolve_unit)
+
+
+async def unit_named(call: Call, unit_id: UUID) -> UnitSeen | None:
+    """The unit that a command names; `None` if there is none for who asks. Raises `Forbidden`."""
+    seen = await call.look_up(unit_seen, unit_id)
+    return seen if seen and call.asking.has_unit(unit_id) else None
 
 
 async def unit_seen(finder: Finder, unit_id: UUID) -> UnitSeen | None:

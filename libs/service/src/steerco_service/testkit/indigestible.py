@@ -7,6 +7,7 @@ from steerco_events.contracts.risk import RiskClosed
 from steerco_events.envelope import Recorded
 from steerco_events.ids import derived_id
 from steerco_events.projections.model import Projection, View
+from steerco_service.access.placed import ACCESS
 from steerco_service.runtime import Service
 
 ILL = set[str]()
@@ -36,7 +37,7 @@ CLOSURES = Service(
     description="Counts.",
     migrations="steerco_service.testkit.migrations",
     routers=(),
-    view=View("closures", 1, ("risk",), (Projection("closures", Closures, _key, _evolve),)),
+    view=View("closures", 1, ("risk", "portfolio"), (Projection("closures", Closures, _key, _evolve), *ACCESS)),
 )
 
 

@@ -5,6 +5,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from starlette.types import ASGIApp
 
@@ -26,12 +27,12 @@ class Listening:
 
 
 @asynccontextmanager
-async def listening(app: ASGIApp, port: int = 0) -> AsyncIterator[Listening]:
-    """Serve on a port of this machine, a free one unless one is given; stopped at the end."""
+async def listening(app: ASGIApp, port: int = 0, **options: Any) -> AsyncIterator[Listening]:
+    """Serve on a port of this machine, a free one unless one is given; stopped at the end. `options`: the server's."""
     with socket.socket() as ear:
         ear.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         ear.bind(("127.0.0.1", port))
-        server = HttpServer(app, lifespan="off")
+        server = HttpServer(app, lifespan="off", **options)
         task = asyncio.create_task(server._serve([ear]))
         running = Listening(f"http://127.0.0.1:{ear.getsockname()[1]}", server, task)
         try:

@@ -8,7 +8,8 @@ from typing import Protocol
 from uuid import UUID
 
 import httpx
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
 
 from steerco_events.clock import Clock, SystemClock
 from steerco_events.commands.handling import in_transaction
@@ -19,13 +20,25 @@ from steerco_events.positions import Token
 from steerco_events.postgres.store import Write
 from steerco_events.projections.model import View
 from steerco_events.registry import Payload
+from steerco_service.access.access import SOURCE
+from steerco_service.access.groups import GroupRole
+from steerco_service.access.permissions import PERMISSIONS, ROLES, Permission
+from steerco_service.access.placed import ACCESS
 from steerco_service.hosting import DatabaseUrls, Host
-from steerco_service.identity import Authenticator, Issuer, Principal
+from steerco_service.identity.authenticator import Authenticator
+from steerco_service.identity.issuer import Issuer
+from steerco_service.identity.keys import KnownKeys
+from steerco_service.identity.principal import Principal
 from steerco_service.log_key import Signing
 from steerco_service.runtime import Runtime, Service
 
-TESTER = Principal(Actor(derived_id("person", "tester"), "PMO officer"), "tests")
-"""Who asks in tests."""
+TESTERS = "testers"
+TESTER = Principal(Actor(derived_id("person", "tester"), "PMO officer"), "tests", frozenset({TESTERS}))
+"""Who asks in tests: an administrator of the whole enterprise, by the group."""
+
+TEST_GROUPS = {TESTERS: (GroupRole("pmo_admin"),)}
+FOR_EVER = timedelta(days=36525)
+"""Tests move their clocks by days."""
 
 
 class Urls(Protocol):
@@ -51,7 +64,21 @@ class Server(Protocol):
 
 def log_only(name: str) -> Service:
     """A service that is nothing but its log: for the events of others that a service under test reads."""
-    return Service(name, name, "A log.", "steerco_service.testkit.migrations", (), View(name, 1, (), ()))
+    view = View(name, 1, (SOURCE,), ACCESS)
+    return Service(name, name, "A log.", "steerco_service.testkit.migrations", (), view)
+
+
+def permitting(service: str, *routers: APIRouter) -> None:
+    """Let everybody who has a role call the operations of a service that is there for tests only."""
+    for route in (route for each in routers for route in each.routes):
+        if isinstance(route, APIRoute):
+            PERMISSIONS[f"{service}.{route.name}"] = Permission(ROLES)
+
+
+def with_access(services: Sequence[Service]) -> Sequence[Service]:
+    """The services with the log that tells who may do what, if it is not among them."""
+    is_there = any(each.name == SOURCE for each in services)
+    return services if is_there else [*services, log_only(SOURCE)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +138,24 @@ class Served:
 async def serving(
     services: Sequence[Service], server: Server, clock: Clock | None = None, signing: Signing | None = None
 ) -> AsyncIterator[Served]:
-    """Migrate new databases of the services and run them all; every log that they read must be among them."""
+    """Migrate new databases of the services and run them all; portfolio's log is added if it is not among them."""
+    services = with_access(services)
     issuer = Issuer.generate()
     async with AsyncExitStack() as stack:
         databases = await stack.enter_async_context(server.databases(*(service.name for service in services)))
         urls = {name: DatabaseUrls(each.owner_url, each.app_url, each.feed_url) for name, each in databases.items()}
-        authenticator = Authenticator(issuer.public(), SystemClock())
-        host = Host(services, urls, CATALOG, clock or SystemClock(), authenticator, signing)
+        authenticator = Authenticator(KnownKeys(issuer.public()), SystemClock())
+        host = Host(
+            services,
+            urls,
+            CATALOG,
+            clock or SystemClock(),
+            authenticator,
+            signing,
+            first_admin=TESTER.actor.id,
+            groups=TEST_GROUPS,
+            stale_after=FOR_EVER,
+        )
         await host.migrate()
         apps = host.apps()
         await stack.enter_async_context(host.running())

@@ -67,7 +67,8 @@ class PostingAnswer(BaseModel):
 async def project_figures(project_id: UUID, reading: Read, response: Response) -> list[StatedFigureAnswer]:
     """Folded from the project's budget: never behind. Its version is the ETag for the next command."""
     rows = await reading.fold_all(figures, f"budget-{project_id}", response)
-    if not rows and await project_seen(reading, project_id) is None:
+    is_there = await reading.has_project(project_id)
+    if not is_there or (not rows and await project_seen(reading, project_id) is None):
         raise UnknownProject("no project has this id")
     response.headers.setdefault("ETag", '"0"')
     return [StatedFigureAnswer.of(row) for _, row in sorted(rows.items())]
@@ -105,6 +106,6 @@ async def list_postings(
 async def one_posting(posting_id: UUID, reading: Read, response: Response) -> PostingAnswer:
     """Folded from its stream; its version is the ETag."""
     row = await reading.fold(postings, f"posting-{posting_id}", response)
-    if row is None:
+    if row is None or not await reading.has_project(row.project_id):
         raise UnknownPosting("no posting has this id")
     return PostingAnswer.of(row)

@@ -73,7 +73,7 @@ async def figures_listed(
 ) -> Sequence[FigureRow]:
     """The figures by project, measure, kind and period, filtered."""
     table = reading.table("figures")
-    query = select(table).where(reading.known_at(table))
+    query = select(table).where(reading.known_at(table), reading.in_projects(table.c.project_id))
     wanted = {"project_id": project_id, "measure": measure, "kind": kind, "period": period}
     for column, value in wanted.items():
         if value is not None:

@@ -60,7 +60,7 @@ async def postings_listed(
 ) -> Sequence[PostingRow]:
     """The postings in the order of their ids, filtered."""
     table = reading.table("postings")
-    query = select(table).where(reading.known_at(table))
+    query = select(table).where(reading.known_at(table), reading.in_projects(table.c.project_id))
     wanted = {"project_id": project_id, "period": period, "source": source, "reference": reference}
     for column, value in wanted.items():
         if value is not None:

@@ -23,7 +23,7 @@ from steerco_intake.domain.pitch import (
 from steerco_intake.domain.pitch_rules import pitch_decider
 from steerco_service.bodies import Body, Code, Currency, Day, MoneyBody, Name, Prose
 from steerco_service.call import Call, Calling
-from steerco_service.reference.units import unit_seen
+from steerco_service.reference.units import unit_named
 from steerco_service.routing import router
 
 routes = router("pitches")
@@ -95,7 +95,7 @@ class Withdrawal(Body):
 async def _submission[Command: Submission](
     command: type[Command], pitch_id: UUID, body: PitchContent, call: Call
 ) -> Command:
-    seen = await call.look_up(unit_seen, body.unit_id)
+    seen = await unit_named(call, body.unit_id)
     return command(
         pitch_id=pitch_id,
         title=body.title,
@@ -116,7 +116,7 @@ def _decision(pitch_id: UUID, body: PitchDecision, today: date) -> PitchCommand:
         case "rejected":
             return RejectPitch(pitch_id)
         case "deferred":
-            assert body.until_on, "a deferral without a day is refused by the body"
+            assert body.until_on, "a deferral without a day is refused by the body"  # noqa: S101 tells the type
             return DeferPitch(pitch_id, body.until_on, today)
         case "returned":
             return ReturnPitch(pitch_id)

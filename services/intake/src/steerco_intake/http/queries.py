@@ -84,7 +84,7 @@ async def list_pitches(
 async def one_pitch(pitch_id: UUID, reading: Read, response: Response) -> PitchInFull:
     """Folded from its stream: never behind what was last accepted. Its version is the ETag."""
     row = await reading.fold(pitches, f"pitch-{pitch_id}", response)
-    if row is None:
+    if row is None or not reading.asking.has_unit(row.unit_id):
         raise UnknownPitch("no pitch has this id")
     return _answer(PitchInFull, row)
 

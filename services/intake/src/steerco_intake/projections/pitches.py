@@ -84,7 +84,7 @@ async def pitches_listed(
 ) -> Sequence[PitchRow]:
     """The pitches in the order of their ids, filtered by unit and state, and by the day that a deferral ends by."""
     table = reading.table("pitches")
-    query = select(table).where(reading.known_at(table))
+    query = select(table).where(reading.known_at(table), reading.in_units(table.c.unit_id))
     if unit_id:
         query = query.where(table.c.unit_id == unit_id)
     if state:

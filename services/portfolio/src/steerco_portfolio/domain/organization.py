@@ -46,6 +46,11 @@ class Organization:
 
     units: Mapping[UUID, Unit] = field(default_factory=dict)
 
+    @property
+    def root(self) -> Unit | None:
+        """The enterprise, once it was opened."""
+        return next((unit for unit in self.units.values() if unit.parent_id is None), None)
+
     def above(self, unit: Unit) -> Iterator[Unit]:
         """The unit, its parent, and so on up to the enterprise."""
         at: Unit | None = unit

@@ -124,6 +124,8 @@ TRANSITIONS: dict[str, type[Transition]] = {
 
 
 async def _unit(unit_id: UUID, call: Call) -> KnownUnit | None:
+    if not call.asking.has_unit(unit_id):
+        return None
     return unit_for_delivery(await call.fold(organization_decider, ORGANIZATION), unit_id)
 
 
@@ -136,6 +138,7 @@ async def _handle(
     reason: str | None = None,
 ) -> Response:
     stream = f"project-{project_id}"
+    call.of_project(project_id)
     return await call.handle(project_decider, stream, command, created=created, reason=reason)
 
 

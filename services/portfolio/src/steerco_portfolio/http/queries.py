@@ -125,7 +125,8 @@ async def list_units(
     return [
         answer
         for answer in _unit_answers(await all_units(reading), reading)
-        if (kind is None or answer.kind == kind)
+        if reading.asking.scope.has_unit(answer.unit_id)
+        and (kind is None or answer.kind == kind)
         and (code is None or answer.code.upper() == code.upper())
         and (parent_id is None or answer.parent_id == parent_id)
     ]
@@ -136,7 +137,7 @@ async def one_unit(unit_id: UUID, reading: Read, response: Response) -> UnitAnsw
     """Folded from the organization's stream, whose version is the ETag."""
     rows = await reading.fold_all(units, ORGANIZATION, response)
     for answer in _unit_answers(list(rows.values()), reading):
-        if answer.unit_id == unit_id:
+        if answer.unit_id == unit_id and reading.asking.has_unit(unit_id):
             return answer
     raise UnknownUnit(f"no unit has the id {unit_id}")
 
@@ -161,6 +162,6 @@ async def list_projects(
 async def one_project(project_id: UUID, reading: Read, response: Response) -> ProjectAnswer:
     """Folded from its stream: never behind what was last accepted. Its version is the ETag."""
     row = await reading.fold(projects, f"project-{project_id}", response)
-    if row is None:
+    if row is None or not reading.asking.has_project(project_id, row.unit_id):
         raise UnknownProject("no project has this id")
     return _project_answer(row)

@@ -38,9 +38,12 @@ class RegisterRowAnswer(BaseModel):
 async def keep_register_row(project_id: UUID, body: RegisterRow, call: Calling) -> Response:
     """Once all of the row is loaded: the next import takes over only what the register changed since."""
     units = concerns(await call.fold(project_decider, f"project-{project_id}"))
-    call.concerns(*units)
+    is_known = bool(units) and call.asking.has(units, (project_id,))
+    if is_known:
+        call.concerns(*units)
+        call.of_project(project_id)
     command = KeepRegisterRow(
-        project_id=project_id, is_known=bool(units), source=body.source, reference=body.reference, said=body.said
+        project_id=project_id, is_known=is_known, source=body.source, reference=body.reference, said=body.said
     )
     return await call.handle(register_row_decider, f"register-row-{project_id}", command)
 

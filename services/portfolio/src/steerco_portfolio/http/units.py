@@ -110,4 +110,11 @@ async def _handle(
     reason: str | None = None,
 ) -> Response:
     call.concerns(unit_id)
+    match command:
+        case OpenUnit(parent_id=parent_id):
+            call.within(parent_id)
+        case MoveUnit(parent_id=parent_id):
+            call.within(unit_id, parent_id)
+        case _:
+            call.within(unit_id)
     return await call.handle(organization_decider, ORGANIZATION, command, created=created, reason=reason)

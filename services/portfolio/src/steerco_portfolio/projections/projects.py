@@ -99,7 +99,7 @@ async def projects_listed(
 ) -> Sequence[ProjectRow]:
     """The projects in the order of their codes, filtered; a code in any case, as it is unique in any."""
     table = reading.table("projects")
-    query = select(table).where(reading.known_at(table))
+    query = select(table).where(reading.known_at(table), reading.in_projects(table.c.project_id))
     wanted = {"unit_id": unit_id, "state": state, "source": source, "reference": reference}
     for column, value in wanted.items():
         if value is not None:

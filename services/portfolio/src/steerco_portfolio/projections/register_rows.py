@@ -48,7 +48,7 @@ register_rows = Projection(
 async def register_rows_listed(reading: Reading, page: Page, source: str | None) -> Sequence[RegisterRowRow]:
     """The rows in the order of the projects' ids, of one source or of all."""
     table = reading.table("register_rows")
-    query = select(table).where(reading.known_at(table))
+    query = select(table).where(reading.known_at(table), reading.in_projects(table.c.project_id))
     if source is not None:
         query = query.where(table.c.source == source)
     return page.cut(await reading.rows(register_rows, page.select(query, table.c.key)), "project_id")

@@ -79,7 +79,7 @@ async def moments(reading: Reading, cut: Cut, scope: str, ends: Sequence[datetim
     """The scope at each of these instants, of which the last is the cut's. Raises `UnknownScope`."""
     instants = [*ends[:-1], cut.at]
     trees = await organizations(reading, instants)
-    unit = trees[-1].scope(scope)
+    unit = trees[-1].scope(scope, reading.asking.scope)
     scopes = [ScopeAt(at, tree.lines(unit.unit_id)) for at, tree in zip(instants, trees, strict=True)]
     scoped = projects_in(reading, scopes)
     rollups = Rollups(

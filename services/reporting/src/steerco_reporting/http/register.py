@@ -82,6 +82,6 @@ async def register(
 ) -> list[RecordAnswer]:
     """In the order of their codes; the next page is in the `Link` header."""
     (organization,) = await organizations(reading, [cut.at])
-    lines = organization.lines(organization.scope(scope).unit_id)
+    lines = organization.lines(organization.scope(scope, reading.asking.scope).unit_id)
     rows = await projects_listed(reading, page, cut.at, list(lines), state)
     return [RecordAnswer.of_record(each, organization) for each in await records(reading, rows, cut.at)]

@@ -66,8 +66,8 @@ async def project_story(
     cut: AsOf,
 ) -> StoryAnswer:
     """From its pitch or import on: what happened in every service, who did it, and why."""
-    row = await project_named(reading, cut.at, project)
     (organization,) = await organizations(reading, [cut.at])
+    row = await project_named(reading, cut.at, project, organization)
     return StoryAnswer(
         **project_fields(row, organization),
         **cut_fields(cut, await sources(reading, cut.at)),

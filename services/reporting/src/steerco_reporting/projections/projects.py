@@ -13,6 +13,7 @@ from steerco_events.contracts.values import StatedDate
 from steerco_events.decider import Refusal
 from steerco_events.envelope import Recorded
 from steerco_events.projections.model import Projection
+from steerco_reporting.projections.units import Organization
 from steerco_service.reading import Page, Reading
 from steerco_service.reference.projects import project_key, state_after
 
@@ -110,10 +111,12 @@ async def projects_listed(
     return page.cut(await reading.rows(projects, page.select(query, table.c.code)), "code")
 
 
-async def project_named(reading: Reading, at: datetime, name: str) -> ProjectRow:
-    """The project of that id or code, in any case, at an instant. Raises `UnknownProject`."""
+async def project_named(reading: Reading, at: datetime, name: str, organization: Organization) -> ProjectRow:
+    """The project of that id or code, in any case, at an instant, for who asks. Raises `UnknownProject`."""
+    scope = reading.asking.scope
     table = reading.table("projects")
     named = (table.c.key == name.lower()) | (func.upper(table.c.code) == name.upper())
     for row in await reading.rows(projects, select(table).where(reading.known_at(table, at), named)):
-        return row
+        if row.project_id in scope.projects or organization.is_in(row.unit_id, scope):
+            return row
     raise UnknownProject(f"no project has the id or the code {name!r}")

@@ -1,6 +1,7 @@
 """What an event says, as a sentence of a story: one for every event that Steerco publishes. Pure."""
 
 from collections.abc import Callable, Mapping
+from datetime import date
 
 from steerco_events.contracts import finance, intake, portfolio, risk, training
 from steerco_events.contracts.values import Figure, Money, StatedDate
@@ -37,7 +38,7 @@ def _intake(event: Payload) -> str | None:
 
 
 def _portfolio(event: Payload) -> str | None:
-    return _project(event) or _organization(event)
+    return _project(event) or _organization(event) or _appointment(event)
 
 
 def _project(event: Payload) -> str | None:
@@ -97,6 +98,19 @@ def _organization(event: Payload) -> str | None:
             return None
 
 
+def _appointment(event: Payload) -> str | None:
+    match event:
+        case portfolio.AppointmentMade(role=role, delegated_from=delegated_from) as made:
+            what = "Stand-in appointed as" if delegated_from else "Appointed as"
+            return f"{what} {role_in_words(role)} from {made.from_on}{_until(made.until_on)}"
+        case portfolio.AppointmentTermChanged(from_on=from_on, until_on=until_on):
+            return f"Appointment changed to be from {from_on}{_until(until_on)}"
+        case portfolio.AppointmentEnded():
+            return "Appointment ended"
+        case _:
+            return None
+
+
 def _finance(event: Payload) -> str | None:
     match event:
         case finance.BudgetBaselined(measure=measure, period=period, figure=figure, baseline=baseline):
@@ -144,6 +158,15 @@ def _assessment(event: portfolio.DeliveryConfidenceAssessed) -> str:
 
 def _words(name: str) -> str:
     return name.replace("_", " ")
+
+
+def role_in_words(role: str) -> str:
+    """A role as people write it."""
+    return _words(role).replace("pmo", "PMO")
+
+
+def _until(day: date | None) -> str:
+    return f" until {day}" if day else ""
 
 
 def _rating(rating: str) -> str:

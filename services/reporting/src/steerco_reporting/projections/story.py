@@ -11,7 +11,7 @@ from steerco_events.contracts import finance, intake, portfolio, risk, training
 from steerco_events.envelope import Recorded
 from steerco_events.projections.model import Projection, own_row
 from steerco_reporting.projections.projects import ProjectRow
-from steerco_reporting.projections.sentences import sentence
+from steerco_reporting.projections.sentences import role_in_words, sentence
 from steerco_reporting.projections.units import Organization
 from steerco_service.reading import Reading
 
@@ -95,6 +95,8 @@ def _about(event: Recorded) -> str | None:
             return str(key)
         case finance.ActualCostReversed(posting_id=key):
             return str(key)
+        case portfolio.AppointmentTermChanged(appointment_id=key) | portfolio.AppointmentEnded(appointment_id=key):
+            return str(key)
         case _:
             return None
 
@@ -104,7 +106,7 @@ events = Projection(
     EventRow,
     own_row,
     evolve_event,
-    indexes=(("project_id",), ("pitch_id",), ("service", "sealed_from", "position")),
+    indexes=(("project_id",), ("pitch_id",), ("about",), ("service", "sealed_from", "position")),
 )
 
 
@@ -122,8 +124,9 @@ async def story(reading: Reading, project: ProjectRow, organization: Organizatio
 
     What several logs sealed at the same instant stands in the order in which the services work for each other.
     """
-    table = reading.table("events")
-    concerned = table.c.project_id == project.project_id
+    table, appointments = reading.table("events"), reading.table("appointments")
+    appointed = select(appointments.c.key).where(appointments.c.project_id == project.project_id)
+    concerned = or_(table.c.project_id == project.project_id, table.c.about.in_(appointed))
     if project.pitch_id:
         concerned = or_(concerned, table.c.pitch_id == project.pitch_id)
     rows = (await reading.connection.execute(select(table).where(concerned, table.c.sealed_from <= at))).mappings()
@@ -149,8 +152,9 @@ def _into(event: EventRow) -> str:
 
 
 async def _names(reading: Reading, project_id: UUID) -> Mapping[str, str]:
-    """What the risks, obligations and postings of a project are called, by their keys."""
+    """What the risks, obligations, postings and appointments of a project are called, by their keys."""
     risks, obligations, postings = (reading.table(name) for name in ("risks", "obligations", "actual_costs"))
+    appointments = reading.table("appointments")
 
     query = union_all(
         select(risks.c.key, risks.c.event.label("name")).where(risks.c.project_id == project_id),
@@ -159,4 +163,6 @@ async def _names(reading: Reading, project_id: UUID) -> Mapping[str, str]:
             postings.c.project_id == project_id
         ),
     )
-    return {key: name for key, name in await reading.connection.execute(query)}
+    roles = select(appointments.c.key, appointments.c.role).where(appointments.c.project_id == project_id)
+    found = {key: name for key, name in await reading.connection.execute(query)}
+    return found | {key: role_in_words(role) for key, role in await reading.connection.execute(roles)}

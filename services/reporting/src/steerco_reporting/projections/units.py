@@ -13,6 +13,7 @@ from steerco_events.decider import Refusal
 from steerco_events.envelope import Recorded
 from steerco_events.projections.model import Projection
 from steerco_events.projections.tables import row_of
+from steerco_service.access.scope import Scope
 from steerco_service.reading import Reading
 
 
@@ -88,16 +89,24 @@ class Organization:
     def __init__(self, found: Iterable[UnitRow]) -> None:
         self.units: Mapping[UUID, UnitRow] = {unit.unit_id: unit for unit in found}
 
-    def scope(self, name: str) -> UnitRow:
-        """The unit of that code, in any case; `enterprise` is the root. Raises `UnknownScope`."""
+    def scope(self, name: str, within: Scope) -> UnitRow:
+        """The unit of that code, in any case, within a part of the enterprise; `enterprise` is the root.
+
+        Raises `UnknownScope`.
+        """
         wanted = name.casefold()
-        for unit in self.units.values():
+        there = [unit for unit in self.units.values() if self.is_in(unit.unit_id, within)]
+        for unit in there:
             if unit.parent_id is None if wanted == "enterprise" else unit.code.casefold() == wanted:
                 return unit
-        if not self.units:
+        if not there:
             raise UnknownScope("no unit was opened yet")
-        known = sorted(unit.code for unit in self.units.values() if unit.kind != "department")
+        known = sorted(unit.code for unit in there if unit.kind != "department" or len(there) <= MOST)
         raise UnknownScope(f"no unit has the code {name!r}; above the departments there are {', '.join(known[:MOST])}")
+
+    def is_in(self, unit_id: UUID, within: Scope) -> bool:
+        """Whether a unit was in a part of the enterprise: it, or one above it, was granted."""
+        return within.is_whole or any(unit.unit_id in within.tops for unit in self.above(unit_id))
 
     def children(self, unit_id: UUID) -> Sequence[UnitRow]:
         """The units right below, in the order of their codes."""

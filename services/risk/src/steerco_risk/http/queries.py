@@ -50,6 +50,6 @@ async def list_risks(
 async def one_risk(risk_id: UUID, reading: Read, response: Response) -> RiskAnswer:
     """Folded from its stream; its version is the ETag."""
     row = await reading.fold(risks, f"risk-{risk_id}", response)
-    if row is None:
+    if row is None or not await reading.has_project(row.project_id):
         raise UnknownRisk("no risk has this id")
     return RiskAnswer.model_validate(row, from_attributes=True)

@@ -57,7 +57,7 @@ async def risks_listed(
 ) -> Sequence[RiskRow]:
     """The risks in the order of their ids (the order of raising), filtered."""
     table = reading.table("risks")
-    query = select(table).where(reading.known_at(table))
+    query = select(table).where(reading.known_at(table), reading.in_projects(table.c.project_id))
     for column, value in {"project_id": project_id, "state": state, "band": band}.items():
         if value is not None:
             query = query.where(table.c[column] == value)

@@ -33,6 +33,7 @@ class Waiver(Body):
 @routes.post("/completions", status_code=201, summary="Record a completed course")
 async def record_completion(body: NewCompletion, call: Calling) -> Response:
     """It fulfills what the person owes of that course, also when it is overdue."""
+    await call.about_person(body.person_id)
     completion_id = body.completion_id or call.new_id()
     command = RecordCompletion(completion_id, body.person_id, body.course, body.completed_on, call.now.date())
     return await call.handle(learner_decider, f"learner-{body.person_id}", command, created=completion_id)
@@ -41,5 +42,6 @@ async def record_completion(body: NewCompletion, call: Calling) -> Response:
 @routes.post("/learners/{person_id}/obligations/{obligation_id}/waiver", status_code=204, summary="Waive an obligation")
 async def waive_obligation(person_id: UUID, obligation_id: UUID, body: Waiver, call: Calling) -> Response:
     """While it is owed, with a reason."""
+    await call.about_person(person_id)
     command = WaiveObligation(obligation_id)
     return await call.handle(learner_decider, f"learner-{person_id}", command, reason=body.reason)

@@ -78,6 +78,8 @@ async def list_obligations(
 @routes.get("/learners/{person_id}", summary="What a person owes and has completed")
 async def one_learner(person_id: UUID, reading: Read, response: Response) -> LearnerAnswer:
     """Folded from the person's stream, whose version is the ETag; empty for a person that training never met."""
+    if not await reading.has_person(person_id):
+        return LearnerAnswer(person_id=person_id, obligations=[], completions=[])
     stream = f"learner-{person_id}"
     owed = await reading.fold_all(obligations, stream, response)
     done = await reading.fold_all(completions, stream, response)

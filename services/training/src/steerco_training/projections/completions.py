@@ -61,7 +61,7 @@ async def completions_listed(
 ) -> Sequence[CompletionRow]:
     """The completions in the order of their ids, filtered."""
     table = reading.table("completions")
-    query = select(table).where(reading.known_at(table))
+    query = select(table).where(reading.known_at(table), reading.in_people(table.c.person_id))
     for column, value in {"person_id": person_id, "course": course}.items():
         if value is not None:
             query = query.where(table.c[column] == value)
@@ -71,5 +71,7 @@ async def completions_listed(
 async def completion_of(reading: Reading, completion_id: UUID) -> CompletionRow | None:
     """The completion of an id."""
     table = reading.table("completions")
-    query = select(table).where(table.c.completion_id == completion_id, reading.known_at(table))
+    query = select(table).where(
+        table.c.completion_id == completion_id, reading.known_at(table), reading.in_people(table.c.person_id)
+    )
     return next(iter(await reading.rows(completions, query.order_by(table.c.key).limit(1))), None)

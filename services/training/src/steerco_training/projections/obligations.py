@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from steerco_events.contracts import training
 from steerco_events.envelope import Recorded
@@ -71,7 +71,8 @@ async def obligations_listed(
 ) -> Sequence[ObligationRow]:
     """The obligations in the order of their ids, filtered."""
     table = reading.table("obligations")
-    query = select(table).where(reading.known_at(table))
+    is_there = or_(reading.in_projects(table.c.project_id), reading.in_people(table.c.person_id))
+    query = select(table).where(reading.known_at(table), is_there)
     wanted = {"person_id": person_id, "project_id": project_id, "course": course, "state": state}
     for column, value in wanted.items():
         if value is not None:

@@ -1,0 +1,166 @@
+"""What each role may do: the one table of permissions, by service and name of the operation.
+
+An operation without an entry can't be served. `any` stands for what every service has.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import get_args
+
+from steerco_events.contracts.portfolio import Role
+
+ROLES: frozenset[Role] = frozenset(get_args(Role.__value__))
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """Who may call an operation: whoever has one of these roles where the thing is.
+
+    `is_whole`: it is about the service as a whole, so the role is needed in the whole enterprise. `needs_role` is
+    false for what everybody with a valid token may call, `needs_token` for what everybody may.
+    """
+
+    roles: frozenset[Role] = frozenset()
+    is_whole: bool = False
+    needs_role: bool = True
+    needs_token: bool = True
+
+
+def _of(*roles: Role | frozenset[Role]) -> Permission:
+    return Permission(_all(roles))
+
+
+def _in_the_whole(*roles: Role) -> Permission:
+    return Permission(frozenset(roles), is_whole=True)
+
+
+def _all(roles: Iterable[Role | frozenset[Role]]) -> frozenset[Role]:
+    found: set[Role] = set()
+    for each in roles:
+        found |= each if isinstance(each, frozenset) else {each}
+    return frozenset(found)
+
+
+_PUBLIC = Permission(needs_role=False, needs_token=False)
+_SIGNED_IN = Permission(needs_role=False)
+
+OFFICE: frozenset[Role] = frozenset({"pmo_admin", "pmo_officer"})
+"""Who runs the office at a scope."""
+
+STEERING: frozenset[Role] = OFFICE | {"portfolio_manager"}
+"""Who decides which projects a scope has."""
+
+DELIVERY: frozenset[Role] = STEERING | {"program_manager", "project_manager", "project_support"}
+"""Who tells how projects fare; support does so on a manager's behalf."""
+
+_READERS = _of(ROLES)
+_OFFICE, _STEERING, _DELIVERY = _of(OFFICE), _of(STEERING), _of(DELIVERY)
+_LOADING = _of(STEERING, "integration")
+_PITCHING = _of(DELIVERY, "sponsor", "contributor")
+_MONEY_READERS = _of(ROLES - {"contributor", "training_coordinator"})
+_OPERATING = _in_the_whole("pmo_admin")
+_INSPECTING = _in_the_whole("pmo_admin", "auditor")
+_FOLLOWING = _in_the_whole("pmo_admin", "pmo_officer", "auditor", "integration")
+
+PERMISSIONS: dict[str, Permission] = {
+    "any.livez": _PUBLIC,
+    "any.readyz": _PUBLIC,
+    "any.send_batch": _SIGNED_IN,
+    "any.read_events": _READERS,
+    "any.log_state": _FOLLOWING,
+    "any.log_archive": _INSPECTING,
+    "any.republish": _OPERATING,
+    "any.restored": _OPERATING,
+    "any.accept": _OPERATING,
+    "any.list_accepted": _INSPECTING,
+    "any.list_timers": _INSPECTING,
+    "any.rebuild": _OPERATING,
+    "any.list_parked": _INSPECTING,
+    "any.list_skipped": _INSPECTING,
+    "any.show_parked": _INSPECTING,
+    "any.retry_parked": _OPERATING,
+    "any.skip_parked": _OPERATING,
+    "any.view_state": _FOLLOWING,
+    "any.rebuild_view": _OPERATING,
+    "any.cancel_rebuild": _OPERATING,
+    "any.accept_parked": _OPERATING,
+    "any.roll_back_view": _OPERATING,
+    "intake.submit_pitch": _PITCHING,
+    "intake.resubmit_pitch": _PITCHING,
+    "intake.screen_pitch": _OFFICE,
+    "intake.decide_pitch": _of(STEERING, "board_member"),
+    "intake.withdraw_pitch": _PITCHING,
+    "intake.list_pitches": _READERS,
+    "intake.one_pitch": _READERS,
+    "intake.list_templates": _SIGNED_IN,
+    "portfolio.open_unit": _OFFICE,
+    "portfolio.rename_unit": _OFFICE,
+    "portfolio.move_unit": _OFFICE,
+    "portfolio.close_unit": _OFFICE,
+    "portfolio.adopt_pmo_model": _OFFICE,
+    "portfolio.list_units": _READERS,
+    "portfolio.one_unit": _READERS,
+    "portfolio.make_appointment": _OFFICE,
+    "portfolio.change_appointment_term": _OFFICE,
+    "portfolio.end_appointment": _OFFICE,
+    "portfolio.delegate_appointment": _READERS,
+    "portfolio.list_appointments": _READERS,
+    "portfolio.one_appointment": _READERS,
+    "portfolio.register_project": _LOADING,
+    "portfolio.rename_project": _of(DELIVERY, "integration"),
+    "portfolio.state_dates": _of(DELIVERY, "integration"),
+    "portfolio.assess_project": _of(DELIVERY, "sponsor", "board_member", "auditor", "integration"),
+    "portfolio.appoint_manager": _of(STEERING, "program_manager", "integration"),
+    "portfolio.move_project": _LOADING,
+    "portfolio.change_state": _of(DELIVERY, "integration"),
+    "portfolio.keep_register_row": _LOADING,
+    "portfolio.list_register_rows": _READERS,
+    "portfolio.list_projects": _READERS,
+    "portfolio.one_project": _READERS,
+    "finance.baseline_budget": _of(STEERING, "finance_controller", "integration"),
+    "finance.make_forecast": _of(DELIVERY, "finance_controller", "integration"),
+    "finance.post_actual_cost": _of(OFFICE, "finance_controller", "project_support", "integration"),
+    "finance.reverse_actual_cost": _of(OFFICE, "finance_controller", "integration"),
+    "finance.project_figures": _MONEY_READERS,
+    "finance.list_figures": _MONEY_READERS,
+    "finance.list_postings": _MONEY_READERS,
+    "finance.one_posting": _MONEY_READERS,
+    "risk.raise_risk": _of(DELIVERY, "risk_manager", "contributor", "integration"),
+    "risk.rate_risk": _of(DELIVERY, "risk_manager", "integration"),
+    "risk.close_risk": _of(DELIVERY, "risk_manager", "integration"),
+    "risk.list_risks": _READERS,
+    "risk.one_risk": _READERS,
+    "training.record_completion": _of(OFFICE, "training_coordinator", "integration"),
+    "training.waive_obligation": _of(OFFICE, "training_coordinator"),
+    "training.list_obligations": _READERS,
+    "training.one_learner": _READERS,
+    "training.list_completions": _READERS,
+    "training.one_completion": _READERS,
+    "training.list_courses": _SIGNED_IN,
+    "reporting.portfolio": _MONEY_READERS,
+    "reporting.register": _MONEY_READERS,
+    "reporting.project_story": _MONEY_READERS,
+    "reporting.known_sources": _SIGNED_IN,
+    "reporting.appointments": _READERS,
+}
+
+
+APPOINTED_BY_ADMINS: frozenset[Role] = frozenset({"pmo_admin", "auditor", "integration"})
+"""Roles that reach beyond what an office may do: only an administrator gives and takes them."""
+
+
+def appointed_by(role: Role) -> frozenset[Role]:
+    """Who appoints to a role, where it is held."""
+    return frozenset({"pmo_admin"}) if role in APPOINTED_BY_ADMINS else OFFICE
+
+
+class NoPermission(LookupError):
+    """An operation stands in no line of the table."""
+
+
+def permission_of(service: str, operation: str) -> Permission:
+    """Who may call an operation of a service. Raises `NoPermission`."""
+    for name in (f"{service}.{operation}", f"any.{operation}"):
+        if name in PERMISSIONS:
+            return PERMISSIONS[name]
+    raise NoPermission(f"{service}.{operation} has no line in the table of permissions")

@@ -1,0 +1,152 @@
+"""Who may act where, as portfolio's log tells it: the projections that every service keeps in its view."""
+
+from dataclasses import dataclass, replace
+from datetime import date
+from uuid import UUID
+
+from steerco_events.contracts import portfolio
+from steerco_events.contracts.portfolio import PORTFOLIO, Role
+from steerco_events.envelope import Recorded
+from steerco_events.projections.model import Projection
+
+
+@dataclass(frozen=True, slots=True)
+class UnitPlaced:
+    """A unit and the one above it."""
+
+    unit_id: UUID
+    code: str
+    parent_id: UUID | None
+
+
+def unit_key(event: Recorded) -> str | None:
+    """The unit that an event opens or moves."""
+    match event.payload:
+        case portfolio.UnitOpened(unit_id=unit_id) | portfolio.UnitMoved(unit_id=unit_id):
+            return str(unit_id)
+        case _:
+            return None
+
+
+def evolve_unit(row: UnitPlaced | None, event: Recorded) -> UnitPlaced | None:
+    """The row after an event."""
+    match event.payload, row:
+        case portfolio.UnitOpened(unit_id=unit_id, code=code, parent_id=parent_id), _:
+            return UnitPlaced(unit_id, code, parent_id)
+        case portfolio.UnitMoved(to_parent_id=parent_id), UnitPlaced():
+            return replace(row, parent_id=parent_id)
+        case _:
+            return row
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectPlaced:
+    """A project, the unit that has it, and who manages it from a day on."""
+
+    project_id: UUID
+    unit_id: UUID
+    manager_id: UUID | None = None
+    manager_from_on: date | None = None
+
+
+def project_key(event: Recorded) -> str | None:
+    """The project that an event places, moves or gives a manager."""
+    match event.payload:
+        case (
+            portfolio.ProjectChartered(project_id=project_id)
+            | portfolio.ProjectRegistered(project_id=project_id)
+            | portfolio.ProjectMoved(project_id=project_id)
+            | portfolio.ProjectManagerAppointed(project_id=project_id)
+        ):
+            return str(project_id)
+        case _:
+            return None
+
+
+def evolve_project(row: ProjectPlaced | None, event: Recorded) -> ProjectPlaced | None:
+    """The row after an event."""
+    match event.payload, row:
+        case portfolio.ProjectChartered() | portfolio.ProjectRegistered() as p, _:
+            return ProjectPlaced(p.project_id, p.unit_id)
+        case portfolio.ProjectMoved(to_unit_id=unit_id), ProjectPlaced():
+            return replace(row, unit_id=unit_id)
+        case portfolio.ProjectManagerAppointed(person_id=person_id, from_on=from_on), ProjectPlaced():
+            return replace(row, manager_id=person_id, manager_from_on=from_on)
+        case _:
+            return row
+
+
+@dataclass(frozen=True, slots=True)
+class AppointmentHeld:
+    """An appointment, and whether it was ended."""
+
+    appointment_id: UUID
+    person_id: UUID
+    role: Role
+    from_on: date
+    until_on: date | None
+    unit_id: UUID | None
+    project_id: UUID | None
+    delegated_from: UUID | None
+    is_ended: bool = False
+
+    def is_in_force(self, on: date) -> bool:
+        """Whether it holds on a day."""
+        return not self.is_ended and self.from_on <= on and (self.until_on is None or on <= self.until_on)
+
+
+def appointment_key(event: Recorded) -> str | None:
+    """The appointment that an event is about."""
+    match event.payload:
+        case (
+            portfolio.AppointmentMade(appointment_id=appointment_id)
+            | portfolio.AppointmentTermChanged(appointment_id=appointment_id)
+            | portfolio.AppointmentEnded(appointment_id=appointment_id)
+        ):
+            return str(appointment_id)
+        case _:
+            return None
+
+
+def evolve_appointment(row: AppointmentHeld | None, event: Recorded) -> AppointmentHeld | None:
+    """The row after an event."""
+    match event.payload, row:
+        case portfolio.AppointmentMade() as a, _:
+            return AppointmentHeld(
+                a.appointment_id,
+                a.person_id,
+                a.role,
+                a.from_on,
+                a.until_on,
+                a.unit_id,
+                a.project_id,
+                a.delegated_from,
+            )
+        case portfolio.AppointmentTermChanged() as changed, AppointmentHeld():
+            return replace(row, from_on=changed.from_on, until_on=changed.until_on)
+        case portfolio.AppointmentEnded(), AppointmentHeld():
+            return replace(row, is_ended=True)
+        case _:
+            return row
+
+
+units_placed = Projection("units_placed", UnitPlaced, unit_key, evolve_unit, indexes=(("sealed_from",),), of=PORTFOLIO)
+projects_placed = Projection(
+    "projects_placed",
+    ProjectPlaced,
+    project_key,
+    evolve_project,
+    indexes=(("project_id",), ("unit_id",), ("manager_id",)),
+    of=PORTFOLIO,
+)
+appointments_held = Projection(
+    "appointments_held",
+    AppointmentHeld,
+    appointment_key,
+    evolve_appointment,
+    indexes=(("person_id",), ("appointment_id",)),
+    of=PORTFOLIO,
+)
+
+ACCESS = (units_placed, projects_placed, appointments_held)
+"""What a service's view has of this: the view reads portfolio's log, too."""

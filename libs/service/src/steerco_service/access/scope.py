@@ -1,0 +1,83 @@
+"""Where somebody may do something: units with all below them, single projects, or the whole enterprise."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from steerco_events.contracts.portfolio import Role
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A role at a unit, with all below it, or at a project; at neither: in the whole enterprise."""
+
+    role: Role
+    unit_id: UUID | None = None
+    project_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """The organization: each unit's parent."""
+
+    parents: Mapping[UUID, UUID | None] = field(default_factory=dict)
+
+    def below(self, tops: Iterable[UUID]) -> frozenset[UUID]:
+        """The units with all that is below them, whether the tree has them or not."""
+        found = set(tops)
+        if found:
+            for unit in self.parents:
+                path = [unit]
+                while (parent := self.parents.get(path[-1])) and path[-1] not in found and parent not in path:
+                    path.append(parent)
+                if path[-1] in found:
+                    found.update(path)
+        return frozenset(found)
+
+    def is_top(self, unit_id: UUID) -> bool:
+        """Whether it is the enterprise itself."""
+        return unit_id in self.parents and self.parents[unit_id] is None
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """A part of the enterprise. `tops` are the units that were granted, `units` those with all below them now."""
+
+    is_whole: bool = False
+    tops: frozenset[UUID] = frozenset()
+    units: frozenset[UUID] = frozenset()
+    projects: frozenset[UUID] = frozenset()
+
+    def __bool__(self) -> bool:
+        return self.is_whole or bool(self.tops or self.projects)
+
+    def has_unit(self, unit_id: UUID | None) -> bool:
+        """Whether a unit is in it; without one, whether all are."""
+        return self.is_whole or unit_id in self.units
+
+    def has_project(self, project_id: UUID, unit_id: UUID | None) -> bool:
+        """Whether a project, which belongs to a unit, is in it."""
+        return self.has_unit(unit_id) or project_id in self.projects
+
+    def has_all(self, units: Collection[UUID | None], projects: Collection[UUID] = ()) -> bool:
+        """Whether what concerns these units is in it; or one of these projects, which then is what it is about."""
+        if self.is_whole or any(each in self.projects for each in projects):
+            return True
+        return bool(units) and self.units.issuperset(units)
+
+    def has_any(self, units: Collection[UUID], projects: Collection[UUID]) -> bool:
+        """Whether any of these is in it."""
+        return self.is_whole or not self.units.isdisjoint(units) or not self.projects.isdisjoint(projects)
+
+
+def scope_of(grants: Iterable[Grant], tree: Tree, roles: Collection[Role]) -> Scope:
+    """Where somebody with these grants has one of these roles."""
+    granted = [each for each in grants if each.role in roles]
+    tops = frozenset(each.unit_id for each in granted if each.unit_id)
+    if any(each.unit_id is None and each.project_id is None for each in granted) or any(map(tree.is_top, tops)):
+        return Scope(is_whole=True)
+    return Scope(
+        tops=tops,
+        units=tree.below(tops),
+        projects=frozenset(each.project_id for each in granted if each.project_id),
+    )

@@ -1,0 +1,86 @@
+"""The keys of an OIDC issuer, as its discovery document tells: two requests, bounded in time and size."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from steerco_service.identity.keys import VerificationKey, usable_keys
+from steerco_service.problems import printable
+
+DISCOVERY = "/.well-known/openid-configuration"
+
+FETCH_SECONDS = 5.0
+"""How long both requests together may take."""
+
+LARGEST_DOCUMENT = 512 * 1024
+"""Bytes of an answer."""
+
+_HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity"}
+
+
+class IssuerUnusable(Exception):
+    """The issuer's keys can't be had now. The message says why."""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine, by its address or as `localhost`."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def is_trustworthy(url: str) -> bool:
+    """Whether nobody on the way can answer instead: https, or http to loopback."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname if parts.port != 0 else None
+    except ValueError:
+        return False
+    if not host or parts.username is not None or not (url.isascii() and url.isprintable()) or " " in url:
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
+
+
+async def fetch_keys(issuer: str) -> Sequence[VerificationKey]:
+    """The keys that an issuer publishes now (OpenID Connect Discovery 1.0). Raises `IssuerUnusable`."""
+    try:
+        async with asyncio.timeout(FETCH_SECONDS), httpx.AsyncClient(headers=_HEADERS, timeout=FETCH_SECONDS) as client:
+            about = await _document(client, issuer.rstrip("/") + DISCOVERY)
+            if about.get("issuer") != issuer:
+                raise IssuerUnusable(f"its discovery document is of another issuer, {printable(about.get('issuer'))}")
+            address = about.get("jwks_uri")
+            if not isinstance(address, str) or not is_trustworthy(address):
+                raise IssuerUnusable("its jwks_uri is no https URL")
+            document = await _document(client, address)
+    except TimeoutError as error:
+        raise IssuerUnusable(f"it has not answered within {FETCH_SECONDS:g} s") from error
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise IssuerUnusable(f"the request failed with {type(error).__name__}") from error
+    try:
+        return usable_keys(document)
+    except ValueError as error:
+        raise IssuerUnusable(f"{address} holds no JWK Set") from error
+
+
+async def _document(client: httpx.AsyncClient, url: str) -> dict[str, Any]:
+    body = b""
+    async with client.stream("GET", url) as response:
+        if response.status_code != httpx.codes.OK:
+            raise IssuerUnusable(f"{url} answered {response.status_code}")
+        async for chunk in response.aiter_raw():
+            body += chunk
+            if len(body) > LARGEST_DOCUMENT:
+                raise IssuerUnusable(f"{url} answered with more than {LARGEST_DOCUMENT} bytes")
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise IssuerUnusable(f"{url} answered with what is no JSON") from error
+    if not isinstance(document, dict):
+        raise IssuerUnusable(f"{url} answered with what is no JSON object")
+    return document

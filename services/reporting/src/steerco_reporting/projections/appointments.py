@@ -1,0 +1,154 @@
+"""The appointments: row, fold, and who holds which role at a scope."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, FromClause, and_, exists, or_, select
+
+from steerco_events.contracts import portfolio
+from steerco_events.contracts.portfolio import Role
+from steerco_events.envelope import Recorded
+from steerco_events.projections.model import Projection
+from steerco_events.projections.tables import row_of
+from steerco_service.reading import Page, Reading
+
+
+@dataclass(frozen=True, slots=True)
+class AppointmentRow:
+    """One appointment; `ended_on` is the first day on which it holds no more, and `reason` why, if it was ended."""
+
+    appointment_id: UUID
+    person_id: UUID
+    role: Role
+    from_on: date
+    until_on: date | None
+    unit_id: UUID | None
+    project_id: UUID | None
+    delegated_from: UUID | None
+    ended_on: date | None = None
+    reason: str | None = None
+
+
+def appointment_key(event: Recorded) -> str | None:
+    """The appointment that an event is about."""
+    match event.payload:
+        case (
+            portfolio.AppointmentMade(appointment_id=appointment_id)
+            | portfolio.AppointmentTermChanged(appointment_id=appointment_id)
+            | portfolio.AppointmentEnded(appointment_id=appointment_id)
+        ):
+            return str(appointment_id)
+        case _:
+            return None
+
+
+def evolve_appointment(row: AppointmentRow | None, event: Recorded) -> AppointmentRow | None:
+    """The row after an event."""
+    match event.payload, row:
+        case portfolio.AppointmentMade() as made, _:
+            return AppointmentRow(
+                appointment_id=made.appointment_id,
+                person_id=made.person_id,
+                role=made.role,
+                from_on=made.from_on,
+                until_on=made.until_on,
+                unit_id=made.unit_id,
+                project_id=made.project_id,
+                delegated_from=made.delegated_from,
+            )
+        case portfolio.AppointmentTermChanged(from_on=from_on, until_on=until_on), AppointmentRow():
+            return replace(row, from_on=from_on, until_on=until_on)
+        case portfolio.AppointmentEnded(), AppointmentRow():
+            return replace(row, ended_on=event.recorded_at.date(), reason=event.reason)
+        case _:
+            return row
+
+
+appointments = Projection(
+    "appointments",
+    AppointmentRow,
+    appointment_key,
+    evolve_appointment,
+    indexes=(("unit_id",), ("project_id",), ("person_id",)),
+    of=portfolio.PORTFOLIO,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An appointment, the project that it is at and the unit that had it, and whether it was in force on a day."""
+
+    row: AppointmentRow
+    project_code: str | None
+    unit_id: UUID | None
+    in_force: bool
+
+    @property
+    def role(self) -> Role:
+        """What the person is there."""
+        return self.row.role
+
+    @property
+    def appointment_id(self) -> UUID:
+        """Which appointment it is."""
+        return self.row.appointment_id
+
+
+async def appointments_at(
+    reading: Reading,
+    page: Page,
+    at: datetime,
+    day: date,
+    unit_ids: Collection[UUID],
+    *,
+    is_whole: bool,
+    person_id: UUID | None,
+    role: Role | None,
+    ever: bool,
+) -> Sequence[Held]:
+    """The appointments at these units and at their projects, as they were known at an instant, by role.
+
+    `is_whole`: those in the whole enterprise, too. `ever`: also those that do not hold on the day.
+    """
+    table, projects = reading.table("appointments"), reading.table("projects")
+    at_project = and_(projects.c.project_id == table.c.project_id, reading.known_at(projects, at))
+    in_force = _in_force(reading, table, at, day)
+    query = (
+        select(table, projects.c.code, projects.c.unit_id.label("had_by"), in_force.label("in_force"))
+        .select_from(table.outerjoin(projects, at_project))
+        .where(reading.known_at(table, at))
+    )
+    inside = or_(table.c.unit_id.in_(unit_ids), projects.c.unit_id.in_(unit_ids))
+    everywhere = and_(table.c.unit_id.is_(None), table.c.project_id.is_(None))
+    query = query.where(or_(inside, everywhere) if is_whole else inside)
+    for column, value in (("person_id", person_id), ("role", role)):
+        if value is not None:
+            query = query.where(table.c[column] == value)
+    if not ever:
+        query = query.where(in_force)
+    found = (await reading.connection.execute(page.select(query, table.c.role, table.c.key))).mappings()
+    rows = [
+        Held(row_of(appointments, each), each["code"], each["unit_id"] or each["had_by"], each["in_force"])
+        for each in found
+    ]
+    return page.cut(rows, "role", "appointment_id")
+
+
+def _in_force(reading: Reading, table: FromClause, at: datetime, day: date) -> ColumnElement[bool]:
+    """It holds on the day; one that was delegated, as long as the original does."""
+    original = table.alias("original")
+    stands = exists().where(
+        original.c.appointment_id == table.c.delegated_from, reading.known_at(original, at), _holds(original, day)
+    )
+    return and_(_holds(table, day), or_(table.c.delegated_from.is_(None), stands))
+
+
+def _holds(table: FromClause, day: date) -> ColumnElement[bool]:
+    """The day is in the term, and before that on which it was ended."""
+    return and_(
+        table.c.from_on <= day,
+        or_(table.c.until_on.is_(None), table.c.until_on >= day),
+        or_(table.c.ended_on.is_(None), table.c.ended_on > day),
+    )
