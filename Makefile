@@ -52,12 +52,14 @@ lock: $(UV) ## Write requirements.lock anew: every version pinned by hash, no ad
 		--python "$$python" --python-version 3.12 --generate-hashes --no-annotate --no-header --quiet \
 		$(addprefix --no-emit-package ,$(NAMES)) --output-file requirements.lock
 
-docs: setup ## Write the pages and files that are made of the contracts anew
+docs: setup ## Write the pages and files that are made of the contracts and routes anew
 	@$(BIN)/python -m steerco_events.reference.schemas docs/reference/schemas
 	@$(BIN)/python -m steerco_events.reference.golden libs/events/tests/golden
 	@$(BIN)/python -m tests.contracts.told_example docs/reference/samples.json
 	@$(BIN)/python -m steerco_events.reference.asyncapi docs/reference
 	@$(BIN)/python -m steerco_events.reference.event_page docs/reference
+	@$(BIN)/python -m steerco_servers.realm examples/keycloak-realm.json
+	@$(BIN)/python -m steerco.reference.permission_page docs/reference
 
 audit: $(UV) ## Is anything known against what is pinned? Asks the network, so it is no part of check
 	@python=$$($(FIND_PYTHON)) && $(UV) tool run --quiet --python "$$python" pip-audit==$(PIP_AUDIT_VERSION) \
@@ -84,14 +86,15 @@ contracts: setup ## Events, their envelope and the heads against those of the la
 members: setup ## Each member by itself: what it imports but does not declare fails here
 	@tools/members.sh $(UV) $(MEMBERS)
 
-test: setup ## Every test, against a real PostgreSQL and a real Kafka
+test: setup ## Every test, against a real PostgreSQL, a real Kafka and a real Keycloak
 	@$(BIN)/python -m steerco_servers.needs
+	@$(BIN)/python -m steerco_servers.prefetch
 	@$(BIN)/pytest -q --numprocesses 3 --dist loadfile
 
 faults: setup ## Break everything under load, again and again: nothing lost, doubled or out of order (ROUNDS=100 SEED=1)
-	@$(BIN)/python -m steerco_servers.needs
+	@$(BIN)/python -m steerco_servers.needs kafka
 	@$(BIN)/python -m tests.faults --rounds $(ROUNDS) --seed $(SEED) --minutes $(MINUTES)
 
 bench: setup ## Measure against what else there is: ratios, in a table and in build/bench.json (ONLY=appending)
-	@$(BIN)/python -m steerco_servers.needs
+	@$(BIN)/python -m steerco_servers.needs kafka
 	@$(BIN)/python -m tests.bench $(ONLY)

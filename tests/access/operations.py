@@ -7,8 +7,7 @@ from fastapi.routing import APIRoute
 
 from steerco.edition.services import SERVICES
 from steerco_events.ids import derived_id
-from steerco_service import batch, health, log, losses, parked, timers, views
-from steerco_service.events import routes as events
+from steerco_service.factory import routers_of
 from tests.access.worlds import PITCH_FIELDS, World
 
 type Body = Callable[[World], dict[str, Any]]
@@ -26,10 +25,7 @@ class Operation(NamedTuple):
 def operations() -> Iterator[Operation]:
     """All that are served."""
     for service in SERVICES:
-        routers = [*service.routers, parked.routes, views.routes, health.routes]
-        if service.owns_log:
-            routers += [batch.routes, events.routes, log.routes, losses.routes, timers.routes]
-        for route in (route for router in routers for route in router.routes):
+        for route in (route for router in routers_of(service) for route in router.routes):
             if isinstance(route, APIRoute):
                 for method in sorted(route.methods or ()):
                     yield Operation(service.name, route.name, method, route.path)

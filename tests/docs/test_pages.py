@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from steerco.reference.permission_page import permission_page
 from steerco_events.reference.asyncapi import document
 from steerco_events.reference.event_page import event_page
 from steerco_events.reference.samples import read
@@ -47,6 +48,11 @@ def test_every_page_is_reached_from_the_index(page: Path) -> None:
 def test_the_page_of_events_is_what_the_contracts_say() -> None:
     """After an intended change: `make docs`."""
     assert (REFERENCE / "events.md").read_text() == event_page(read(REFERENCE / "samples.json"))
+
+
+def test_the_page_of_permissions_is_what_the_table_and_the_routes_say() -> None:
+    """After an intended change: `make docs`."""
+    assert (REFERENCE / "permissions.md").read_text() == permission_page()
 
 
 def test_the_asyncapi_document_is_what_the_contracts_say() -> None:

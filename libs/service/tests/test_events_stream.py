@@ -1,9 +1,8 @@
 """`GET /events` as a stream: resumed at any event nothing is lost or doubled; it costs little, and ends cleanly."""
 
 import asyncio
-import json
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -28,60 +27,13 @@ from steerco_service.events import log_head, streaming
 from steerco_service.factory import create_app
 from steerco_service.http_server import GRACE_SECONDS
 from steerco_service.runtime import Signals
+from steerco_service.testkit.blocks import PATIENCE, Reader
 from steerco_service.testkit.listening import Listening, listening
 from steerco_service.testkit.serving import TESTER, Served, log_only, serving
 
 CLOSED = "steerco.risk.risk-closed"
 UNIT, NOBODY = derived_id("unit", 1), derived_id("unit", 2)
 RISK = derived_id("risk", 1)
-PATIENCE = 30
-
-
-@dataclass(frozen=True)
-class Block:
-    """One block of a stream, by its fields; `comment` if it has one."""
-
-    fields: Mapping[str, str]
-
-    @property
-    def id(self) -> str:
-        return self.fields["id"]
-
-    @property
-    def event(self) -> Any:
-        return json.loads(self.fields["data"])
-
-
-class Reader:
-    """Reads a stream block by block."""
-
-    def __init__(self, response: httpx.Response) -> None:
-        self.response = response
-        self._chunks = response.aiter_bytes()
-        self._rest = b""
-
-    async def block(self) -> Block | None:
-        """The next one; `None` at the clean end of the stream."""
-        async with asyncio.timeout(PATIENCE):
-            while b"\n\n" not in self._rest:
-                chunk = await anext(self._chunks, None)
-                if chunk is None:
-                    assert self._rest == b"", "the stream broke off inside a block"
-                    return None
-                self._rest += chunk
-        block, _, self._rest = self._rest.partition(b"\n\n")
-        lines = (line.partition(":") for line in block.decode().split("\n"))
-        return Block({name or "comment": value.removeprefix(" ") for name, _, value in lines})
-
-    async def events(self, count: int) -> Sequence[Block]:
-        """The next events, whatever comes between them."""
-        found: list[Block] = []
-        while len(found) < count:
-            block = await self.block()
-            assert block, f"the stream ended after {len(found)} events of {count}"
-            if "data" in block.fields:
-                found.append(block)
-        return found
 
 
 @dataclass(frozen=True)

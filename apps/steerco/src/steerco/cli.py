@@ -7,6 +7,7 @@ import typer
 
 from steerco.commands.appointments import appoint, appointments
 from steerco.commands.env import env
+from steerco.commands.identity import login, logout, token
 from steerco.commands.import_projects import import_projects
 from steerco.commands.log import log
 from steerco.commands.log_parked import parked
@@ -48,6 +49,9 @@ log.add_typer(parked, name="parked")
 app.command("verify", rich_help_panel="Operations")(verify_logs)
 app.add_typer(demo, name="demo", rich_help_panel="Operations")
 app.command("env", rich_help_panel="Operations")(env)
+app.command("login", rich_help_panel="Operations")(login)
+app.command("logout", rich_help_panel="Operations")(logout)
+app.command("token", rich_help_panel="Operations")(token)
 
 
 def _version(wanted: bool) -> None:

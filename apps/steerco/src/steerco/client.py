@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import httpx
 
+from steerco.login import LoginFailed, kept_login
 from steerco_events.positions import Token
 from steerco_service.headers import CONSISTENCY_TOKEN
 
@@ -55,7 +56,10 @@ class Address:
 
 
 def address() -> Address:
-    """`STEERCO_URL` and `STEERCO_TOKEN`, else the running local edition. Raises `CommandFailed`."""
+    """`STEERCO_URL` and `STEERCO_TOKEN`, else where we are logged in, else the running local edition.
+
+    An edition in a `STEERCO_DATA_DIR` goes before a login. Raises `CommandFailed`.
+    """
     url = os.environ.get("STEERCO_URL")
     if url:
         token = os.environ.get("STEERCO_TOKEN")
@@ -64,6 +68,8 @@ def address() -> Address:
         if fault := _fault_of(url, token):
             raise CommandFailed(fault)
         return Address(url.rstrip("/"), token)
+    if (at := _logged_in()) is not None:
+        return at
     directory = local_directory()
     try:
         run = json.loads((directory / "run.json").read_text())
@@ -79,6 +85,16 @@ def address() -> Address:
     if fault := _fault_of(url, token):
         raise CommandFailed(f"{directory / 'run.json'}: {fault}")
     return Address(url, token)
+
+
+def _logged_in() -> Address | None:
+    if os.environ.get("STEERCO_DATA_DIR"):
+        return None
+    try:
+        kept = kept_login()
+    except LoginFailed as error:
+        raise CommandFailed(str(error)) from error
+    return Address(kept.url, kept.access_token) if kept else None
 
 
 def _fault_of(url: str, token: str) -> str | None:

@@ -1,6 +1,8 @@
 """The FastAPI application of a service: the same shape for all of them."""
 
-from fastapi import FastAPI
+from collections.abc import Sequence
+
+from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
 from steerco_service import batch, health, log, losses, parked, timers, views
@@ -9,8 +11,16 @@ from steerco_service.edge.pages import serve_pages
 from steerco_service.events import routes as events
 from steerco_service.events.feed import Feed
 from steerco_service.problems import install_problem_handlers
-from steerco_service.runtime import Runtime
+from steerco_service.runtime import Runtime, Service
 from steerco_service.traces import TracedRequests
+
+
+def routers_of(service: Service) -> Sequence[APIRouter]:
+    """The service's own routers, and those that every service has."""
+    routers = [*service.routers, parked.routes, views.routes, health.routes]
+    if service.owns_log:
+        routers += [batch.routes, events.routes, log.routes, losses.routes, timers.routes]
+    return routers
 
 
 def create_app(runtime: Runtime) -> FastAPI:
@@ -30,10 +40,9 @@ def create_app(runtime: Runtime) -> FastAPI:
     app.state.runtime = runtime
     install_problem_handlers(app)
     app.add_middleware(TracedRequests)
-    routers = [*service.routers, parked.routes, views.routes, health.routes]
     if service.owns_log:
         app.state.feed = Feed(runtime)
-        routers += [batch.routes, events.routes, log.routes, losses.routes, timers.routes]
+    routers = routers_of(service)
     for each in routers:
         app.include_router(each)
     operations = [route.name for each in routers for route in each.routes if isinstance(route, APIRoute)]

@@ -32,12 +32,15 @@ STALE_AFTER = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True)
 class Organization:
-    """The tree of units and their codes, and the build that it was read from; whole up to `watermark`."""
+    """The tree of units and their codes, and the build that it was read from; whole up to `watermark`.
+
+    `version` is that of portfolio's one stream of units, as far as the tree has it.
+    """
 
     build: Build
     watermark: datetime
     read_at: float
-    changed_at: datetime | None = None
+    version: int | None = None
     tree: Tree = field(default_factory=Tree)
     codes: Mapping[str, UUID] = field(default_factory=dict)
 
@@ -76,8 +79,8 @@ class Access:
         now = asyncio.get_running_loop().time()
         if fresh or known is None or now - known.read_at > FRESH_SECONDS:
             async with self._reading:
-                if known is self._organization:
-                    self._organization = await self._read(known)
+                if fresh or known is self._organization:
+                    self._organization = await self._read(self._organization)
                 known = self._organization
         assert known
         behind = self._clock.now() - known.watermark
@@ -125,14 +128,14 @@ class Access:
             if watermark is None:
                 raise _unknown(f"the log of {SOURCE} was not read yet")
             units = build.table("units_placed")
-            changed_at = (await connection.execute(select(func.max(units.c.sealed_from)))).scalar()
+            version = (await connection.execute(select(func.max(units.c.stream_version)))).scalar()
             now = asyncio.get_running_loop().time()
-            if known and known.build == build and known.changed_at == changed_at:
-                return Organization(build, watermark, now, changed_at, known.tree, known.codes)
+            if known and known.build == build and known.version == version:
+                return Organization(build, watermark, now, version, known.tree, known.codes)
             query = select(units.c.unit_id, units.c.code, units.c.parent_id).where(known_at(units, None))
             rows = (await connection.execute(query)).all()
         tree = Tree({row.unit_id: row.parent_id for row in rows})
-        return Organization(build, watermark, now, changed_at, tree, {row.code.upper(): row.unit_id for row in rows})
+        return Organization(build, watermark, now, version, tree, {row.code.upper(): row.unit_id for row in rows})
 
     async def _appointed(self, connection: AsyncConnection, build: Build, person_id: UUID) -> Sequence[Grant]:
         today = self._clock.now().date()

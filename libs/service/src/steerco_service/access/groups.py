@@ -16,13 +16,17 @@ class GroupRole:
 
 
 def group_roles(said: str) -> Mapping[str, Sequence[GroupRole]]:
-    """`pmo-staff=pmo_officer@SUP, auditors=auditor` as roles by group. Raises `ValueError` that names the part."""
+    """`pmo-staff=pmo_officer@SUP, auditors=auditor` as roles by group. Raises `ValueError` that names the part.
+
+    A group that is a path may begin with a slash, as in tokens, or not.
+    """
     found: dict[str, list[GroupRole]] = {}
     for part in filter(None, map(str.strip, said.split(","))):
-        group, is_said, granted = part.rpartition("=")
+        said_group, is_said, granted = part.rpartition("=")
+        group = said_group.strip().removeprefix("/")
         name, _, code = granted.strip().partition("@")
         role = next((each for each in ROLES if each == name.strip()), None)
-        if not is_said or not group.strip() or role is None or granted.strip().endswith("@"):
+        if not is_said or not group or role is None or granted.strip().endswith("@"):
             raise ValueError(f"{part!r} is not GROUP=ROLE or GROUP=ROLE@UNIT, with one of the roles {sorted(ROLES)}")
-        found.setdefault(group.strip(), []).append(GroupRole(role, code.strip() or None))
+        found.setdefault(group, []).append(GroupRole(role, code.strip() or None))
     return found

@@ -130,7 +130,9 @@ def evolve_appointment(row: AppointmentHeld | None, event: Recorded) -> Appointm
             return row
 
 
-units_placed = Projection("units_placed", UnitPlaced, unit_key, evolve_unit, indexes=(("sealed_from",),), of=PORTFOLIO)
+units_placed = Projection(
+    "units_placed", UnitPlaced, unit_key, evolve_unit, indexes=(("stream_version",),), of=PORTFOLIO
+)
 projects_placed = Projection(
     "projects_placed",
     ProjectPlaced,

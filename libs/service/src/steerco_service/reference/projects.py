@@ -74,13 +74,16 @@ projects_seen = Projection("projects_seen", ProjectSeen, project_key, evolve_pro
 
 
 async def project_concerned(call: Call, project_id: UUID) -> ProjectSeen | None:
-    """The project that a command names, whose unit its events concern; `None` if there is none for who asks."""
+    """The project that a command names, whose unit its events concern; `None` if there is none for who asks.
+
+    The unit judges also then: what is about a project is there where the project is, not where it was.
+    """
     seen = await call.look_up(project_seen, project_id)
-    if seen is None or not call.asking.has_project(project_id, seen.unit_id):
+    if seen is None:
         return None
     call.concerns(seen.unit_id)
     call.of_project(project_id)
-    return seen
+    return seen if call.asking.has_project(project_id, seen.unit_id) else None
 
 
 async def project_seen(finder: Finder, project_id: UUID) -> ProjectSeen | None:

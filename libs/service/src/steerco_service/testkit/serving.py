@@ -2,8 +2,9 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Protocol
 from uuid import UUID
 
@@ -24,6 +25,7 @@ from steerco_service.access.access import SOURCE
 from steerco_service.access.groups import GroupRole
 from steerco_service.access.permissions import PERMISSIONS, ROLES, Permission
 from steerco_service.access.placed import ACCESS
+from steerco_service.factory import create_app
 from steerco_service.hosting import DatabaseUrls, Host
 from steerco_service.identity.authenticator import Authenticator
 from steerco_service.identity.issuer import Issuer
@@ -100,6 +102,15 @@ class Served:
             timeout=60,
         )
         return await self.stack.enter_async_context(client)
+
+    def trusting(
+        self, authenticator: Authenticator, groups: Mapping[str, Sequence[GroupRole]] = MappingProxyType({})
+    ) -> Mapping[str, FastAPI]:
+        """The same services as applications of their own, which take another issuer's tokens."""
+        return {
+            name: create_app(replace(runtime, authenticator=authenticator, groups=groups))
+            for name, runtime in self.host.runtimes.items()
+        }
 
     def runtime(self, service: str) -> Runtime:
         """The resources of one service."""

@@ -130,6 +130,7 @@ async def _there(call: Call, appointment: Appointment) -> Appointment:
     units = units_concerned(organization, made.unit_id, project)
     projects = (made.project_id,) if made.project_id else ()
     if made.person_id != call.principal.actor.id and not call.asking.sight.has_all(units, projects):
+        call.concerns(*units)
         return NoAppointment()
     await _place(call, made.unit_id, made.project_id)
     return appointment
