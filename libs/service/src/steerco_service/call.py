@@ -13,7 +13,7 @@ import msgspec
 from fastapi import Depends, Header, Request, Response
 
 from steerco_events.commands.handling import Handled, Handling
-from steerco_events.commands.judging import Judge
+from steerco_events.commands.judging import IdTaken, Judge
 from steerco_events.contracts.portfolio import Role
 from steerco_events.decider import Decider
 from steerco_events.envelope import Context
@@ -94,6 +94,12 @@ class Call:
     def needs_one_of(self, roles: frozenset[Role]) -> None:
         """Of those who may do it, only who has one of these roles there may do this."""
         self.asking = self.asking.as_one_of(roles)
+
+    @staticmethod
+    def must_be_there(is_there: bool) -> None:
+        """Raises `IdTaken` for what has the id that is to be given, and is not there for who asks."""
+        if not is_there:
+            raise IdTaken("the id names something already")
 
     def within(self, *units: UUID | None) -> None:
         """Whoever may do it there may, whatever units the events concern; `None` is the whole enterprise."""

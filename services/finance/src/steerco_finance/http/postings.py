@@ -17,7 +17,7 @@ from steerco_finance.domain.posting import (
 from steerco_finance.http.projects import known_project
 from steerco_service.bodies import Body, Day, MoneyBody, Name, Period
 from steerco_service.call import Calling
-from steerco_service.reference.projects import project_concerned
+from steerco_service.reference.projects import project_concerned, project_seen
 from steerco_service.routing import router
 
 routes = router("postings")
@@ -44,9 +44,14 @@ class Reversal(Body):
 async def post_actual_cost(body: NewPosting, call: Calling) -> Response:
     """Once per document: the same again changes nothing, other content is refused."""
     posting_id = derived_id("posting", body.source, body.reference)
+    project = await known_project(body.project_id, call)
+    match await call.fold(posting_decider, f"posting-{posting_id}"):
+        case Posted(posting) | Reversed(posting) if project:
+            seen = await call.look_up(project_seen, posting.project_id)
+            call.must_be_there(seen is not None and call.asking.has_project(seen.project_id, seen.unit_id))
     command = PostActualCost(
         posting_id=posting_id,
-        project=await known_project(body.project_id, call),
+        project=project,
         source=body.source,
         reference=body.reference,
         cost=body.cost.money(),

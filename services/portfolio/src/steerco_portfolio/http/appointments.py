@@ -160,6 +160,9 @@ async def make_appointment(body: NewAppointment, call: Calling) -> Response:
     """To a role at an open unit, at a project that goes on, or in the whole enterprise."""
     appointment_id = body.appointment_id or call.new_id()
     call.needs_one_of(appointed_by(body.role))
+    if body.appointment_id:
+        before = await _appointment(call, appointment_id)
+        call.must_be_there(type(await _there(call, before)) is type(before))
     unit, project = await _place(call, body.unit_id, body.project_id)
     command = MakeAppointment(
         appointment_id=appointment_id,
