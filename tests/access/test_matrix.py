@@ -21,6 +21,7 @@ NAMED_IN_BODY = {
     "make_appointment",
     "post_actual_cost",
     "raise_risk",
+    "record_completion",
 }
 """What names its place in the body: outside it is said to be unknown, by 404 or 422."""
 

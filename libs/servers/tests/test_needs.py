@@ -38,3 +38,12 @@ def test_servers_of_ones_own_need_neither(bare_machine: Path, monkeypatch: pytes
     monkeypatch.setenv("STEERCO_TEST_KEYCLOAK", "http://127.0.0.1:8080")
     main()
     prefetch()
+
+
+def test_what_needs_kafka_alone_is_not_asked_for_more(bare_machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STEERCO_TEST_KAFKA", "127.0.0.1:9092")
+    main("kafka")
+    with pytest.raises(SystemExit, match=r"^Java 17 or newer is missing: Keycloak"):
+        main("kafka", "keycloak")
+    with pytest.raises(SystemExit, match=r"^redis: none of kafka, keycloak$"):
+        main("redis")

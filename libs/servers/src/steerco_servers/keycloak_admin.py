@@ -1,6 +1,6 @@
 """What tests do to a realm of Keycloak: tokens, keys, users and groups, by its REST API."""
 
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator, Generator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Literal
 
@@ -52,11 +52,18 @@ class KeycloakAdmin:
 
     async def password_token(self, client: str, username: str, password: str) -> str:
         """An access token of a person."""
-        return await self._token(grant_type="password", client_id=client, username=username, password=password)
+        return (await self.password_tokens(client, username, password))["access_token"]
+
+    async def password_tokens(self, client: str, username: str, password: str) -> Mapping[str, str]:
+        """All that a person is given: `access_token`, `id_token`, `refresh_token`."""
+        return await self._tokens(
+            grant_type="password", client_id=client, username=username, password=password, scope="openid"
+        )
 
     async def client_token(self, client: str, secret: str) -> str:
         """An access token of a machine."""
-        return await self._token(grant_type="client_credentials", client_id=client, client_secret=secret)
+        tokens = await self._tokens(grant_type="client_credentials", client_id=client, client_secret=secret)
+        return tokens["access_token"]
 
     async def rotate_key(self, algorithm: Algorithm = "RS256") -> str:
         """Sign new tokens by a new key of that algorithm. Its `kid`; what the former keys signed stays valid."""
@@ -113,10 +120,10 @@ class KeycloakAdmin:
         keys: list[dict[str, Any]] = (await self._read("/keys"))["keys"]
         return keys
 
-    async def _token(self, **form: str) -> str:
+    async def _tokens(self, **form: str) -> Mapping[str, str]:
         answer = await self._client.post(f"{self._realm}/protocol/openid-connect/token", data=form)
-        token: str = _accepted(answer).json()["access_token"]
-        return token
+        told = _accepted(answer).json()
+        return {name: value for name, value in told.items() if name.endswith("_token")}
 
     async def _read(self, path: str, **params: str) -> Any:
         return (await self._call("GET", path, params=params)).json()

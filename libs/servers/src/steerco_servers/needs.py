@@ -1,4 +1,4 @@
-"""`python -m steerco_servers.needs`: says in one line what the tests need and is missing, and leaves with 1."""
+"""`python -m steerco_servers.needs [SERVER ...]`: says in one line what is missing for these, and leaves with 1."""
 
 import os
 import sys
@@ -7,15 +7,17 @@ from steerco_servers.child import ServerMissing
 from steerco_servers.jars import demand_kafka, demand_keycloak
 from steerco_servers.testing import KAFKA_VARIABLE, KEYCLOAK_VARIABLE
 
-_NEEDS = (
-    (KAFKA_VARIABLE, demand_kafka, "a broker", "host:port"),
-    (KEYCLOAK_VARIABLE, demand_keycloak, "a Keycloak", "its URL"),
-)
+_NEEDS = {
+    "kafka": (KAFKA_VARIABLE, demand_kafka, "a broker", "host:port"),
+    "keycloak": (KEYCLOAK_VARIABLE, demand_keycloak, "a Keycloak", "its URL"),
+}
 
 
-def main() -> None:
-    """Of each server one is named, or one can be started."""
-    for variable, demand, server, value in _NEEDS:
+def main(*servers: str) -> None:
+    """Of each of these, else of all, one is named by the environment, or one can be started."""
+    if unknown := set(servers) - _NEEDS.keys():
+        sys.exit(f"{', '.join(sorted(unknown))}: none of {', '.join(_NEEDS)}")
+    for variable, demand, server, value in (_NEEDS[each] for each in servers or _NEEDS):
         try:
             if variable not in os.environ:
                 demand()
@@ -24,4 +26,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

@@ -1,7 +1,12 @@
-"""Steerco's realm as Keycloak imports it: the clients, what their tokens say, and persons for tests."""
+"""Steerco's realm as Keycloak imports it: the clients, what their tokens say, and persons for tests.
+
+`python -m steerco_servers.realm examples/keycloak-realm.json` writes that of a deployment.
+"""
 
 import json
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -82,6 +87,11 @@ def steerco_realm(name: str = REALM) -> Realm:
     }
 
 
+def text_of(realm: Realm) -> str:
+    """The file that Keycloak imports."""
+    return json.dumps(realm, indent=2) + "\n"
+
+
 def realm_for_tests(name: str = REALM) -> Realm:
     """The same with `PERSONS`, whose passwords are known and good for a token, and with the client `payroll`."""
     realm = steerco_realm(name)
@@ -142,6 +152,11 @@ def _user(person: Person, realm: str) -> dict[str, Any]:
         "username": person.username,
         "enabled": True,
         "groups": [person.group],
+        "realmRoles": [f"default-roles-{realm}"],  # as whoever an admin makes, but an import does not give it
         "attributes": {"job_title": [person.job_title]},
         "credentials": [{"type": "password", "value": person.password}],
     }
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_text(text_of(steerco_realm()))

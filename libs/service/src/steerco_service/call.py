@@ -15,7 +15,7 @@ from fastapi import Depends, Header, Request, Response
 from steerco_events.commands.handling import Handled, Handling
 from steerco_events.commands.judging import IdTaken, Judge
 from steerco_events.contracts.portfolio import Role
-from steerco_events.decider import Decider
+from steerco_events.decider import Decider, Refusal
 from steerco_events.envelope import Context
 from steerco_events.ids import new_id
 from steerco_events.postgres.commands import CommandKey
@@ -34,6 +34,12 @@ _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 _REASON_LIMIT = 10_000
 ANY_VERSION = "*"
 """As `If-Match`: the thing is there, at whatever version."""
+
+
+class UnknownPerson(Refusal):
+    """Nobody of this id is there for who asks."""
+
+    kind = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +112,11 @@ class Call:
         self._judge = lambda _: self.asking.has(units)
 
     async def about_person(self, person_id: UUID) -> None:
-        """Whoever may do it where a person has a role or manages a project may."""
+        """Whoever may do it where a person has a role or manages a project may. Raises `UnknownPerson`, `Forbidden`."""
         places = await self.runtime.access.places(person_id)
-        self._judge = lambda _: self.asking.has_any(places.units, places.projects)
+        if not self.asking.has_any(places.units, places.projects):
+            raise UnknownPerson(f"nobody with the id {person_id} has a role or a project")
+        self._judge = lambda _: True
 
     @staticmethod
     def new_id() -> UUID:
