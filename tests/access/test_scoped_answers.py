@@ -1,0 +1,300 @@
+"""However units and projects move: who asks gets the enterprise's answer cut to their scope, and one owner may act."""
+
+from asyncio import gather
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from random import Random
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import httpx
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from steerco.edition.services import SERVICES
+from steerco_events.envelope import Actor
+from steerco_events.ids import derived_id, new_id
+from steerco_service.identity.principal import Principal
+from steerco_service.testkit.serving import Served
+from tests.access.reorganizing import RATING, SCREENING, TITLE, Reorganizing
+from tests.access.sight import NO_MONEY, Picture, Sight
+from tests.access.worlds import created
+
+ROUNDS = 3
+SMALL_PAGE = 7
+SAMPLE = 5
+"""Of so many units, and of so many projects, the reports are asked for, at each instant."""
+
+LISTS = (
+    ("portfolio", "/units"),
+    ("portfolio", "/projects"),
+    ("portfolio", "/register-rows"),
+    ("portfolio", "/appointments"),
+    ("intake", "/pitches"),
+    ("finance", "/figures"),
+    ("finance", "/postings"),
+    ("risk", "/risks"),
+    ("training", "/obligations"),
+    ("training", "/completions"),
+)
+SCOPED_REPORTS = ("/portfolio", "/register", "/appointments")
+WITH_LOG = [service.name for service in SERVICES if service.owns_log]
+NOBODY_HAS = str(derived_id("nobody has this"))
+
+type Clients = Mapping[str, httpx.AsyncClient]
+type Ask = Callable[[str], Awaitable[httpx.Response]]
+
+
+class Ground(NamedTuple):
+    """An enterprise, and who asks for all of it."""
+
+    served: Served
+    clients: Clients
+    root: str
+
+
+class Moment(NamedTuple):
+    """How an organization was placed at an instant."""
+
+    at: datetime
+    picture: Picture
+
+
+@dataclass(frozen=True)
+class Asking:
+    """Somebody with what they see of an organization, and of its money, as it is now.
+
+    `token` covers the newest event; each service is told it once: from then on it knows the organization as it is.
+    """
+
+    clients: Clients
+    sight: Sight
+    money: Sight
+    token: str
+    told: set[str] = field(default_factory=set)
+
+    def sight_in(self, service: str) -> Sight:
+        """What they see of a service's things."""
+        return self.money if service in ("finance", "reporting") else self.sight
+
+    async def ask(self, service: str, path: str, method: str = "GET", **request: Any) -> httpx.Response:
+        """Ask a service."""
+        headers = {} if service in self.told else {"Consistency-Token": self.token}
+        self.told.add(service)
+        return await self.clients[service].request(method, path, headers=headers, **request)
+
+
+@pytest.fixture(scope="module")
+async def ground(served: Served, clients: dict[str, httpx.AsyncClient]) -> Ground:
+    root = await created(clients["portfolio"], "/units", code="ENT", name="Enterprise", kind="enterprise")
+    return Ground(served, clients, root)
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=4, deadline=None, phases=[Phase.reuse, Phase.generate])  # a seed has nothing to shrink
+async def test_who_asks_gets_what_is_in_their_scope_and_one_owner_may_act(ground: Ground, seed: int) -> None:
+    built = Reorganizing(f"R{new_id().hex[-12:]}", ground.root, Random(seed), ground.clients)
+    await built.begin()
+    owners = (*built.officers.values(), *built.risk_managers.values())
+    known = {person: await clients_of(ground.served, person) for person in (*built.people, *owners)}
+    clock = ground.served.runtime("portfolio").clock
+
+    def asking(person: str) -> Asking:
+        sight, money = (built.now.sight(person, clock.now().date(), without) for without in (frozenset(), NO_MONEY))
+        return Asking(known[person], sight, money, built.token)
+
+    moments = []
+    for _ in range(ROUNDS):
+        await built.deliver()
+        await built.deliver()
+        await built.reorganize()
+        await ground.served.settled()
+        moments.append(Moment(clock.now(), built.now.picture()))
+        await each_open_item_has_one_owner(built, {person: asking(person) for person in owners})
+        await ground.served.settled()
+        await lists_are_cut(ground, [asking(person) for person in built.people])
+    people = [asking(person) for person in built.people]
+    await learners_are_cut(ground, built, people)
+    await feeds_are_cut(ground, people)
+    await what_is_outside_is_as_what_nobody_has(built, people)
+    await reports_are_there_for_whom_they_were(ground, built, people, moments)
+
+
+async def clients_of(served: Served, person: str) -> Clients:
+    principal = Principal(Actor(UUID(person), "Somebody"), "tests")
+    return {service.name: await served.client(service.name, principal) for service in SERVICES}
+
+
+async def each_open_item_has_one_owner(built: Reorganizing, owners: Mapping[str, Asking]) -> None:
+    """A pitch that waits, a risk, a project and an appointment there: its own business unit's, wherever it was."""
+    for item in open_items(built):
+        (responsible,) = [each for each in built.now.above(item.unit_id) if each in item.owners]
+        for unit, owner in item.owners.items():
+            answer = await owners[owner].ask(item.service, item.path, item.method, json=item.body)
+            status = 204 if unit == responsible else 404
+            assert answer.status_code == status, (item, built.codes[unit], answer.text)
+
+
+class Item(NamedTuple):
+    """What somebody has to act on, the unit that has it, and who may be responsible, by unit."""
+
+    unit_id: str
+    owners: Mapping[str, str]
+    service: str
+    method: str
+    path: str
+    body: Mapping[str, Any]
+
+
+def open_items(built: Reorganizing) -> Iterator[Item]:
+    now = built.now
+    for pitch, unit in now.pitches.items():
+        yield Item(unit, built.officers, "intake", "POST", f"/pitches/{pitch}/screening", SCREENING)
+    for risk, project in now.risks.items():
+        unit = now.projects[project]
+        yield Item(unit, built.risk_managers, "risk", "POST", f"/risks/{risk}/rating", RATING)
+    for project, unit in now.projects.items():
+        yield Item(unit, built.officers, "portfolio", "PUT", f"/projects/{project}/title", TITLE)
+    for appointment, held in now.held.items():
+        if held.project_id and not held.is_ended:
+            unit, path = now.projects[held.project_id], f"/appointments/{appointment}/term"
+            yield Item(unit, built.officers, "portfolio", "PUT", path, held.term)
+
+
+async def lists_are_cut(ground: Ground, people: Sequence[Asking]) -> None:
+    for service, path in LISTS:
+        whole = await listed(ground.clients[service].get, path, 500)
+        for person in people:
+            sight = person.sight_in(service)
+            if not sight:
+                assert (await person.ask(service, path)).status_code == 403
+                continue
+            cut = [each for each in whole if is_listed(path, each, sight)]
+            assert await listed(partial(person.ask, service), path, SMALL_PAGE) == cut, (path, sight)
+
+
+def is_listed(path: str, record: Mapping[str, Any], sight: Sight) -> bool:
+    match path:
+        case "/units" | "/pitches":
+            return sight.has_unit(record["unit_id"])
+        case "/appointments":
+            held = sight.organization.held.get(record["appointment_id"])
+            return held is not None and sight.has_appointment(held)
+        case "/obligations":
+            return sight.has_project(record["project_id"]) or sight.has_person(record["person_id"])
+        case "/completions":
+            return sight.has_person(record["person_id"])
+        case _:
+            return sight.has_project(record["project_id"])
+
+
+async def listed(ask: Ask, path: str, limit: int) -> Sequence[Mapping[str, Any]]:
+    """All pages of a list."""
+    found: list[Mapping[str, Any]] = []
+    following: str | None = path if path == "/units" else f"{path}?limit={limit}"
+    while following:
+        answer = await ask(following)
+        assert answer.status_code == 200, answer.text
+        found += answer.json()
+        following = answer.links.get("next", {}).get("url")
+    return found
+
+
+async def learners_are_cut(ground: Ground, built: Reorganizing, people: Sequence[Asking]) -> None:
+    for learner in built.people:
+        path = f"/learners/{learner}"
+        whole = (await ground.clients["training"].get(path)).json()
+        for person in (each for each in people if each.sight):
+            cut = whole if person.sight.has_person(learner) else {**whole, "obligations": [], "completions": []}
+            assert (await person.ask("training", path)).json() == cut
+
+
+async def feeds_are_cut(ground: Ground, people: Sequence[Asking]) -> None:
+    for service in WITH_LOG:
+        whole = await fed(ground.clients[service].get)
+        for person in (each for each in people if each.sight):
+            cut = [each for each in whole if any(map(person.sight.has_unit, each.get("orgunits", "").split(",")))]
+            assert await fed(partial(person.ask, service)) == cut
+
+
+async def fed(ask: Ask) -> Sequence[Mapping[str, Any]]:
+    """All events of a log that are there for who asks."""
+    found: list[Mapping[str, Any]] = []
+    following = "/events?limit=1000"
+    while True:
+        answer = await ask(following)
+        assert answer.status_code == 200, answer.text
+        if not answer.json():
+            return found
+        found += answer.json()
+        following = answer.links["next"]["url"]
+
+
+async def what_is_outside_is_as_what_nobody_has(built: Reorganizing, people: Sequence[Asking]) -> None:
+    for person in people:
+        nothing: dict[str, str] = {}
+        for service, path, id, is_there in records(built, person):
+            answer = await person.ask(service, path.format(id))
+            status = 403 if not person.sight_in(service) else 200 if is_there else 404
+            assert answer.status_code == status, (path, answer.text)
+            if status != 200:
+                if path not in nothing:
+                    nothing[path] = (await person.ask(service, path.format(NOBODY_HAS))).text
+                assert answer.text.replace(id, NOBODY_HAS) == nothing[path]
+
+
+def records(built: Reorganizing, person: Asking) -> Iterator[tuple[str, str, str, bool]]:
+    """Single records: the service, the path, the id, and whether it is there; not those whose money alone is hidden."""
+    now, sight, money = built.now, person.sight, person.money
+    for unit in built.codes:
+        yield "portfolio", "/units/{}", unit, sight.has_unit(unit)
+    for project in now.projects:
+        yield "portfolio", "/projects/{}", project, sight.has_project(project)
+    for appointment, held in now.held.items():
+        yield "portfolio", "/appointments/{}", appointment, sight.has_appointment(held)
+    for pitch, unit in now.pitches.items():
+        yield "intake", "/pitches/{}", pitch, sight.has_unit(unit)
+    for risk, project in now.risks.items():
+        yield "risk", "/risks/{}", risk, sight.has_project(project)
+    for completion, learner in now.completions.items():
+        yield "training", "/completions/{}", completion, sight.has_person(learner)
+    budgets = [("/projects/{}/figures", project, project) for project in now.projects]
+    postings = [("/postings/{}", posting, project) for posting, project in now.postings.items()]
+    for path, id, project in (*budgets, *postings):
+        if money.has_project(project) or not sight.has_project(project):
+            yield "finance", path, id, money.has_project(project)
+
+
+async def reports_are_there_for_whom_they_were(
+    ground: Ground, built: Reorganizing, people: Sequence[Asking], moments: Sequence[Moment]
+) -> None:
+    """Of a scope at an instant, for whom it was in scope then, by what they are granted now."""
+    office = ground.clients["reporting"]
+    for at, picture in moments:
+        units, projects = (built.random.sample([*each], SAMPLE) for each in (built.codes, built.now.projects))
+        asked: list[tuple[str, Mapping[str, str], str | None, str | None]] = [
+            *((path, {"scope": built.codes[unit]}, unit, None) for unit in units for path in SCOPED_REPORTS),
+            *((f"/stories/{project}", {}, None, project) for project in projects),
+        ]
+        for path, params, unit, project in asked:
+            query = {**params, "as_of": at.isoformat()}
+            asks = (person.ask("reporting", path, params=query) for person in people)
+            whole, *answers = await gather(office.get(path, params=query), *asks)
+            assert whole.status_code == 200, whole.text
+            for person, answer in zip(people, answers, strict=True):
+                sight = person.sight if path == "/appointments" else person.money
+                if not sight:
+                    assert answer.status_code == 403, answer.text
+                elif sight.has_unit(unit, picture) or sight.has_project(project, picture):
+                    assert (answer.status_code, told(answer)) == (200, told(whole)), (path, query)
+                else:
+                    assert answer.status_code == 404, (path, query, answer.text)
+
+
+def told(answer: httpx.Response) -> Any:
+    """An answer, but for how far the logs are known: that goes on between two questions."""
+    body = answer.json()
+    return {name: body[name] for name in body if name not in ("complete", "sources")} if "sources" in body else body
