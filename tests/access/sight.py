@@ -21,6 +21,10 @@ class Held:
     delegated_from: str | None = None
     is_ended: bool = False
 
+    def is_in_term(self, today: date) -> bool:
+        """Whether a day is one of its days."""
+        return self.from_on <= today and (self.until_on is None or today <= self.until_on)
+
     @property
     def term(self) -> Mapping[str, str | None]:
         """Its days, as JSON has them."""
@@ -60,9 +64,8 @@ class Organization(Picture):
     def holds(self, appointment_id: str, today: date) -> bool:
         """Whether an appointment gives its role on a day."""
         held = self.held[appointment_id]
-        is_in_term = held.from_on <= today and (held.until_on is None or today <= held.until_on)
         stands = held.delegated_from is None or self.holds(held.delegated_from, today)
-        return is_in_term and stands and not held.is_ended
+        return held.is_in_term(today) and stands and not held.is_ended
 
     def sight(self, person_id: str, today: date, without: Set[str] = frozenset()) -> "Sight":
         """What somebody sees by their appointments to other roles than these, and as a manager."""
@@ -70,7 +73,7 @@ class Organization(Picture):
         granted = [each for each in there if each.role not in without]
         projects = {each.project_id for each in granted if each.project_id}
         projects |= {project_id for project_id, manager in self.managers.items() if manager == person_id}
-        return Sight(self, person_id, {each.unit_id for each in granted if each.unit_id}, projects)
+        return Sight(self, today, person_id, {each.unit_id for each in granted if each.unit_id}, projects)
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,7 @@ class Sight:
     """A part of an organization: what is below these units, and these projects."""
 
     organization: Organization
+    today: date
     person_id: str
     tops: Set[str]
     projects: Set[str]
@@ -97,8 +101,12 @@ class Sight:
         return project_id in self.projects or self.has_unit(placed[project_id], picture)
 
     def has_person(self, person_id: str) -> bool:
-        """Whether it is who asks, or somebody who was appointed or manages a project there."""
-        places = [each for each in self.organization.held.values() if each.person_id == person_id]
+        """Whether it is who asks, or somebody who is appointed or manages a project there."""
+        places = [
+            each
+            for each in self.organization.held.values()
+            if each.person_id == person_id and each.is_in_term(self.today) and not each.is_ended
+        ]
         managed = [project for project, manager in self.organization.managers.items() if manager == person_id]
         return (
             person_id == self.person_id

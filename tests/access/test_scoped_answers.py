@@ -215,8 +215,9 @@ async def learners_are_cut(ground: Ground, built: Reorganizing, people: Sequence
 async def feeds_are_cut(ground: Ground, people: Sequence[Asking]) -> None:
     for service in WITH_LOG:
         whole = await fed(ground.clients[service].get)
-        for person in (each for each in people if each.sight):
-            cut = [each for each in whole if any(map(person.sight.has_unit, each.get("orgunits", "").split(",")))]
+        for person in (each for each in people if each.sight_in(service)):
+            has_unit = person.sight_in(service).has_unit
+            cut = [each for each in whole if any(map(has_unit, each.get("orgunits", "").split(",")))]
             assert await fed(partial(person.ask, service)) == cut
 
 

@@ -141,9 +141,10 @@ async def test_who_asks_afresh_is_not_given_what_another_began_to_read_before(po
     async with read_step_by_step(postgres) as (access, steps):
         await next(steps)
         async with access._reading:
-            asked = asyncio.create_task(access.organization(fresh=True))
-            await asyncio.sleep(0)
-            access._organization = await access._read(None)
+            begun = await access._read(None)
             for step in steps:
                 await step
+            asked = asyncio.create_task(access.organization(fresh=True))
+            await asyncio.sleep(0)
+            access._organization = begun
         assert set((await asked).codes) == {"ALL", "NORTH", "HARBOR"}

@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -47,7 +47,7 @@ class Address:
     """Where an edition is, and who we are there."""
 
     url: str
-    token: str
+    token: str = field(repr=False)
 
     @property
     def headers(self) -> dict[str, str]:

@@ -39,10 +39,11 @@ class Asking:
     grants: Sequence[Grant] = ()
     tree: Tree = field(default_factory=Tree)
 
-    def as_one_of(self, roles: frozenset[Role]) -> "Asking":
-        """The same question, where not all of the permission's roles will do."""
+    def as_one_of(self, roles: frozenset[Role], *, in_person: bool = False) -> "Asking":
+        """The same question, where not all of the permission's roles will do, nor, `in_person`, standing in for one."""
         permission = replace(self.permission, roles=self.permission.roles & roles)
-        return replace(self, permission=permission, scope=scope_of(self.grants, self.tree, permission.roles))
+        grants = [each for each in self.grants if not (in_person and each.is_delegated)]
+        return replace(self, permission=permission, scope=scope_of(grants, self.tree, permission.roles))
 
     def has(self, units: Collection[UUID | None], projects: Collection[UUID] = ()) -> bool:
         """Whether what concerns these units, or is about one of these projects, is there for who asks.

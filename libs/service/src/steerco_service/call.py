@@ -97,9 +97,9 @@ class Call:
         """What is to be done is about a project: whoever may do it there may."""
         self._projects.append(project_id)
 
-    def needs_one_of(self, roles: frozenset[Role]) -> None:
-        """Of those who may do it, only who has one of these roles there may do this."""
-        self.asking = self.asking.as_one_of(roles)
+    def needs_one_of(self, roles: frozenset[Role], *, in_person: bool = False) -> None:
+        """Of those who may do it, only who has one of these roles there may do this, and `in_person` no deputy."""
+        self.asking = self.asking.as_one_of(roles, in_person=in_person)
 
     @staticmethod
     def must_be_there(is_there: bool) -> None:

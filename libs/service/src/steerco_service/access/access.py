@@ -13,7 +13,7 @@ from steerco_events.clock import Clock
 from steerco_events.projections.builds import Build, Builds, ViewNotBuilt
 from steerco_events.projections.tables import known_at, row_of
 from steerco_service.access.groups import GroupRole
-from steerco_service.access.placed import AppointmentHeld, appointments_held
+from steerco_service.access.placed import AppointmentHeld, appointments_held, in_force
 from steerco_service.access.scope import Grant, Tree
 from steerco_service.identity.principal import Principal
 from steerco_service.problems import Problem
@@ -76,13 +76,13 @@ class Access:
     async def organization(self, *, fresh: bool = False) -> Organization:
         """The organization as it is known now. Raises a 503 `Problem` while it is not known, or not well enough."""
         known = self._organization
-        now = asyncio.get_running_loop().time()
-        if fresh or known is None or now - known.read_at > FRESH_SECONDS:
+        asked_at = asyncio.get_running_loop().time()
+        good_since = asked_at if fresh else asked_at - FRESH_SECONDS
+        if known is None or known.read_at < good_since:
             async with self._reading:
-                if fresh or known is self._organization:
-                    self._organization = await self._read(self._organization)
                 known = self._organization
-        assert known
+                if known is None or known.read_at < good_since:
+                    known = self._organization = await self._read(known)
         behind = self._clock.now() - known.watermark
         if behind > self._stale_after:
             raise _unknown(f"what is known of units and appointments is {int(behind.total_seconds())} s old")
@@ -104,12 +104,15 @@ class Access:
         return found[1]
 
     async def places(self, person_id: UUID) -> Places:
-        """Where a person has a role, or had one, and which projects they manage."""
+        """Where a person has a role, and which projects they manage."""
+        today = self._clock.now().date()
         build = (await self.organization()).build
         held, placed = build.table("appointments_held"), build.table("projects_placed")
-        appointed = select(held.c.unit_id, held.c.project_id).where(held.c.person_id == person_id, known_at(held, None))
+        appointed = select(held.c.unit_id, held.c.project_id).where(
+            held.c.person_id == person_id, known_at(held, None), in_force(held, today)
+        )
         managed = select(placed.c.unit_id, placed.c.project_id).where(
-            placed.c.manager_id == person_id, known_at(placed, None)
+            placed.c.manager_id == person_id, placed.c.manager_from_on <= today, known_at(placed, None)
         )
         async with self._engine.connect() as connection:
             rows = [*(await connection.execute(appointed)).all(), *(await connection.execute(managed)).all()]
@@ -119,6 +122,7 @@ class Access:
         )
 
     async def _read(self, known: Organization | None) -> Organization:
+        now = asyncio.get_running_loop().time()
         async with self._engine.connect() as connection:
             try:
                 build = await self._builds.live(connection)
@@ -129,7 +133,6 @@ class Access:
                 raise _unknown(f"the log of {SOURCE} was not read yet")
             units = build.table("units_placed")
             version = (await connection.execute(select(func.max(units.c.stream_version)))).scalar()
-            now = asyncio.get_running_loop().time()
             if known and known.build == build and known.version == version:
                 return Organization(build, watermark, now, version, known.tree, known.codes)
             query = select(units.c.unit_id, units.c.code, units.c.parent_id).where(known_at(units, None))
@@ -143,7 +146,7 @@ class Access:
         held = [row_of(appointments_held, row) for row in rows]
         originals = {each.appointment_id: each for each in held}
         appointed = [
-            Grant(each.role, each.unit_id, each.project_id)
+            Grant(each.role, each.unit_id, each.project_id, is_delegated=each.delegated_from is not None)
             for each in held
             if each.person_id == person_id and _holds(each, originals, today)
         ]

@@ -117,6 +117,7 @@ PERMISSIONS: dict[str, Permission] = {
     "portfolio.list_register_rows": _READERS,
     "portfolio.list_projects": _READERS,
     "portfolio.one_project": _READERS,
+    "finance.read_events": _MONEY_READERS,
     "finance.baseline_budget": _of(STEERING, "finance_controller", "integration"),
     "finance.make_forecast": _of(DELIVERY, "finance_controller", "integration"),
     "finance.post_actual_cost": _of(OFFICE, "finance_controller", "project_support", "integration"),
@@ -140,13 +141,17 @@ PERMISSIONS: dict[str, Permission] = {
     "reporting.portfolio": _MONEY_READERS,
     "reporting.register": _MONEY_READERS,
     "reporting.project_story": _MONEY_READERS,
-    "reporting.known_sources": _SIGNED_IN,
+    "reporting.known_sources": _READERS,
     "reporting.appointments": _READERS,
 }
 
 
 APPOINTED_BY_ADMINS: frozenset[Role] = frozenset({"pmo_admin", "auditor", "integration"})
 """Roles that reach beyond what an office may do: only an administrator gives and takes them."""
+
+
+HANDED_ON_IN_PERSON: frozenset[Role] = OFFICE | APPOINTED_BY_ADMINS
+"""Roles by which others are appointed, or that reach beyond: who stands in for somebody does not give or take them."""
 
 
 def appointed_by(role: Role) -> frozenset[Role]:

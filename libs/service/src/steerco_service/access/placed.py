@@ -4,6 +4,8 @@ from dataclasses import dataclass, replace
 from datetime import date
 from uuid import UUID
 
+from sqlalchemy import ColumnElement, FromClause, and_, not_, or_
+
 from steerco_events.contracts import portfolio
 from steerco_events.contracts.portfolio import PORTFOLIO, Role
 from steerco_events.envelope import Recorded
@@ -93,6 +95,12 @@ class AppointmentHeld:
     def is_in_force(self, on: date) -> bool:
         """Whether it holds on a day."""
         return not self.is_ended and self.from_on <= on and (self.until_on is None or on <= self.until_on)
+
+
+def in_force(held: FromClause, on: date) -> ColumnElement[bool]:
+    """The condition for the appointments that hold on a day, whatever becomes of those that they stand in for."""
+    is_begun, is_over = held.c.from_on <= on, held.c.until_on < on
+    return and_(held.c.is_ended.is_(False), is_begun, or_(held.c.until_on.is_(None), not_(is_over)))
 
 
 def appointment_key(event: Recorded) -> str | None:

@@ -9,11 +9,15 @@ from steerco_events.contracts.portfolio import Role
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A role at a unit, with all below it, or at a project; at neither: in the whole enterprise."""
+    """A role at a unit, with all below it, or at a project; at neither: in the whole enterprise.
+
+    `is_delegated`: it is somebody else's, who is stood in for.
+    """
 
     role: Role
     unit_id: UUID | None = None
     project_id: UUID | None = None
+    is_delegated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

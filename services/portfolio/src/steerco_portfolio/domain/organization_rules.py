@@ -74,14 +74,14 @@ def open_unit(command: OpenUnit, state: Organization) -> Sequence[Payload]:
     if there := state.units.get(command.unit_id):
         if there.opened == opened:
             return []
-        raise UnitAlreadyOpened(f"this id is that of the unit {there.opened.code}", pointer="/unit_id")
+        raise UnitAlreadyOpened("this id is that of another unit", pointer="/unit_id")
     if command.code.casefold() == "enterprise":
         raise UnitCodeReserved("'enterprise' names the scope of the root, whatever its code", pointer="/code")
     for unit in state.units.values():
         if unit.opened.code.casefold() == command.code.casefold():
-            raise UnitCodeTaken(f"the unit {unit.name} has the code {unit.opened.code}", pointer="/code")
+            raise UnitCodeTaken(f"another unit has the code {command.code!r}", pointer="/code")
         if command.kind == unit.kind == "enterprise":
-            raise SecondEnterprise(f"the enterprise is {unit.name} ({unit.opened.code})", pointer="/kind")
+            raise SecondEnterprise("there is an enterprise already", pointer="/kind")
     fitting_parent(command.kind, command.parent_id, state)
     return [opened]
 

@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import Query, Response
 from pydantic import BaseModel, Field
 
+from steerco_events.commands.judging import Forbidden
 from steerco_events.contracts.portfolio import Role
 from steerco_portfolio.domain.appointment import (
     Appointment,
@@ -27,7 +28,7 @@ from steerco_portfolio.domain.placement import project_for_appointments, unit_fo
 from steerco_portfolio.domain.project import KnownUnit
 from steerco_portfolio.domain.project_rules import project_decider
 from steerco_portfolio.projections.appointments import appointments, appointments_listed
-from steerco_service.access.permissions import appointed_by
+from steerco_service.access.permissions import HANDED_ON_IN_PERSON, appointed_by
 from steerco_service.bodies import Body, Day, Name
 from steerco_service.call import Call, Calling
 from steerco_service.reading import Paged, Read
@@ -138,7 +139,17 @@ async def _there(call: Call, appointment: Appointment) -> Appointment:
 
 def _needs_office(call: Call, appointment: Appointment) -> None:
     if not isinstance(appointment, NoAppointment):
-        call.needs_one_of(appointed_by(appointment.made.role))
+        _needs_office_for(call, appointment.made.role)
+
+
+def _needs_office_for(call: Call, role: Role) -> None:
+    call.needs_one_of(appointed_by(role), in_person=role in HANDED_ON_IN_PERSON)
+
+
+def _check_is_not_ones_own(call: Call, person_id: UUID) -> None:
+    """Raises `Forbidden`: nobody gives a role to themselves, nor more days, but who administers the whole."""
+    if person_id == call.principal.actor.id and not call.asking.scope.is_whole:
+        raise Forbidden("nobody appoints themselves; somebody else of the office does")
 
 
 async def _handle(
@@ -159,7 +170,8 @@ async def _handle(
 async def make_appointment(body: NewAppointment, call: Calling) -> Response:
     """To a role at an open unit, at a project that goes on, or in the whole enterprise."""
     appointment_id = body.appointment_id or call.new_id()
-    call.needs_one_of(appointed_by(body.role))
+    _check_is_not_ones_own(call, body.person_id)
+    _needs_office_for(call, body.role)
     if body.appointment_id:
         before = await _appointment(call, appointment_id)
         call.must_be_there(type(await _there(call, before)) is type(before))
@@ -181,6 +193,8 @@ async def make_appointment(body: NewAppointment, call: Calling) -> Response:
 async def change_appointment_term(appointment_id: UUID, body: TermBody, call: Calling) -> Response:
     """Until it is ended; those of a delegation stay within the term of the appointment that it is of."""
     appointment = await _appointment(call, appointment_id)
+    if not isinstance(appointment, NoAppointment):
+        _check_is_not_ones_own(call, appointment.made.person_id)
     _needs_office(call, appointment)
     await _there(call, appointment)
     delegated_from = None if isinstance(appointment, NoAppointment) else appointment.made.delegated_from

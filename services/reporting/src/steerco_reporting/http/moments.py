@@ -76,10 +76,16 @@ class Moment:
 
 
 async def moments(reading: Reading, cut: Cut, scope: str, ends: Sequence[datetime]) -> Sequence[Moment]:
-    """The scope at each of these instants, of which the last is the cut's. Raises `UnknownScope`."""
+    """The scope at each of these instants at which it was there for who asks; the last is the cut's.
+
+    Raises `UnknownScope`.
+    """
     instants = [*ends[:-1], cut.at]
     trees = await organizations(reading, instants)
     unit = trees[-1].scope(scope, reading.asking.scope)
+    *earlier, last = range(len(trees))
+    there = [*(n for n in earlier if trees[n].is_in(unit.unit_id, reading.asking.scope)), last]
+    ends, instants, trees = [ends[n] for n in there], [instants[n] for n in there], [trees[n] for n in there]
     scopes = [ScopeAt(at, tree.lines(unit.unit_id)) for at, tree in zip(instants, trees, strict=True)]
     scoped = projects_in(reading, scopes)
     rollups = Rollups(
