@@ -88,10 +88,7 @@ class PmoModelAdopted:
 
 @event(PORTFOLIO, "appointment-made")
 class AppointmentMade:
-    """A person or machine has a role at a unit, with all that is below it, or at a project; that is the grant to act.
-
-    Of the unit and the project there is one; or neither, for the whole enterprise.
-    """
+    """A person or machine has a role at a unit and below, at a project, or (at neither) in the whole enterprise."""
 
     appointment_id: UUID
     person_id: UUID
