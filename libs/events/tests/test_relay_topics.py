@@ -21,7 +21,7 @@ from steerco_events.testkit.topics import Topics, fresh_topics
 from steerco_events.testkit.wires import Wire, has_relayed, relay
 from steerco_servers.testing import TemporaryKafka
 
-SOON = timedelta(seconds=0.3)
+SOON = timedelta(seconds=2)
 """A lease that is renewed, and the topics looked at, every tenth of a second."""
 
 
@@ -66,7 +66,7 @@ async def test_a_checkpoint_that_is_forgotten_while_the_relay_leads_makes_it_pub
     await count_up(log, streams=2, times=2)
     await log.seal()
     wire = Wire()
-    async with running(partial(retrying, relay(log, wire, SOON).run, log.service)):
+    async with running(relay(log, wire, SOON).run):
         await until(lambda: has_relayed(log, 4), "the relay leads")
         async with log.engine.begin() as tx:
             await Checkpoints(CONSUMER).forget(tx)
@@ -93,7 +93,7 @@ class Silent(Wire):
 
 async def test_who_does_not_say_whether_all_is_there_still_is_asked_again_and_keeps_nothing_up(log: Log) -> None:
     wire = Silent()
-    async with running(partial(retrying, relay(log, wire, SOON).run, log.service)):
+    async with running(relay(log, wire, SOON).run):
         await until(wire.was_asked_again, "the relay has asked twice")
         await count_up(log, streams=2, times=2)
         await log.seal()
@@ -105,7 +105,7 @@ async def test_what_is_made_anew_by_somebody_while_the_relay_leads_is_filled_wit
     await count_up(log, streams=2, times=2)
     await log.seal()
     wire = Wire()
-    async with running(partial(retrying, relay(log, wire, SOON).run, log.service)):
+    async with running(relay(log, wire, SOON).run):
         await until(lambda: has_relayed(log, 4), "the relay leads")
         wire.is_new = True
         await until(partial(wire.has_events, 8), "all is published again")
