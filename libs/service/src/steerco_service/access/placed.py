@@ -10,6 +10,7 @@ from steerco_events.contracts import portfolio
 from steerco_events.contracts.portfolio import PORTFOLIO, Role
 from steerco_events.envelope import Recorded
 from steerco_events.projections.model import Projection
+from steerco_service.reference.appointments import appointment_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,19 +102,6 @@ def in_force(held: FromClause, on: date) -> ColumnElement[bool]:
     """The condition for the appointments that hold on a day, whatever becomes of those that they stand in for."""
     is_begun, is_over = held.c.from_on <= on, held.c.until_on < on
     return and_(held.c.is_ended.is_(False), is_begun, or_(held.c.until_on.is_(None), not_(is_over)))
-
-
-def appointment_key(event: Recorded) -> str | None:
-    """The appointment that an event is about."""
-    match event.payload:
-        case (
-            portfolio.AppointmentMade(appointment_id=appointment_id)
-            | portfolio.AppointmentTermChanged(appointment_id=appointment_id)
-            | portfolio.AppointmentEnded(appointment_id=appointment_id)
-        ):
-            return str(appointment_id)
-        case _:
-            return None
 
 
 def evolve_appointment(row: AppointmentHeld | None, event: Recorded) -> AppointmentHeld | None:

@@ -86,6 +86,12 @@ async def project_concerned(call: Call, project_id: UUID) -> ProjectSeen | None:
     return seen if call.asking.has_project(project_id, seen.unit_id) else None
 
 
+async def project_is_there(call: Call, project_id: UUID) -> None:
+    """Raise `IdTaken` if the project of what has the id that is to be given is none for who asks, or `Forbidden`."""
+    seen = await call.look_up(project_seen, project_id)
+    call.must_be_there(seen is not None and call.asking.has_project(project_id, seen.unit_id))
+
+
 async def project_seen(finder: Finder, project_id: UUID) -> ProjectSeen | None:
     """The project as the service knows it; `None` if it does not."""
     return await finder.one(projects_seen, str(project_id))

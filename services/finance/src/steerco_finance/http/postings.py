@@ -17,7 +17,7 @@ from steerco_finance.domain.posting import (
 from steerco_finance.http.projects import known_project
 from steerco_service.bodies import Body, Day, MoneyBody, Name, Period
 from steerco_service.call import Calling
-from steerco_service.reference.projects import project_concerned, project_seen
+from steerco_service.reference.projects import project_concerned, project_is_there
 from steerco_service.routing import router
 
 routes = router("postings")
@@ -47,8 +47,7 @@ async def post_actual_cost(body: NewPosting, call: Calling) -> Response:
     project = await known_project(body.project_id, call)
     match await call.fold(posting_decider, f"posting-{posting_id}"):
         case Posted(posting) | Reversed(posting) if project:
-            seen = await call.look_up(project_seen, posting.project_id)
-            call.must_be_there(seen is not None and call.asking.has_project(seen.project_id, seen.unit_id))
+            await project_is_there(call, posting.project_id)
     command = PostActualCost(
         posting_id=posting_id,
         project=project,

@@ -1,7 +1,7 @@
 """The appointments: row, fold, and who holds which role at a scope."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
@@ -9,62 +9,10 @@ from sqlalchemy import ColumnElement, FromClause, and_, exists, or_, select
 
 from steerco_events.contracts import portfolio
 from steerco_events.contracts.portfolio import Role
-from steerco_events.envelope import Recorded
 from steerco_events.projections.model import Projection
 from steerco_events.projections.tables import row_of
 from steerco_service.reading import Page, Reading
-
-
-@dataclass(frozen=True, slots=True)
-class AppointmentRow:
-    """One appointment; `ended_on` is the first day on which it holds no more, and `reason` why, if it was ended."""
-
-    appointment_id: UUID
-    person_id: UUID
-    role: Role
-    from_on: date
-    until_on: date | None
-    unit_id: UUID | None
-    project_id: UUID | None
-    delegated_from: UUID | None
-    ended_on: date | None = None
-    reason: str | None = None
-
-
-def appointment_key(event: Recorded) -> str | None:
-    """The appointment that an event is about."""
-    match event.payload:
-        case (
-            portfolio.AppointmentMade(appointment_id=appointment_id)
-            | portfolio.AppointmentTermChanged(appointment_id=appointment_id)
-            | portfolio.AppointmentEnded(appointment_id=appointment_id)
-        ):
-            return str(appointment_id)
-        case _:
-            return None
-
-
-def evolve_appointment(row: AppointmentRow | None, event: Recorded) -> AppointmentRow | None:
-    """The row after an event."""
-    match event.payload, row:
-        case portfolio.AppointmentMade() as made, _:
-            return AppointmentRow(
-                appointment_id=made.appointment_id,
-                person_id=made.person_id,
-                role=made.role,
-                from_on=made.from_on,
-                until_on=made.until_on,
-                unit_id=made.unit_id,
-                project_id=made.project_id,
-                delegated_from=made.delegated_from,
-            )
-        case portfolio.AppointmentTermChanged(from_on=from_on, until_on=until_on), AppointmentRow():
-            return replace(row, from_on=from_on, until_on=until_on)
-        case portfolio.AppointmentEnded(), AppointmentRow():
-            return replace(row, ended_on=event.recorded_at.date(), reason=event.reason)
-        case _:
-            return row
-
+from steerco_service.reference.appointments import AppointmentRow, appointment_key, evolve_appointment
 
 appointments = Projection(
     "appointments",

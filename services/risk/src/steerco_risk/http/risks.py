@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from steerco_risk.domain.risk import Closed, CloseRisk, KnownProject, Open, RaiseRisk, RateRisk, Rating, risk_decider
 from steerco_service.bodies import Body, Name, Prose
 from steerco_service.call import Call, Calling
-from steerco_service.reference.projects import project_concerned, project_seen
+from steerco_service.reference.projects import project_concerned, project_is_there
 from steerco_service.routing import router
 
 routes = router("risks")
@@ -69,8 +69,7 @@ async def _is_there_if_raised(risk_id: UUID, call: Call) -> None:
     """Raises `IdTaken` for a risk of that id which is none for who asks."""
     match await call.fold(risk_decider, f"risk-{risk_id}"):
         case Open(raised) | Closed(raised):
-            seen = await call.look_up(project_seen, raised.project_id)
-            call.must_be_there(seen is not None and call.asking.has_project(seen.project_id, seen.unit_id))
+            await project_is_there(call, raised.project_id)
 
 
 @routes.post("/risks", status_code=201, summary="Raise a risk")
