@@ -5,7 +5,7 @@ import shutil
 import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import MappingProxyType, TracebackType
+from types import MappingProxyType
 from uuid import uuid4
 
 from steerco_servers.child import (
@@ -20,6 +20,7 @@ from steerco_servers.child import (
 )
 from steerco_servers.directory import DirectoryLock, lock_let_go, read_private, write_private
 from steerco_servers.jars import find_java, kafka_jars
+from steerco_servers.running import RunningServer
 
 __all__ = ["KafkaServer", "ServerFailed", "ServerMissing", "remove_kafka", "start_kafka"]
 
@@ -49,13 +50,11 @@ _OPTIONS = {
 }
 
 
-class KafkaServer:
-    """A running broker. Stop it by `stop()` or by leaving `async with`; it also ends with this process."""
+class KafkaServer(RunningServer):
+    """A running broker."""
 
     def __init__(self, port: int, child: Child, lock: DirectoryLock) -> None:
-        self.port = port
-        self._child = child
-        self._lock = lock
+        super().__init__(port, child, lock, _STOP)
 
     @property
     def bootstrap(self) -> str:
@@ -64,27 +63,6 @@ class KafkaServer:
     @property
     def data_dir(self) -> Path:
         return self._lock.directory
-
-    @property
-    def pid(self) -> int:
-        return self._child.pid
-
-    @property
-    def alive(self) -> bool:
-        return self._child.exit_code is None
-
-    async def stop(self) -> None:
-        """Stop the broker. May be called again; ServerFailed if it can't."""
-        await self._child.stop(_STOP)
-        self._lock.release()
-
-    async def __aenter__(self) -> "KafkaServer":
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.stop()
 
 
 async def start_kafka(

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from steerco_servers.child import Child, ServerFailed, ServerMissing, on_port, quiet
@@ -17,19 +16,18 @@ from steerco_servers.keycloak_program import (
     remove_home,
     serve,
 )
+from steerco_servers.running import RunningServer
 
 __all__ = ["KeycloakServer", "ServerFailed", "ServerMissing", "remove_keycloak", "start_keycloak"]
 
 
-class KeycloakServer:
-    """A running server. Stop it by `stop()` or by leaving `async with`; it also ends with this process."""
+class KeycloakServer(RunningServer):
+    """A running Keycloak."""
 
     def __init__(self, port: int, admin: Login, child: Child, lock: DirectoryLock) -> None:
-        self.port = port
+        super().__init__(port, child, lock, STOP)
         self.admin = admin
         """Of the realm `master`, and so of all."""
-        self._child = child
-        self._lock = lock
 
     @property
     def url(self) -> str:
@@ -42,27 +40,6 @@ class KeycloakServer:
     @property
     def directory(self) -> Path:
         return self._lock.directory
-
-    @property
-    def pid(self) -> int:
-        return self._child.pid
-
-    @property
-    def alive(self) -> bool:
-        return self._child.exit_code is None
-
-    async def stop(self) -> None:
-        """Stop the server. May be called again; ServerFailed if it can't."""
-        await self._child.stop(STOP)
-        self._lock.release()
-
-    async def __aenter__(self) -> "KeycloakServer":
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.stop()
 
 
 async def start_keycloak(

@@ -3,7 +3,7 @@
 import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import MappingProxyType, TracebackType
+from types import MappingProxyType
 from urllib.parse import quote
 
 import asyncpg
@@ -31,6 +31,7 @@ from steerco_servers.cluster import (
 )
 from steerco_servers.directory import DirectoryLock
 from steerco_servers.provisioning import ROLES_FILE, ServiceDatabase, deprovision, provision
+from steerco_servers.running import RunningServer
 
 __all__ = [
     "PostgresServer",
@@ -72,14 +73,12 @@ _STOP = ((signal.SIGINT, 60.0), (signal.SIGQUIT, 10.0))
 """Fast shutdown with a checkpoint; then the immediate one, from which the next start recovers."""
 
 
-class PostgresServer:
-    """A running server. Stop it by `stop()` or by leaving `async with`; it also ends with this process."""
+class PostgresServer(RunningServer):
+    """A running PostgreSQL; stopping it ends all connections."""
 
     def __init__(self, cluster: Cluster, port: int, *, listening: bool, child: Child, lock: DirectoryLock) -> None:
+        super().__init__(port, child, lock, _STOP)
         self._cluster = cluster
-        self._child = child
-        self._lock = lock
-        self.port = port
         self.listening = listening
         """Whether it also listens on 127.0.0.1:port."""
 
@@ -105,14 +104,6 @@ class PostgresServer:
         """The superuser's."""
         return self._cluster.password
 
-    @property
-    def pid(self) -> int:
-        return self._child.pid
-
-    @property
-    def alive(self) -> bool:
-        return self._child.exit_code is None
-
     def url(self, database: str = "postgres", user: str | None = None, password: str | None = None) -> str:
         """SQLAlchemy URL through the unix socket; as the superuser unless a user is named."""
         return self.dsn(database, user, password).replace("postgresql://", "postgresql+asyncpg://", 1)
@@ -127,19 +118,6 @@ class PostgresServer:
         if not self.listening:
             raise ValueError("this server was started without a TCP port")
         return f"postgresql+asyncpg://{self._who(user, password)}@127.0.0.1:{self.port}/{quote(database)}"
-
-    async def stop(self) -> None:
-        """End all connections, write everything out and stop. May be called again; ServerFailed if it can't."""
-        await self._child.stop(_STOP)
-        self._lock.release()
-
-    async def __aenter__(self) -> "PostgresServer":
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.stop()
 
     def _who(self, user: str | None, password: str | None) -> str:
         name, secret = (SUPERUSER, self.password) if user is None else (user, password or "")
