@@ -26,7 +26,7 @@ from steerco_service.testkit.serving import Served, log_only, serving
 
 VIEW = "/views/portfolio_register"
 PROJECTS = 8
-LONGEST_WAIT = 30.0
+LONGEST_WAIT = 5.0
 """Seconds; a rebuild takes turns with questions of some milliseconds, on a machine that may be busy with much else."""
 
 type Told = tuple[str, str, Payload]
