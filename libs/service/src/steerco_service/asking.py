@@ -11,7 +11,7 @@ from steerco_events.commands.judging import Forbidden
 from steerco_events.contracts.portfolio import Role
 from steerco_events.positions import Token
 from steerco_service.access.access import SOURCE
-from steerco_service.access.permissions import ROLES, Permission
+from steerco_service.access.permissions import ROLES, SHOWN_TO, FieldClass, Permission
 from steerco_service.access.scope import Grant, Scope, Tree, scope_of
 from steerco_service.consistency import token_of_header, wait_until
 from steerco_service.edge.visits import visit_of
@@ -44,6 +44,10 @@ class Asking:
         permission = replace(self.permission, roles=self.permission.roles & roles)
         grants = [each for each in self.grants if not (in_person and each.is_delegated)]
         return replace(self, permission=permission, scope=scope_of(grants, self.tree, permission.roles))
+
+    def seeing(self, fields: FieldClass) -> "Asking":
+        """The same question, where the fields of a class may be seen."""
+        return replace(self, scope=scope_of(self.grants, self.tree, SHOWN_TO[fields]))
 
     def has(self, units: Collection[UUID | None], projects: Collection[UUID] = ()) -> bool:
         """Whether what concerns these units, or is about one of these projects, is there for who asks.
@@ -78,6 +82,8 @@ async def asking_of(runtime: Runtime, permission: Permission, principal: Princip
 
     What is known may be a second old, but for what a token says that they have seen of portfolio's log.
     """
+    if permission.is_for_services and not _is_service(runtime, principal):
+        raise Problem(403, "forbidden", "this is for the other services, by clients that the settings name")
     if not permission.needs_role:
         return Asking(principal, permission, Scope(), Scope())
     asking = await _known(runtime, permission, principal, is_fresh=False)
@@ -101,6 +107,10 @@ async def _known(runtime: Runtime, permission: Permission, principal: Principal,
         grants,
         tree,
     )
+
+
+def _is_service(runtime: Runtime, principal: Principal) -> bool:
+    return principal.is_machine and principal.client in runtime.service_clients
 
 
 def _listed(permission: Permission) -> str:

@@ -73,6 +73,13 @@ type Name = Annotated[
 ]
 """One line of 1 to 200 characters, one of them visible, without the spaces around it."""
 
+type Email = Annotated[
+    str,
+    StringConstraints(strict=True, strip_whitespace=True, max_length=254, pattern=r"^[^@\s]{1,64}@[^@\s]+$"),
+    AfterValidator(one_line),
+]
+"""An address for mail, with one `@` (RFC 5321 allows 254 characters)."""
+
 type Prose = Annotated[str, StringConstraints(strict=True, max_length=10_000), AfterValidator(_lines)]
 """Text of at most 10,000 characters, line breaks allowed."""
 

@@ -26,15 +26,18 @@ from steerco_service.factory import create_app
 from steerco_service.identity.authenticator import Authenticator
 from steerco_service.log_key import Signing
 from steerco_service.migrations import migrate
+from steerco_service.privacy.key_database import MIGRATIONS, KeyDatabase, keys_of
+from steerco_service.privacy.keys import KeptKeys, Keys, NoKeys
 from steerco_service.runtime import Runtime, Service, Signals
 from steerco_service.workers import run_workers, workers
 
 SETTLE_SECONDS = 60.0
 
 
-WRITERS, READERS, BESIDE = 5, 3, 2
-"""Connections of a service to its database, of all who read its log, and how many more of each under load. Once open
-they stay, but for the latter: six services with five logs have 45 at rest and 67 at most, of PostgreSQL's 100."""
+WRITERS, READERS, KEY_READERS, BESIDE = 5, 3, 1, 2
+"""Connections of a service to its database, of all who read its log, to the keys, and how many more of each under load.
+Once open they stay, but for the latter: six services with five logs have 46 at rest and 70 at most, of PostgreSQL's
+100."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -44,6 +47,14 @@ class DatabaseUrls:
     owner_url: str
     app_url: str
     feed_url: str
+
+
+def databases_of(services: Sequence[Service]) -> Sequence[str]:
+    """The names of the databases that services need: one each, and beside it another for keys where they are kept."""
+    return [
+        *(each.name for each in services),
+        *(keys_of(each.name) for each in services if each.keeps_keys),
+    ]
 
 
 class NotSettled(Exception):
@@ -65,6 +76,7 @@ class Host:
         shards: int = 1,
         parked_limit: int = PARKED_LIMIT,
         first_admin: UUID | None = None,
+        service_clients: frozenset[str] = frozenset(),
         groups: Mapping[str, Sequence[GroupRole]] = MappingProxyType({}),
         stale_after: timedelta = STALE_AFTER,
     ) -> None:
@@ -75,6 +87,12 @@ class Host:
         self._feeds = {
             service.name: _engine(databases[service.name].feed_url, READERS) for service in services if service.owns_log
         }
+        self._key_databases = {
+            service.name: KeyDatabase(_engine(databases[keys_of(service.name)].app_url, KEY_READERS))
+            for service in services
+            if service.keeps_keys
+        }
+        keys: Keys = next(map(KeptKeys, self._key_databases.values()), NoKeys())
         self.runtimes = {
             service.name: Runtime(
                 service=service,
@@ -88,6 +106,9 @@ class Host:
                 shards=shards,
                 parked_limit=parked_limit,
                 first_admin=first_admin,
+                keys=keys,
+                key_database=self._key_databases.get(service.name),
+                service_clients=service_clients,
                 groups=groups,
                 stale_after=stale_after,
             )
@@ -103,6 +124,8 @@ class Host:
         for name, service in self._services.items():
             progress(name)
             await migrate(service.migrations, self._databases[name].owner_url)
+        for name in self._key_databases:
+            await migrate(MIGRATIONS, self._databases[keys_of(name)].owner_url)
 
     def apps(self) -> dict[str, FastAPI]:
         """One application per service, by its name."""
@@ -119,7 +142,8 @@ class Host:
             background.cancel()
             with suppress(asyncio.CancelledError):
                 await background
-            for engine in [*(r.engine for r in self.runtimes.values()), *self._feeds.values()]:
+            keys = [each.engine for each in self._key_databases.values()]
+            for engine in [*(r.engine for r in self.runtimes.values()), *self._feeds.values(), *keys]:
                 await engine.dispose()
 
     async def settled(self) -> None:

@@ -36,8 +36,12 @@ from steerco_service.identity.authenticator import Authenticator, Expected
 from steerco_service.identity.discovered_keys import DiscoveredKeys
 from steerco_service.identity.issuer import ISSUER
 from steerco_service.identity.keys import KeySource, KnownKeys
+from steerco_service.identity.own_token import ClientCredentials, ToldToken
 from steerco_service.log_key import LogKey, Signing
 from steerco_service.migrations import migrate
+from steerco_service.privacy.key_database import MIGRATIONS, KeyDatabase
+from steerco_service.privacy.keys import KeptKeys, Keys, NoKeys
+from steerco_service.privacy.remote_keys import RemoteKeys
 from steerco_service.runtime import Runtime, Service, Signals
 from steerco_service.settings import ServiceSettings
 from steerco_service.traces import install_tracing
@@ -69,6 +73,7 @@ class Process:
         self._signals = Signals()
         self._sealed_elsewhere = Signal()
         self._sealed = AnyOf(self._signals.sealed, self._sealed_elsewhere)
+        key_database = _key_database(service, settings)
         self.runtime = Runtime(
             service=service,
             engine=create_async_engine(
@@ -86,6 +91,9 @@ class Process:
             keeping=Keeping(kept_for=timedelta(days=settings.keep_builds_days)),
             relays=service.owns_log,
             first_admin=settings.first_admin,
+            keys=KeptKeys(key_database or _remote_keys(settings, clock)),
+            key_database=key_database,
+            service_clients=frozenset(settings.service_clients),
             groups=settings.group_roles,
             stale_after=timedelta(minutes=settings.access_stale_minutes),
         )
@@ -160,6 +168,8 @@ class Process:
             with suppress(asyncio.CancelledError):
                 await background
             await self.runtime.engine.dispose()
+            if self.runtime.key_database:
+                await self.runtime.key_database.engine.dispose()
 
 
 def authenticator_of(settings: ServiceSettings, clock: Clock) -> Authenticator:
@@ -172,6 +182,22 @@ def authenticator_of(settings: ServiceSettings, clock: Clock) -> Authenticator:
         keys = KnownKeys(json.loads(settings.issuer_key.read_text()))
     leeway = timedelta(seconds=settings.clock_skew_seconds)
     return Authenticator(keys, clock, Expected(issuer, settings.audience, settings.token_algorithms, leeway))
+
+
+def _key_database(service: Service, settings: ServiceSettings) -> KeyDatabase | None:
+    if not service.keeps_keys or not settings.keys_url:
+        return None
+    return KeyDatabase(create_async_engine(settings.keys_url, pool_size=1, max_overflow=2))
+
+
+def _remote_keys(settings: ServiceSettings, clock: Clock) -> Keys:
+    """From portfolio, where the settings say where that is and by what it is asked; else none."""
+    if not settings.portfolio_url:
+        return NoKeys()
+    if settings.token:
+        return RemoteKeys(settings.portfolio_url, ToldToken(settings.token))
+    credentials = ClientCredentials(settings.issuer, settings.client_id, settings.client_secret, clock)
+    return RemoteKeys(settings.portfolio_url, credentials)
 
 
 def _pool(service: Service, shards: int) -> int:
@@ -188,3 +214,5 @@ def _signing(settings: ServiceSettings) -> Signing | None:
 async def migrate_service(service: Service, settings: ServiceSettings) -> None:
     """Bring the service's database to its newest schema."""
     await migrate(service.migrations, settings.owner_url)
+    if service.keeps_keys and settings.keys_owner_url:
+        await migrate(MIGRATIONS, settings.keys_owner_url)

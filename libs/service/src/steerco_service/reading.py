@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from steerco_events.projections.builds import Build
 from steerco_events.projections.model import Projection
 from steerco_events.projections.tables import known_at, row_of
+from steerco_service.access.permissions import FieldClass
 from steerco_service.access.placed import in_force, projects_placed
 from steerco_service.asking import Asker, Asking, runtime_of
 from steerco_service.consistency import live_build, token_of_header, wait_until
@@ -86,10 +87,16 @@ class Reading:
         is_caller = person_id == self.asking.principal.actor.id
         return or_(is_caller, person_id.in_(appointed), person_id.in_(managing.where(placed.c.manager_id.is_not(None))))
 
-    async def has_person(self, person_id: UUID) -> bool:
-        """Whether a person is there for who asks."""
+    async def has_person(self, person_id: UUID, unit_id: UUID | None = None) -> bool:
+        """Whether a person, who may be known to be of a unit, is there for who asks."""
+        if self.asking.scope.is_whole or (unit_id and self.asking.scope.has_unit(unit_id)):
+            return True
         query = select(true()).where(self.in_people(literal(person_id, Uuid())))
         return (await self.connection.execute(query)).first() is not None
+
+    def seeing(self, fields: FieldClass) -> "Reading":
+        """The same, where the fields of a class are shown to who asks."""
+        return replace(self, asking=self.asking.seeing(fields))
 
     async def has_project(self, project_id: UUID) -> bool:
         """Whether a project is there for who asks. Raises `Forbidden`."""

@@ -28,6 +28,8 @@ from steerco_service.access.groups import GroupRole
 from steerco_service.identity.authenticator import Authenticator
 from steerco_service.log_key import Signing
 from steerco_service.lookups import Lookups
+from steerco_service.privacy.key_database import KeyDatabase
+from steerco_service.privacy.keys import Keys, NoKeys
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ class Service:
     reactions: Sequence[Reaction] = ()
     timed: Sequence[TimedDecider] = ()
     owns_log: bool = True
+    keeps_keys: bool = False
+    """Whether it keeps the keys of people's records, in a database of their own."""
     begins: "Callable[[Runtime], Awaitable[None]] | None" = None
     """What is done at each start, beside the other work; doing it again changes nothing."""
 
@@ -72,7 +76,9 @@ class Runtime:
     parked. Builds of its view that are read no more are kept as `keeping` says. `relays`: whether its log is published
     to a topic where it is hosted. `groups` of the identity provider are roles. Whoever asks is refused when what is
     known of units and appointments is older than `stale_after`. `first_admin`: who is appointed for the whole
-    enterprise at the first start. `begun`: what the service does at each start was done.
+    enterprise at the first start. `keys` are those of people's records, to show who they are; the service that keeps
+    them has them in `key_database`, and serves them to the machines of `service_clients`. `begun`: what the service
+    does at each start was done.
     """
 
     service: Service
@@ -91,6 +97,9 @@ class Runtime:
     groups: Mapping[str, Sequence[GroupRole]] = field(default_factory=dict)
     stale_after: timedelta = STALE_AFTER
     first_admin: UUID | None = None
+    keys: Keys = field(default_factory=NoKeys)
+    key_database: KeyDatabase | None = None
+    service_clients: frozenset[str] = frozenset()
     begun: Event = field(init=False, default_factory=Event)
     batcher: Batcher = field(init=False)
     lookups: Lookups = field(init=False)

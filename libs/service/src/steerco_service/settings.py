@@ -60,7 +60,7 @@ class EdgeSettings(BaseSettings):
     @field_validator("cors_origins", "trusted_proxies", mode="before")
     @classmethod
     def _are_listed(cls, names: Any) -> Any:
-        return tuple(name.strip() for name in names.split(",")) if isinstance(names, str) else names
+        return _listed(names)
 
     @field_validator("cors_origins")
     @classmethod
@@ -144,6 +144,19 @@ class ServiceSettings(EdgeSettings):
         gt=0,
         description="So old what is known of units and appointments may be; then nobody is answered.",
     )
+    keys_url: str = Field(
+        "",
+        repr=False,
+        description="The app role's URL of the database with the keys of people's records: for portfolio.",
+    )
+    keys_owner_url: str = Field("", repr=False, description="The owner role's URL of it: for `--role migrate` only.")
+    service_clients: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="To which clients of the issuer portfolio serves the keys: those of the other services."
+    )
+    portfolio_url: str = Field("", description="Where a service that shows people's names asks portfolio for the keys.")
+    client_id: str = Field("", description="The service's own client at the issuer (client credentials), to ask it by.")
+    client_secret: str = Field("", repr=False, description="That client's secret.")
+    token: str = Field("", repr=False, description="Instead of both, a token of a local issuer.")
     root_path: str = Field("", description="The path under which a gateway shows the API, such as `/intake`.")
     host: str = Field("127.0.0.1", description="Where `--role api` listens.")
     port: int = Field(8000, ge=0, le=65535, description="The port on which `--role api` listens.")
@@ -155,7 +168,7 @@ class ServiceSettings(EdgeSettings):
         """Called by pydantic: what the code says, the environment, and files with secrets."""
         return named["init_settings"], named["env_settings"], SecretFiles(settings_cls)
 
-    @field_validator("database_url", "owner_url")
+    @field_validator("database_url", "owner_url", "keys_url", "keys_owner_url")
     @classmethod
     def _is_of_postgresql(cls, url: str) -> str:
         """The value is a secret: it is not in the error."""
@@ -193,10 +206,22 @@ class ServiceSettings(EdgeSettings):
     @field_validator("token_algorithms", mode="before")
     @classmethod
     def _are_algorithms(cls, names: Any) -> Any:
-        found = tuple(name.strip() for name in names.split(",")) if isinstance(names, str) else names
+        found = _listed(names)
         if unknown := set(found) - set(SUPPORTED):
             raise ValueError(f"{', '.join(sorted(map(repr, unknown)))}: none of {', '.join(SUPPORTED)}")
         return found
+
+    @field_validator("service_clients", mode="before")
+    @classmethod
+    def _are_clients(cls, names: Any) -> Any:
+        return _listed(names)
+
+    @field_validator("portfolio_url")
+    @classmethod
+    def _keeps_keys_secret(cls, url: str) -> str:
+        if not is_trustworthy(url):
+            raise ValueError("no https URL, or http to loopback")
+        return url
 
     @field_validator("group_roles", mode="before")
     @classmethod
@@ -209,6 +234,11 @@ class ServiceSettings(EdgeSettings):
         if told.data.get("issuer_key") and not is_loopback(host):
             raise ValueError("with a local issuer's key it must be a loopback address; beyond, set STEERCO_ISSUER")
         return host
+
+
+def _listed(names: Any) -> Any:
+    """The names in a text, separated by commas."""
+    return tuple(name.strip() for name in names.split(",")) if isinstance(names, str) else names
 
 
 def _take(file: Path, take: Callable[[Any], object], what: str) -> None:

@@ -14,6 +14,7 @@ from steerco.edition.services import SERVICES
 from steerco_events.archive.taking import CannotTakeOver, take_over
 from steerco_events.archive.verifying import Altered, Verified, Verifier, verify
 from steerco_servers.postgres import provision, remove_cluster, start_postgres
+from steerco_service.hosting import databases_of
 from steerco_service.log_key import PublicLogKey
 from steerco_service.migrations import migrate
 
@@ -74,7 +75,7 @@ def _forget(directory: DataDirectory) -> None:
 async def _fill(
     directory: DataDirectory, url: str, files: dict[str, ArchiveFile], keys: list[PublicLogKey], progress: Progress
 ) -> list[Verified]:
-    databases = await provision(url, [service.name for service in SERVICES], passwords=directory.roles)
+    databases = await provision(url, databases_of(SERVICES), passwords=directory.roles)
     taken = []
     for service in SERVICES:
         progress(f"migrating {service.name}")

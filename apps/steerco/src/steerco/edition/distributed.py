@@ -17,11 +17,19 @@ from steerco.edition.embedded import OPERATOR, TOKEN_LASTS, bind, kept_issuer, o
 from steerco.edition.proxy import proxy_app, proxy_client
 from steerco.edition.services import SERVICES
 from steerco_events.clock import SystemClock
+from steerco_events.envelope import Actor
+from steerco_events.ids import derived_id
 from steerco_events.kafka.topics import create_topics
 from steerco_servers.child import Child, clean_environment, free_port, start_child
 from steerco_servers.kafka import start_kafka
 from steerco_servers.postgres import ServiceDatabase, provision, start_postgres
+from steerco_service.hosting import databases_of
+from steerco_service.identity.principal import Principal
+from steerco_service.privacy.key_database import keys_of
 from steerco_service.settings import EdgeSettings
+
+SERVICES_TOGETHER = Principal(Actor(derived_id("services"), "services"), "steerco-services", is_machine=True)
+"""Whom the services' own token speaks for, which shows people's names."""
 
 START_SECONDS = 60.0
 LOOK_SECONDS = 1.0
@@ -39,12 +47,14 @@ class ServiceProcesses:
         databases: Mapping[str, ServiceDatabase],
         kafka: str,
         issuer_key: Path,
+        token: str,
         edge: Mapping[str, str],
     ) -> None:
         self._directory = directory
         self._databases = databases
         self._kafka = kafka
         self._issuer_key = issuer_key
+        self._token = token
         self._edge = edge
         self.ports = {service.name: free_port() for service in SERVICES}
         self._running: dict[tuple[str, str], Child] = {}
@@ -76,7 +86,8 @@ class ServiceProcesses:
 
     def start(self, service: str, role: str) -> Child:
         """Start one process."""
-        database = self._databases[service]
+        database, keys = self._databases[service], self._databases.get(keys_of(service))
+        told = {"STEERCO_KEYS_URL": keys.app_url, "STEERCO_KEYS_OWNER_URL": keys.owner_url} if keys else {}
         environment = clean_environment(
             STEERCO_DATABASE_URL=database.app_url,
             STEERCO_OWNER_URL=database.owner_url,
@@ -88,6 +99,10 @@ class ServiceProcesses:
             STEERCO_FIRST_ADMIN=str(OPERATOR.actor.id),
             STEERCO_PORT=str(self.ports[service]),
             STEERCO_ROOT_PATH=f"/{service}",
+            STEERCO_SERVICE_CLIENTS=SERVICES_TOGETHER.client,
+            STEERCO_PORTFOLIO_URL=self.addresses["portfolio"],
+            STEERCO_TOKEN=self._token,
+            **told,
             **self._edge,
         )
         command = [sys.executable, "-m", "steerco", "serve", service, "--role", role]
@@ -122,13 +137,14 @@ async def run_distributed(path: Path, port: int, settings: EdgeSettings, console
         )
         step("preparing databases, roles and topics")
         names = [service.name for service in SERVICES]
-        databases = await provision(server.url(), names, passwords=directory.roles)
+        databases = await provision(server.url(), databases_of(SERVICES), passwords=directory.roles)
         await create_topics(kafka, [each.name for each in SERVICES if each.owns_log], replication=1)
         issuer = kept_issuer(directory)
         directory.signing()
         public = directory.path / "issuer.public.json"
         public.write_text(json.dumps(issuer.public()))
-        processes = ServiceProcesses(directory, databases, kafka, public, settings.environment)
+        their_token = issuer.token(SERVICES_TOGETHER, SystemClock().now(), TOKEN_LASTS)
+        processes = ServiceProcesses(directory, databases, kafka, public, their_token, settings.environment)
         await _migrate(processes, names)
         stack.push_async_callback(processes.stop)
         children = processes.start_all()

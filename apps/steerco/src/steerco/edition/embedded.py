@@ -26,7 +26,7 @@ from steerco_events.ids import derived_id
 from steerco_servers.postgres import PostgresServer, provision, remove_cluster, start_postgres
 from steerco_service.edge.front import Edge
 from steerco_service.garbage import keep_what_is_there
-from steerco_service.hosting import DatabaseUrls, Host
+from steerco_service.hosting import DatabaseUrls, Host, databases_of
 from steerco_service.http_server import HttpServer
 from steerco_service.identity.authenticator import Authenticator
 from steerco_service.identity.issuer import Issuer
@@ -122,8 +122,7 @@ def kept_issuer(directory: DataDirectory) -> Issuer:
 
 
 async def _host(server: PostgresServer, directory: DataDirectory, clock: SwitchableClock, issuer: Issuer) -> Host:
-    names = [service.name for service in SERVICES]
-    databases = await provision(server.url(), names, passwords=directory.roles)
+    databases = await provision(server.url(), databases_of(SERVICES), passwords=directory.roles)
     urls = {name: DatabaseUrls(each.owner_url, each.app_url, each.feed_url) for name, each in databases.items()}
     authenticator = Authenticator(KnownKeys(issuer.public()), SystemClock())
     return Host(

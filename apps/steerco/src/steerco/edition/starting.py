@@ -34,12 +34,20 @@ from steerco_events.postgres.faults import DATABASE_FAULTS, is_unavailable
 from steerco_servers.child import ServerFailed, ServerMissing
 from steerco_service.edge.front import Edge
 from steerco_service.process import Process, migrate_service
+from steerco_service.runtime import Service
 from steerco_service.settings import EdgeSettings, ServiceSettings
 
 type Role = Literal["api", "worker", "migrate"]
 
 NEEDED: Mapping[Role, Sequence[str]] = {"migrate": ["owner_url"], "worker": ["kafka"]}
 """The settings that a role does not start without, beside those of all."""
+
+NEEDED_FOR_KEYS: Mapping[Role, Sequence[str]] = {
+    "migrate": ["keys_owner_url"],
+    "api": ["keys_url"],
+    "worker": ["keys_url"],
+}
+"""Those beside, of the service that keeps the keys of people's records."""
 
 
 def fail(error: Exception) -> typer.Exit:
@@ -123,7 +131,8 @@ def serve_one(name: str, role: Role) -> None:
     """Run one service in one role, told by its environment."""
     if name not in BY_NAME:
         raise fail(EditionFailed(f"no service {name!r}; there is {', '.join(BY_NAME)}"))
-    service, settings = BY_NAME[name], _settings(name, role)
+    service = BY_NAME[name]
+    settings = _settings(service, role)
     match role:
         case "migrate":
             try:
@@ -138,17 +147,18 @@ def serve_one(name: str, role: Role) -> None:
             until_stopped(Process(service, settings, CATALOG).serve_worker())
 
 
-def _settings(name: str, role: Role) -> ServiceSettings:
+def _settings(service: Service, role: Role) -> ServiceSettings:
     """What the environment says; leaves with one line that names what the role misses."""
+    needed = [*NEEDED.get(role, ()), *(NEEDED_FOR_KEYS[role] if service.keeps_keys else ())]
     try:
         settings = ServiceSettings()
-        faults = [f"STEERCO_{each.upper()}" for each in NEEDED.get(role, ()) if not getattr(settings, each)]
+        faults = [f"STEERCO_{each.upper()}" for each in needed if not getattr(settings, each)]
     except SettingsError as error:
         faults = [str(error.__cause__)]
     except ValidationError as error:
         faults = [_fault(each) for each in error.errors()]
     if faults:
-        raise _told_wrong(f"serve {name}", faults)
+        raise _told_wrong(f"serve {service.name}", faults)
     return settings
 
 

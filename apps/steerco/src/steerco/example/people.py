@@ -17,13 +17,12 @@ from steerco.example.acts import (
     person,
     unit_id,
 )
+from steerco.example.names import SECONDEE, TRAINEE, changed, erased, registered
 from steerco.example.organization import ENTERPRISE
 from steerco_events.contracts.portfolio import Role
 from steerco_events.envelope import Actor
 
 DEPUTY = person("Deputy head of the project office")
-TRAINEE = person("Trainee of the project office")
-SECONDEE = person("Secondee from Zurich")
 
 _BY_THE_ADMIN: Sequence[tuple[Actor, Role]] = ((LEAD, "pmo_officer"), (REVIEWER, "auditor"))
 
@@ -62,16 +61,20 @@ AWAY = (176, 197)
 SECONDEE_LEFT_ON = 300
 
 
-def first_two(calendar: Calendar, admin: Actor) -> Iterator[Act]:
-    """The head of the office, who appoints the others, and the auditor, whom the office does not appoint itself."""
+def by_the_admin(calendar: Calendar, admin: Actor) -> Iterator[Act]:
+    """The head of the office, who appoints the others, and the auditor, whom the office does not appoint itself.
+
+    And in the year, to forget who somebody was.
+    """
     for who, role in _BY_THE_ADMIN:
         body = appointed(who, role, calendar.on(0))
         yield Act(0, admin, "portfolio", "POST", "/appointments", body, ENTERPRISE, "The office begins")
+    yield from erased(admin)
 
 
 def people(calendar: Calendar) -> Chapter:
     """Those who are there from the first day, those who stand in, stay on and leave."""
-    return [*_from_the_first_day(calendar), *_in_the_year(calendar)]
+    return [*registered(), *_from_the_first_day(calendar), *_in_the_year(calendar), *changed()]
 
 
 def _from_the_first_day(calendar: Calendar) -> Iterator[Act]:

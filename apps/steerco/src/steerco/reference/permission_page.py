@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 
 from steerco.edition.services import SERVICES
 from steerco_events.contracts.portfolio import Role
-from steerco_service.access.permissions import PERMISSIONS, ROLES, Permission, appointed_by, permission_of
+from steerco_service.access.permissions import PERMISSIONS, ROLES, SHOWN_TO, Permission, appointed_by, permission_of
 from steerco_service.factory import routers_of
 from steerco_service.runtime import Service
 
@@ -39,18 +39,32 @@ nobody else.
 | to | appointed by |
 | --- | --- |"""
 
+_SHOWN = """## Who sees fields of a class
+
+Others get the record without them, in answers and in the feed. Everybody sees who they are themselves.
+
+| fields | shown to |
+| --- | --- |"""
+
 _TABLE = "| operation | | who |\n| --- | --- | --- |"
 
 
 def permission_page(services: Sequence[Service] = SERVICES) -> str:
     """The text of the page."""
-    return "\n".join([_HEAD, *_appointing(), *_shared(services), *_own(services)])
+    return "\n".join([_HEAD, *_appointing(), *_shown(), *_shared(services), *_own(services)])
 
 
 def _appointing() -> Iterator[str]:
     yield _APPOINTING
     for by in sorted({appointed_by(role) for role in ROLES}, key=len):
         yield f"| {_listed([role for role in ROLES if appointed_by(role) == by])} | {_listed(by)} |"
+    yield ""
+
+
+def _shown() -> Iterator[str]:
+    yield _SHOWN
+    for fields, roles in SHOWN_TO.items():
+        yield f"| {fields} | {_in_words(roles)} |"
     yield ""
 
 
@@ -91,6 +105,8 @@ def who(permission: Permission) -> str:
     """Who has a permission, in words."""
     if not permission.needs_token:
         return "anybody"
+    if permission.is_for_services:
+        return "the other services, by their own clients"
     if not permission.needs_role:
         return "anybody with a token"
     return ("*in the whole enterprise:* " if permission.is_whole else "") + _in_words(permission.roles)

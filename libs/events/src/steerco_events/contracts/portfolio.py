@@ -1,14 +1,14 @@
 """Events of portfolio: the organization, who is appointed to what in it, and its projects.
 
-Streams: `organization` (one for the whole tree), `appointment-<id>`, `project-<id>`, `project-code-<CODE>`,
-`register-row-<project id>`.
+Streams: `organization` (one for the whole tree), `person-<id>`, `appointment-<id>`, `project-<id>`,
+`project-code-<CODE>`, `register-row-<project id>`.
 """
 
 from datetime import date
 from typing import Annotated, Literal
 from uuid import UUID
 
-from steerco_events.contracts.values import CURRENCY, StatedDate
+from steerco_events.contracts.values import CURRENCY, ENCRYPTED, StatedDate
 from steerco_events.registry import Registry, event
 
 PORTFOLIO = Registry("portfolio")
@@ -84,6 +84,41 @@ class PmoModelAdopted:
     unit_id: UUID
     pmo_model: PmoModel
     effective_on: date
+
+
+@event(PORTFOLIO, "person-registered")
+class PersonRegistered:
+    """The office knows who is behind an id, and the unit that they are of."""
+
+    person_id: UUID
+    unit_id: UUID
+    name: Annotated[str, ENCRYPTED]
+    email: Annotated[str | None, ENCRYPTED] = None
+
+
+@event(PORTFOLIO, "person-details-corrected")
+class PersonDetailsCorrected:
+    """A person has another name or address."""
+
+    person_id: UUID
+    name: Annotated[str, ENCRYPTED]
+    email: Annotated[str | None, ENCRYPTED] = None
+
+
+@event(PORTFOLIO, "person-moved")
+class PersonMoved:
+    """A person is of another unit."""
+
+    person_id: UUID
+    from_unit_id: UUID
+    to_unit_id: UUID
+
+
+@event(PORTFOLIO, "person-erased")
+class PersonErased:
+    """The person's key was forgotten: nobody reads their name and address any more, wherever they are kept."""
+
+    person_id: UUID
 
 
 @event(PORTFOLIO, "appointment-made")

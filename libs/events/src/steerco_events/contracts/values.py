@@ -37,6 +37,10 @@ PERIOD = msgspec.Meta(
     description="`whole_life`, or a fiscal year such as `fiscal_year 2023` or `fiscal_year 2022-23`.",
     extra_json_schema={"pattern": f"^({_PERIOD.pattern})$"},
 )
+ENCRYPTED = msgspec.Meta(
+    description="A secret that the person's own key reads: AES-SIV (RFC 5297), base64url without padding.",
+    extra_json_schema={"pattern": "^[A-Za-z0-9_-]+$"},
+)
 PROJECT_SEEN = msgspec.Meta(description="The version of the project's stream that the writer had seen.")
 
 

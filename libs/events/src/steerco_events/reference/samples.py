@@ -1,18 +1,21 @@
 """One real event of each type, as a feed gives it in CloudEvents' JSON form: what the reference shows.
 
 They are kept in one file, in the JSON batch format. Two runs differ in the identifiers of commands and events, in
-the gaps between positions and in the instants of seals, so these are made the same; all else is as it was told.
+the gaps between positions, in the instants of seals and in secrets, so these are made the same; all else is as it was
+told.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import base64
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 from uuid import UUID
 
 import msgspec
 
 from steerco_events.cloudevents import json_of
+from steerco_events.contracts.values import ENCRYPTED
 from steerco_events.envelope import Recorded
 from steerco_events.ids import derived_id
 
@@ -56,8 +59,9 @@ def _made_the_same(events: Sequence[Recorded]) -> Iterable[Recorded]:
             fixed.setdefault(command, derived_id("sample of the command", event.stream, event.stream_version))
     for event in events:
         data = event.data.decode()
-        for old, new in fixed.items():
-            data = data.replace(str(old), str(new))
+        changed = [(str(old), str(new)) for old, new in fixed.items()]
+        for old, new in [*changed, *_secrets(event)]:
+            data = data.replace(old, new)
         yield replace(
             event,
             id=fixed[event.id],
@@ -66,3 +70,11 @@ def _made_the_same(events: Sequence[Recorded]) -> Iterable[Recorded]:
             sealed_at=event.recorded_at,
             data=data.encode(),
         )
+
+
+def _secrets(event: Recorded) -> Iterator[tuple[str, str]]:
+    """What of an event was encrypted with a key that another run has not, and what stands for it."""
+    for name, hint in get_type_hints(type(event.payload), include_extras=True).items():
+        if ENCRYPTED in getattr(hint, "__metadata__", ()) and (secret := getattr(event.payload, name)):
+            stand_in = f"the secret {name} of {event.stream}".encode()
+            yield secret, base64.urlsafe_b64encode(stand_in).decode().rstrip("=")

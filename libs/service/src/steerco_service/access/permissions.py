@@ -5,7 +5,7 @@ An operation without an entry can't be served. `any` stands for what every servi
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import get_args
+from typing import Literal, get_args
 
 from steerco_events.contracts.portfolio import Role
 
@@ -17,13 +17,15 @@ class Permission:
     """Who may call an operation: whoever has one of these roles where the thing is.
 
     `is_whole`: it is about the service as a whole, so the role is needed in the whole enterprise. `needs_role` is
-    false for what everybody with a valid token may call, `needs_token` for what everybody may.
+    false for what everybody with a valid token may call, `needs_token` for what everybody may. `is_for_services`: only
+    the other services may, by their own clients.
     """
 
     roles: frozenset[Role] = frozenset()
     is_whole: bool = False
     needs_role: bool = True
     needs_token: bool = True
+    is_for_services: bool = False
 
 
 def _of(*roles: Role | frozenset[Role]) -> Permission:
@@ -43,6 +45,7 @@ def _all(roles: Iterable[Role | frozenset[Role]]) -> frozenset[Role]:
 
 _PUBLIC = Permission(needs_role=False, needs_token=False)
 _SIGNED_IN = Permission(needs_role=False)
+_SERVICES = Permission(needs_role=False, is_for_services=True)
 
 OFFICE: frozenset[Role] = frozenset({"pmo_admin", "pmo_officer"})
 """Who runs the office at a scope."""
@@ -100,6 +103,13 @@ PERMISSIONS: dict[str, Permission] = {
     "portfolio.adopt_pmo_model": _OFFICE,
     "portfolio.list_units": _READERS,
     "portfolio.one_unit": _READERS,
+    "portfolio.register_person": _of(OFFICE, "integration"),
+    "portfolio.correct_person": _of(OFFICE, "integration"),
+    "portfolio.move_person": _of(OFFICE, "integration"),
+    "portfolio.erase_person": _OPERATING,
+    "portfolio.list_people": _READERS,
+    "portfolio.one_person": _READERS,
+    "portfolio.read_keys": _SERVICES,
     "portfolio.make_appointment": _OFFICE,
     "portfolio.change_appointment_term": _OFFICE,
     "portfolio.end_appointment": _OFFICE,
@@ -152,6 +162,16 @@ APPOINTED_BY_ADMINS: frozenset[Role] = frozenset({"pmo_admin", "auditor", "integ
 
 HANDED_ON_IN_PERSON: frozenset[Role] = OFFICE | APPOINTED_BY_ADMINS
 """Roles by which others are appointed, or that reach beyond: who stands in for somebody does not give or take them."""
+
+
+type FieldClass = Literal["personal", "commercial"]
+
+SHOWN_TO: dict[FieldClass, frozenset[Role]] = {
+    "personal": ROLES - {"viewer", "contributor", "integration"},
+    "commercial": ROLES
+    - {"project_support", "resource_manager", "risk_manager", "training_coordinator", "contributor", "viewer"},
+}
+"""Who sees the fields of a class, where the record is: who somebody is and how to reach them; what somebody is paid."""
 
 
 def appointed_by(role: Role) -> frozenset[Role]:

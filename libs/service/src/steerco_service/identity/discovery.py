@@ -51,10 +51,7 @@ async def fetch_keys(issuer: str) -> Sequence[VerificationKey]:
     """The keys that an issuer publishes now (OpenID Connect Discovery 1.0). Raises `IssuerUnusable`."""
     try:
         async with asyncio.timeout(FETCH_SECONDS), httpx.AsyncClient(headers=_HEADERS, timeout=FETCH_SECONDS) as client:
-            about = await _document(client, issuer.rstrip("/") + DISCOVERY)
-            if about.get("issuer") != issuer:
-                raise IssuerUnusable(f"its discovery document is of another issuer, {printable(about.get('issuer'))}")
-            address = about.get("jwks_uri")
+            address = (await document_of(client, issuer)).get("jwks_uri")
             if not isinstance(address, str) or not is_trustworthy(address):
                 raise IssuerUnusable("its jwks_uri is no https URL")
             document = await _document(client, address)
@@ -66,6 +63,14 @@ async def fetch_keys(issuer: str) -> Sequence[VerificationKey]:
         return usable_keys(document)
     except ValueError as error:
         raise IssuerUnusable(f"{address} holds no JWK Set") from error
+
+
+async def document_of(client: httpx.AsyncClient, issuer: str) -> dict[str, Any]:
+    """What an issuer says of itself. Raises `IssuerUnusable`, and what the client raises."""
+    about = await _document(client, issuer.rstrip("/") + DISCOVERY)
+    if about.get("issuer") != issuer:
+        raise IssuerUnusable(f"its discovery document is of another issuer, {printable(about.get('issuer'))}")
+    return about
 
 
 async def _document(client: httpx.AsyncClient, url: str) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from steerco_service.access.groups import GroupRole
 from steerco_service.access.permissions import PERMISSIONS, ROLES, Permission
 from steerco_service.access.placed import ACCESS
 from steerco_service.factory import create_app
-from steerco_service.hosting import DatabaseUrls, Host
+from steerco_service.hosting import DatabaseUrls, Host, databases_of
 from steerco_service.identity.authenticator import Authenticator
 from steerco_service.identity.issuer import Issuer
 from steerco_service.identity.keys import KnownKeys
@@ -39,6 +39,8 @@ TESTER = Principal(Actor(derived_id("person", "tester"), "PMO officer"), "tests"
 """Who asks in tests: an administrator of the whole enterprise, by the group."""
 
 TEST_GROUPS = {TESTERS: (GroupRole("pmo_admin"),)}
+SERVICES_CLIENT = "steerco-services"
+"""By which client the other services ask for keys."""
 FOR_EVER = timedelta(days=36525)
 """Tests move their clocks by days."""
 
@@ -153,7 +155,7 @@ async def serving(
     services = with_access(services)
     issuer = Issuer.generate()
     async with AsyncExitStack() as stack:
-        databases = await stack.enter_async_context(server.databases(*(service.name for service in services)))
+        databases = await stack.enter_async_context(server.databases(*databases_of(services)))
         urls = {name: DatabaseUrls(each.owner_url, each.app_url, each.feed_url) for name, each in databases.items()}
         authenticator = Authenticator(KnownKeys(issuer.public()), SystemClock())
         host = Host(
@@ -165,6 +167,7 @@ async def serving(
             signing,
             first_admin=TESTER.actor.id,
             groups=TEST_GROUPS,
+            service_clients=frozenset({SERVICES_CLIENT}),
             stale_after=FOR_EVER,
         )
         await host.migrate()
