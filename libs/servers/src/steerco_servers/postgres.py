@@ -87,6 +87,11 @@ class PostgresServer(RunningServer):
         return self._cluster.data_dir
 
     @property
+    def files(self) -> Path:
+        """The cluster: what initdb made."""
+        return self._cluster.files
+
+    @property
     def roles_file(self) -> Path:
         """Where `provision` keeps the passwords of this server's roles."""
         return self.data_dir / ROLES_FILE

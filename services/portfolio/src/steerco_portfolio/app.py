@@ -7,7 +7,6 @@ from steerco_portfolio.http import projects as project_commands
 from steerco_portfolio.http import queries, register_rows
 from steerco_portfolio.http import units as unit_commands
 from steerco_portfolio.projections.appointments import appointments
-from steerco_portfolio.projections.people import people
 from steerco_portfolio.projections.projects import projects
 from steerco_portfolio.projections.register_rows import register_rows as rows_kept
 from steerco_portfolio.projections.units import units
@@ -15,6 +14,7 @@ from steerco_portfolio.reactions.apply_erasures_on_start import apply_erasures_o
 from steerco_portfolio.reactions.appoint_first_admin_on_first_start import appoint_first_admin_on_first_start
 from steerco_portfolio.reactions.charter_project_on_pitch_approved import charter_project_on_pitch_approved
 from steerco_service.access.placed import ACCESS
+from steerco_service.reference.people import people
 from steerco_service.runtime import Runtime, Service
 
 PORTFOLIO_VIEW = View("portfolio", 5, ("portfolio",), (units, people, appointments, projects, rows_kept, *ACCESS))

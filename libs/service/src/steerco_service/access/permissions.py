@@ -153,6 +153,7 @@ PERMISSIONS: dict[str, Permission] = {
     "reporting.project_story": _MONEY_READERS,
     "reporting.known_sources": _READERS,
     "reporting.appointments": _READERS,
+    "reporting.people": _READERS,
 }
 
 

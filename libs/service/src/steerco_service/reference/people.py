@@ -1,10 +1,11 @@
-"""People as portfolio's log tells of them: the row and its fold, for every view that shows who somebody is."""
+"""People as portfolio's log tells of them: the projection of every view that shows who somebody is."""
 
 from dataclasses import dataclass, replace
 from uuid import UUID
 
 from steerco_events.contracts import portfolio
 from steerco_events.envelope import Recorded
+from steerco_events.projections.model import Projection
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +46,8 @@ def evolve_person(row: PersonRow | None, event: Recorded) -> PersonRow | None:
             return replace(row, name=None, email=None, is_erased=True)
         case _:
             return row
+
+
+people = Projection(
+    "people", PersonRow, person_key, evolve_person, indexes=(("unit_id", "key"),), of=portfolio.PORTFOLIO
+)

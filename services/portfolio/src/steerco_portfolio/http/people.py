@@ -24,7 +24,7 @@ from steerco_portfolio.domain.person import (
 )
 from steerco_portfolio.domain.placement import unit_for_delivery
 from steerco_portfolio.domain.project import KnownUnit
-from steerco_portfolio.projections.people import people, people_listed
+from steerco_portfolio.projections.people import people_listed
 from steerco_service.asking import Asker, runtime_of
 from steerco_service.bodies import Body, Email, Name
 from steerco_service.call import Call, Calling
@@ -32,10 +32,10 @@ from steerco_service.privacy.encryption import encrypted
 from steerco_service.privacy.key_database import KeyDatabase, SubjectErased
 from steerco_service.privacy.keys import KeysUnavailable
 from steerco_service.privacy.remote_keys import MOST_AT_ONCE
-from steerco_service.privacy.showing import EMAIL, NAME, Shown, Withheld, shown
+from steerco_service.privacy.showing import EMAIL, NAME, Shown, Withheld, shown, who_are
 from steerco_service.problems import Problem
 from steerco_service.reading import Paged, Read
-from steerco_service.reference.people import PersonRow
+from steerco_service.reference.people import PersonRow, people
 from steerco_service.routing import router
 from steerco_service.runtime import Runtime
 
@@ -184,8 +184,8 @@ async def list_people(
     In the order of their ids; the next page is in the `Link` header.
     """
     found = await people_listed(reading, page, unit_id)
-    said = await shown(reading.runtime.keys, found)
-    return [PersonAnswer.of(row, said[row.person_id]) for row, _ in found]
+    said = await who_are(reading, found)
+    return [PersonAnswer.of(row, said[row.person_id]) for row in found]
 
 
 @routes.get("/people/keys", summary="The keys of people's records, for the other services")

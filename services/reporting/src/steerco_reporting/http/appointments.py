@@ -1,5 +1,6 @@
 """Who holds which role at a scope."""
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Self
 from uuid import UUID
@@ -12,6 +13,7 @@ from steerco_reporting.http.cut import AsOf
 from steerco_reporting.http.portfolio import ScopeName
 from steerco_reporting.projections.appointments import Held, appointments_at
 from steerco_reporting.projections.units import Organization, organizations
+from steerco_service.privacy.showing import Shown, known_people
 from steerco_service.reading import Paged, Read
 from steerco_service.routing import router
 
@@ -22,11 +24,13 @@ class HeldAnswer(BaseModel):
     """An appointment, as it was known at the instant.
 
     It is at the project of `project_code`, which the unit of `unit_code` had; or at that unit; or in the whole
-    enterprise. `in_force` on the day of the instant; `ended_on`: from that day on no more, and `reason` why.
+    enterprise. `in_force` on the day of the instant; `ended_on`: from that day on no more, and `reason` why. `name` is
+    the person's, as far as there is a record, and the caller may see it.
     """
 
     appointment_id: UUID
     person_id: UUID
+    name: str | None
     role: Role
     unit_code: str | None
     project_code: str | None
@@ -38,12 +42,13 @@ class HeldAnswer(BaseModel):
     reason: str | None
 
     @classmethod
-    def of(cls, held: Held, organization: Organization) -> Self:
+    def of(cls, held: Held, organization: Organization, names: Mapping[UUID, Shown]) -> Self:
         """The answer for an appointment."""
         row, unit = held.row, organization.units.get(held.unit_id) if held.unit_id else None
         return cls(
             appointment_id=row.appointment_id,
             person_id=row.person_id,
+            name=names.get(row.person_id, Shown()).name,
             role=row.role,
             unit_code=unit.code if unit else None,
             project_code=held.project_code,
@@ -83,4 +88,5 @@ async def appointments(
         role=role,
         ever=ever,
     )
-    return [HeldAnswer.of(each, organization) for each in found]
+    names = await known_people(reading, {each.row.person_id for each in found})
+    return [HeldAnswer.of(each, organization, names) for each in found]
