@@ -28,6 +28,7 @@ def held(**more: object) -> dict[str, Any]:
     return {
         "appointment_id": ID,
         "person_id": PERSON,
+        "name": None,
         "role": "pmo_officer",
         "unit_code": "COR-it",
         "project_code": None,

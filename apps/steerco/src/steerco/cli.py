@@ -12,6 +12,7 @@ from steerco.commands.import_projects import import_projects
 from steerco.commands.log import log
 from steerco.commands.log_parked import parked
 from steerco.commands.move import move
+from steerco.commands.people import people, privacy
 from steerco.commands.rebuild import rebuild
 from steerco.commands.show import show_portfolio
 from steerco.commands.story import story
@@ -40,6 +41,7 @@ app.command("watch", rich_help_panel="Portfolio")(watch)
 app.command("move", rich_help_panel="Portfolio")(move)
 app.command("appoint", rich_help_panel="Portfolio")(appoint)
 app.add_typer(appointments, name="appointments", rich_help_panel="Portfolio")
+app.add_typer(people, name="people", rich_help_panel="Portfolio")
 app.add_typer(imports, name="import", rich_help_panel="Portfolio")
 imports.command("projects")(import_projects)
 app.command("rebuild", rich_help_panel="Operations")(rebuild)
@@ -48,6 +50,7 @@ log.add_typer(timers, name="timers")
 log.add_typer(parked, name="parked")
 app.command("verify", rich_help_panel="Operations")(verify_logs)
 app.add_typer(demo, name="demo", rich_help_panel="Operations")
+app.add_typer(privacy, name="privacy", rich_help_panel="Operations")
 app.command("env", rich_help_panel="Operations")(env)
 app.command("login", rich_help_panel="Operations")(login)
 app.command("logout", rich_help_panel="Operations")(logout)

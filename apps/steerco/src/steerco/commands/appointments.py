@@ -92,7 +92,8 @@ def _table(found: Sequence[Any]) -> Table:
         role = f"{role_in_words(each['role'])}\n{note}".rstrip()
         days = f"{each['from_on']}\n{each['ended_on'] or each['until_on'] or ''}".rstrip()
         place = each["project_code"] or each["unit_code"] or "enterprise"
-        table.add_row(role, place, each["person_id"], days, each["appointment_id"])
+        person = f"{each['name'] or ''}\n{each['person_id']}".lstrip()
+        table.add_row(role, place, person, days, each["appointment_id"])
     return table
 
 
