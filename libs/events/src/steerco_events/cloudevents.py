@@ -5,8 +5,9 @@ documented extensions) stand Steerco's own: `streamversion loggeneration orgunit
 validat`. Every value is text.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 from uuid import UUID
 
 import msgspec
@@ -40,6 +41,8 @@ OPTIONAL = ("traceparent", "orgunits", "reason", "validat")
 
 ATTRIBUTES = REQUIRED + OPTIONAL
 """The names, in the order of `values_of`."""
+
+NO_MORE: Mapping[str, str] = MappingProxyType({})
 
 SPECVERSION = "1.0"
 CONTENT_TYPE = "application/json"
@@ -121,11 +124,6 @@ def recorded_of(
     )
 
 
-def json_of(event: Recorded) -> bytes:
-    """The event in the JSON format, on one line; `data` is what the log holds, byte for byte."""
-    return msgspec.json.encode({**attributes_of(event), "data": msgspec.Raw(event.data)})
-
-
-def batch_of(events: Iterable[Recorded]) -> bytes:
-    """Events in the JSON batch format."""
-    return b"[" + b",".join(json_of(event) for event in events) + b"]"
+def json_of(event: Recorded, more: Mapping[str, str] = NO_MORE) -> bytes:
+    """The event in the JSON format, on one line, maybe with more attributes; `data` is byte for byte what it has."""
+    return msgspec.json.encode({**attributes_of(event), **more, "data": msgspec.Raw(event.data)})

@@ -133,6 +133,11 @@ class Registry:
         """The event type of a payload; `KeyError` if its class was never registered."""
         return self._by_class[type(payload)]
 
+    def payload_of(self, name: str, version: int) -> type[Any] | None:
+        """The dataclass of a version's data as it is stored; `None` for one that this release does not know."""
+        found = self._by_name.get(name, {}).get(version)
+        return found.payload if found else None
+
     def written(self, name: str) -> EventType | None:
         """The one version of an event that this release writes, if it writes any."""
         return self._written.get(name)

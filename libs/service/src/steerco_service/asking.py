@@ -9,9 +9,10 @@ from fastapi import Depends, Header, Request
 
 from steerco_events.commands.judging import Forbidden
 from steerco_events.contracts.portfolio import Role
+from steerco_events.contracts.values import FieldClass
 from steerco_events.positions import Token
 from steerco_service.access.access import SOURCE
-from steerco_service.access.permissions import ROLES, SHOWN_TO, FieldClass, Permission
+from steerco_service.access.permissions import ROLES, SHOWN_TO, Permission
 from steerco_service.access.scope import Grant, Scope, Tree, scope_of
 from steerco_service.consistency import token_of_header, wait_until
 from steerco_service.edge.visits import visit_of

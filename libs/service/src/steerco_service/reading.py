@@ -11,10 +11,10 @@ from fastapi import Depends, Header, Query, Request, Response
 from sqlalchemy import ARRAY, ColumnElement, FromClause, Select, Table, Uuid, any_, literal, or_, select, true, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from steerco_events.contracts.values import FieldClass
 from steerco_events.projections.builds import Build
 from steerco_events.projections.model import Projection
 from steerco_events.projections.tables import known_at, row_of
-from steerco_service.access.permissions import FieldClass
 from steerco_service.access.placed import in_force, projects_placed
 from steerco_service.asking import Asker, Asking, runtime_of
 from steerco_service.consistency import live_build, token_of_header, wait_until
@@ -104,6 +104,14 @@ class Reading:
             return True
         placed = await self.one(projects_placed, str(project_id))
         return placed is not None and self.asking.has_project(project_id, placed.unit_id)
+
+    async def projects_among(self, project_ids: Collection[UUID]) -> Collection[UUID]:
+        """Those of these projects that are in the caller's scope."""
+        if self.asking.scope.is_whole:
+            return project_ids
+        placed = self.table("projects_placed").c.project_id
+        query = select(placed).where(placed == _any_of(project_ids), self.in_projects(placed))
+        return set((await self.connection.execute(query)).scalars())
 
     async def has_appointment(self, person_id: UUID, unit_id: UUID | None, project_id: UUID | None) -> bool:
         """Whether an appointment of a person is there for who asks: at a place in their scope, or their own."""

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Annotated
 from uuid import UUID
 
-from steerco_events.contracts.values import PERIOD, PROJECT_SEEN, Figure, Measure, Money
+from steerco_events.contracts.values import COMMERCIAL, PERIOD, PROJECT_SEEN, Figure, Measure, Money
 from steerco_events.registry import Registry, event
 
 FINANCE = Registry("finance")
@@ -43,11 +43,11 @@ class ActualCostPosted:
 
     posting_id: UUID
     project_id: UUID
-    source: str
+    source: Annotated[str, COMMERCIAL]
     """The system or ledger that the document is in."""
-    reference: str
+    reference: Annotated[str, COMMERCIAL]
     """The document's name there; one posting per source and reference."""
-    cost: Money
+    cost: Annotated[Money, COMMERCIAL]
     incurred_on: date
     period: Annotated[str, PERIOD]
     project_version: Annotated[int, PROJECT_SEEN]

@@ -8,7 +8,7 @@ from datetime import date
 from typing import Annotated, Literal
 from uuid import UUID
 
-from steerco_events.contracts.values import CURRENCY, ENCRYPTED, StatedDate
+from steerco_events.contracts.values import CURRENCY, ENCRYPTED, PERSONAL, StatedDate
 from steerco_events.registry import Registry, event
 
 PORTFOLIO = Registry("portfolio")
@@ -92,8 +92,8 @@ class PersonRegistered:
 
     person_id: UUID
     unit_id: UUID
-    name: Annotated[str, ENCRYPTED]
-    email: Annotated[str | None, ENCRYPTED] = None
+    name: Annotated[str, ENCRYPTED, PERSONAL]
+    email: Annotated[str | None, ENCRYPTED, PERSONAL] = None
 
 
 @event(PORTFOLIO, "person-details-corrected")
@@ -101,8 +101,8 @@ class PersonDetailsCorrected:
     """A person has another name or address."""
 
     person_id: UUID
-    name: Annotated[str, ENCRYPTED]
-    email: Annotated[str | None, ENCRYPTED] = None
+    name: Annotated[str, ENCRYPTED, PERSONAL]
+    email: Annotated[str | None, ENCRYPTED, PERSONAL] = None
 
 
 @event(PORTFOLIO, "person-moved")

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_type_hints
 
 import msgspec
 from babel.core import get_global
@@ -27,6 +27,8 @@ CURRENCIES: frozenset[str] = frozenset(
 
 WHOLE_LIFE = "whole_life"
 
+type FieldClass = Literal["personal", "commercial"]
+
 type Measure = Literal["cost", "benefit"]
 """What a figure measures. A budget and a forecast of cost are compared; of cost and benefit never."""
 
@@ -41,7 +43,26 @@ ENCRYPTED = msgspec.Meta(
     description="A secret that the person's own key reads: AES-SIV (RFC 5297), base64url without padding.",
     extra_json_schema={"pattern": "^[A-Za-z0-9_-]+$"},
 )
+_FIELD_CLASS = "x-field-class"
+_CLASSED: dict[tuple[type[Any], FieldClass], tuple[str, ...]] = {}
+PERSONAL = msgspec.Meta(extra_json_schema={_FIELD_CLASS: "personal"})
+"""Who somebody is, and how to reach them: feeds leave it out for readers without the right to such fields."""
+COMMERCIAL = msgspec.Meta(extra_json_schema={_FIELD_CLASS: "commercial"})
+"""What somebody is paid, and by which document: likewise."""
 PROJECT_SEEN = msgspec.Meta(description="The version of the project's stream that the writer had seen.")
+
+
+def classed_fields(payload: type[Any], fields: FieldClass) -> tuple[str, ...]:
+    """The fields of an event's data that are of a class."""
+    found = _CLASSED.get((payload, fields))
+    if found is None:
+        found = _CLASSED[payload, fields] = tuple(
+            name
+            for name, hint in get_type_hints(payload, include_extras=True).items()
+            for said in getattr(hint, "__metadata__", ())
+            if (said.extra_json_schema or {}).get(_FIELD_CLASS) == fields
+        )
+    return found
 
 
 class ValueRefused(ValueError):

@@ -2,9 +2,10 @@
 
 Events are kept for ever and releases run side by side, so both ways must hold: a new reader reads what was
 written ever since, and an old one what is written now. A version may gain a field that has a default; words of
-description may change. Nothing else: not even a further word of an enumeration, which an old reader would
-refuse, nor a wider limit. All else is a new version with an upcaster. The same holds for the attributes of every
-event, their Kafka headers and the head of a log, but these have no versions: they gain what may be absent, or stay.
+description may change, and who gets a field (`x-field-class`). Nothing else: not even a further word of an
+enumeration, which an old reader would refuse, nor a wider limit. All else is a new version with an upcaster. The same
+holds for the attributes of every event, their Kafka headers and the head of a log, but these have no versions: they
+gain what may be absent, or stay.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,7 +31,7 @@ type Rule = Literal[
     "limit-changed",
 ]
 
-_ANNOTATIONS = {"$schema", "$id", "$ref", "$defs", "title", "description", "examples", "default"}
+_ANNOTATIONS = {"$schema", "$id", "$ref", "$defs", "title", "description", "examples", "default", "x-field-class"}
 _COMPARED = {"type", "anyOf", "enum", "properties", "required", "items", "additionalProperties"}
 _FROM = {"minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"}
 _UP_TO = {"maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"}

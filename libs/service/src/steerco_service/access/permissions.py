@@ -5,9 +5,10 @@ An operation without an entry can't be served. `any` stands for what every servi
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 from steerco_events.contracts.portfolio import Role
+from steerco_events.contracts.values import FieldClass
 
 ROLES: frozenset[Role] = frozenset(get_args(Role.__value__))
 
@@ -164,8 +165,6 @@ APPOINTED_BY_ADMINS: frozenset[Role] = frozenset({"pmo_admin", "auditor", "integ
 HANDED_ON_IN_PERSON: frozenset[Role] = OFFICE | APPOINTED_BY_ADMINS
 """Roles by which others are appointed, or that reach beyond: who stands in for somebody does not give or take them."""
 
-
-type FieldClass = Literal["personal", "commercial"]
 
 SHOWN_TO: dict[FieldClass, frozenset[Role]] = {
     "personal": ROLES - {"viewer", "contributor", "integration"},

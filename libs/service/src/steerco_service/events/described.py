@@ -15,6 +15,9 @@ DESCRIPTION = f"""Sealed events only, in the order of the log, as CloudEvents 1.
 - As `{STREAM}`: a stream without an end. Each event has its place as `id`; an `id` without data says how far the
   filters have passed over the log. Connect again with the last `id` as `Last-Event-ID`. An event
   `steerco.problem` says why the server ended the stream.
+
+Of fields of a class that the caller may not see where it happened, the data lacks those that the attribute `withheld`
+names, separated by spaces.
 """
 
 _EXAMPLE: dict[str, Any] = {

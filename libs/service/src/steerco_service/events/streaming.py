@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
-from steerco_events.cloudevents import json_of
 from steerco_events.envelope import Recorded
 from steerco_events.ports import LogRewound
 from steerco_events.postgres.event_pages import EventPage, GenerationUnknown, Place
 from steerco_events.postgres.faults import DATABASE_FAULTS, is_unavailable
 from steerco_service.events.asked import Asked
 from steerco_service.events.feed import Feed
+from steerco_service.events.withholding import Reach
 from steerco_service.problems import Problem, problem_response
 
 HEARTBEAT_SECONDS = 15.0
@@ -28,10 +28,16 @@ class EventStream:
     """
 
     def __init__(
-        self, feed: Feed, asked: Asked, may_go_on: Callable[[], Awaitable[bool]], stopping: asyncio.Event
+        self,
+        feed: Feed,
+        asked: Asked,
+        reach: Reach,
+        may_go_on: Callable[[], Awaitable[bool]],
+        stopping: asyncio.Event,
     ) -> None:
         self._feed = feed
         self._sought = asked.sought
+        self._reach = reach
         self._may_go_on = may_go_on
         self._stopping = stopping
         self._said_at = 0.0
@@ -46,7 +52,7 @@ class EventStream:
             while not self._stopping.is_set() and await self._may_go_on():
                 following = await self._following(page, stopped)
                 if following and following.events:
-                    yield self._said(b"".join(block_of(event) for event in following.events))
+                    yield self._said(b"".join(block_of(event, self._reach) for event in following.events))
                     told = _place_of(following.events[-1])
                 page = following or page
                 if self._seconds_of_silence() >= HEARTBEAT_SECONDS:
@@ -83,9 +89,10 @@ def _place_of(event: Recorded) -> Place:
     return Place(event.generation, event.position)
 
 
-def block_of(event: Recorded) -> bytes:
+def block_of(event: Recorded, reach: Reach) -> bytes:
     """An event as a block of the stream."""
-    return b"id: %s\nevent: %s\ndata: %s\n\n" % (str(_place_of(event)).encode(), event.type.encode(), json_of(event))
+    place = str(_place_of(event)).encode()
+    return b"id: %s\nevent: %s\ndata: %s\n\n" % (place, event.type.encode(), reach.json(event))
 
 
 def _progress(told: Place, end: Place) -> bytes:

@@ -7,7 +7,8 @@ from uuid import UUID
 from fastapi import Query, Response
 from pydantic import BaseModel
 
-from steerco_events.contracts.values import Measure
+from steerco_events.contracts.finance import ActualCostPosted
+from steerco_events.contracts.values import Measure, classed_fields
 from steerco_finance.domain.posting import UnknownPosting
 from steerco_finance.domain.project import UnknownProject
 from steerco_finance.projections.figures import FigureRow, figures, figures_listed
@@ -44,23 +45,27 @@ class StatedFigureAnswer(BaseModel):
 
 
 class PostingAnswer(BaseModel):
-    """One actual cost; reversed ones count no more."""
+    """One actual cost; reversed ones count no more. Document and amount are shown to who may see commercial fields."""
 
     posting_id: UUID
     project_id: UUID
-    source: str
-    reference: str
-    cost: MoneyAnswer
+    source: str | None
+    reference: str | None
+    cost: MoneyAnswer | None
     incurred_on: date
     period: str
     reversed: bool
     reason: str | None
 
+    withheld: Literal["not permitted"] | None
+
     @classmethod
-    def of(cls, row: PostingRow) -> "PostingAnswer":
-        """The answer for a row."""
-        named = {name: getattr(row, name) for name in cls.model_fields}
-        return cls.model_validate(named | {"cost": MoneyAnswer.of(row.cost)})
+    def of(cls, row: PostingRow, *, is_seen: bool) -> "PostingAnswer":
+        """The answer for a row, with its commercial fields or without."""
+        said = {name: getattr(row, name, None) for name in cls.model_fields} | {"cost": MoneyAnswer.of(row.cost)}
+        if not is_seen:
+            said |= dict.fromkeys(classed_fields(ActualCostPosted, "commercial")) | {"withheld": "not permitted"}
+        return cls.model_validate(said)
 
 
 @routes.get("/projects/{project_id}/figures", summary="The figures of one project")
@@ -99,7 +104,8 @@ async def list_postings(
 ) -> list[PostingAnswer]:
     """In the order of their ids; the next page is in the `Link` header."""
     rows = await postings_listed(reading, page, project_id, period, source, reference)
-    return [PostingAnswer.of(row) for row in rows]
+    seen = await reading.seeing("commercial").projects_among({row.project_id for row in rows})
+    return [PostingAnswer.of(row, is_seen=row.project_id in seen) for row in rows]
 
 
 @routes.get("/postings/{posting_id}", summary="One actual cost")
@@ -108,4 +114,5 @@ async def one_posting(posting_id: UUID, reading: Read, response: Response) -> Po
     row = await reading.fold(postings, f"posting-{posting_id}", response)
     if row is None or not await reading.has_project(row.project_id):
         raise UnknownPosting("no posting has this id")
-    return PostingAnswer.of(row)
+    seen = await reading.seeing("commercial").projects_among([row.project_id])
+    return PostingAnswer.of(row, is_seen=row.project_id in seen)

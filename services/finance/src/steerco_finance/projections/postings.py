@@ -58,11 +58,13 @@ async def postings_listed(
     source: str | None,
     reference: str | None,
 ) -> Sequence[PostingRow]:
-    """The postings in the order of their ids, filtered."""
+    """The postings in the order of their ids, filtered; by their document only where who asks may see it."""
     table = reading.table("postings")
     query = select(table).where(reading.known_at(table), reading.in_projects(table.c.project_id))
     wanted = {"project_id": project_id, "period": period, "source": source, "reference": reference}
     for column, value in wanted.items():
         if value is not None:
             query = query.where(table.c[column] == value)
+    if source is not None or reference is not None:
+        query = query.where(reading.seeing("commercial").in_projects(table.c.project_id))
     return page.cut(await reading.rows(postings, page.select(query, table.c.key)), "posting_id")

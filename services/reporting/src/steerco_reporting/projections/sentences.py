@@ -17,6 +17,10 @@ def sentence(event: Payload) -> str | None:
     return tell(event) if tell else None
 
 
+WITHOUT_COMMERCIAL_FIELDS = {"steerco.finance.actual-cost-posted": "Cost posted"}
+"""What is said instead of events of these types to who may not see their commercial fields."""
+
+
 def _intake(event: Payload) -> str | None:
     match event:
         case intake.PitchSubmitted(title=title, project_code=code, estimated_cost=cost):
@@ -38,7 +42,7 @@ def _intake(event: Payload) -> str | None:
 
 
 def _portfolio(event: Payload) -> str | None:
-    return _project(event) or _organization(event) or _appointment(event)
+    return _project(event) or _organization(event) or _person(event) or _appointment(event)
 
 
 def _project(event: Payload) -> str | None:
@@ -94,6 +98,20 @@ def _organization(event: Payload) -> str | None:
             return "Unit closed"
         case portfolio.PmoModelAdopted(pmo_model=pmo_model, effective_on=effective_on):
             return f"PMO model {pmo_model} adopted from {effective_on}"
+        case _:
+            return None
+
+
+def _person(event: Payload) -> str | None:
+    match event:
+        case portfolio.PersonRegistered():
+            return "Person registered"
+        case portfolio.PersonDetailsCorrected():
+            return "Name or address of a person corrected"
+        case portfolio.PersonMoved():
+            return "Person moved to another unit"
+        case portfolio.PersonErased():
+            return "Person erased"
         case _:
             return None
 

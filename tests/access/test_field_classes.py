@@ -1,0 +1,131 @@
+"""Fields of a class are left out for readers without the right to them: in answers, in the feed, in a story."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+
+from steerco_events.contracts.catalog import CATALOG
+from steerco_events.contracts.values import classed_fields
+from steerco_events.envelope import Actor
+from steerco_events.ids import derived_id, new_id
+from steerco_service.identity.principal import Principal
+from steerco_service.testkit.listening import listening
+from steerco_service.testkit.serving import Served
+
+LIC = derived_id("unit", "LIC")
+PROJECT = derived_id("project", "P-1")
+POSTED = {"source": "ledger", "reference": "INV-1", "cost": {"amount": "12.50", "currency": "EUR"}}
+
+
+@dataclass(frozen=True)
+class World:
+    """One project with a cost, one person, and readers with a role at its unit."""
+
+    served: Served
+    posting: str
+    person: str
+    token: str
+    people: dict[str, UUID]
+
+    async def reader(self, role: str, service: str) -> httpx.AsyncClient:
+        """A client of who has that role."""
+        return await self.served.client(service, Principal(Actor(self.people[role], role), "tests"))
+
+
+@pytest.fixture(scope="module")
+async def world(served: Served, clients: dict[str, httpx.AsyncClient]) -> World:
+    async def sent(service: str, path: str, body: dict[str, Any]) -> httpx.Response:
+        answer = await clients[service].post(path, json=body)
+        assert answer.status_code == 201, answer.text
+        return answer
+
+    root = {"unit_id": str(new_id()), "code": "COM", "name": "Commission", "kind": "enterprise"}
+    await sent("portfolio", "/units", root)
+    unit = {"unit_id": str(LIC), "code": "LIC", "name": "L", "kind": "business_unit", "parent_id": root["unit_id"]}
+    await sent("portfolio", "/units", unit)
+    project = {"project_id": str(PROJECT), "code": "P-1", "title": "One", "unit_id": str(LIC), "currency": "EUR"}
+    await sent("portfolio", "/projects", project | {"source": "register", "reference": "1"})
+    people = {role: new_id() for role in ("viewer", "finance_controller", "project_support")}
+    for role, person_id in people.items():
+        body = {"person_id": str(person_id), "role": role, "unit_id": str(LIC), "from_on": "2026-01-01"}
+        await sent("portfolio", "/appointments", body)
+    person = await sent("portfolio", "/people", {"name": "Ada", "email": "ada@b.example", "unit_id": str(LIC)})
+    await served.settled()
+    posted = POSTED | {"project_id": str(PROJECT), "incurred_on": "2026-02-01", "period": "fiscal_year 2026"}
+    posting = await sent("finance", "/postings", posted)
+    await served.settled()
+    token = posting.headers["Consistency-Token"]
+    return World(served, posting.json()["id"], person.json()["id"], token, people)
+
+
+def test_what_is_personal_and_commercial_is_said_by_the_contracts() -> None:
+    found = {
+        each.name.rpartition(".")[2]: classed_fields(each.payload, "personal")
+        + classed_fields(each.payload, "commercial")
+        for each in CATALOG
+    }
+    assert {name: fields for name, fields in found.items() if fields} == {
+        "person-registered": ("name", "email"),
+        "person-details-corrected": ("name", "email"),
+        "actual-cost-posted": ("source", "reference", "cost"),
+    }
+
+
+@pytest.mark.parametrize(("role", "is_seen"), [("finance_controller", True), ("viewer", False)])
+async def test_a_cost_is_shown_with_its_document_to_who_may_see_it(world: World, role: str, is_seen: bool) -> None:
+    reader = await world.reader(role, "finance")
+    one = (await reader.get(f"/postings/{world.posting}")).json()
+    (listed,) = (await reader.get("/postings")).json()
+    assert one == listed
+    shown = POSTED | {"withheld": None}
+    hidden = dict.fromkeys(POSTED) | {"withheld": "not permitted"}
+    assert {name: one[name] for name in shown} == (shown if is_seen else hidden)
+    assert one["project_id"] == str(PROJECT)
+    assert len((await reader.get("/postings", params={"reference": "INV-1"})).json()) == is_seen
+
+
+@pytest.mark.parametrize(("role", "is_seen"), [("finance_controller", True), ("viewer", False)])
+async def test_the_feed_leaves_out_what_a_reader_may_not_see(world: World, role: str, is_seen: bool) -> None:
+    events = (await (await world.reader(role, "finance")).get("/events")).json()
+    (posted,) = [each for each in events if each["type"] == "steerco.finance.actual-cost-posted"]
+    assert set(POSTED).issubset(posted["data"]) is is_seen
+    assert posted.get("withheld") == (None if is_seen else "source reference cost")
+    assert posted["data"]["incurred_on"] == "2026-02-01"
+    people = (await (await world.reader(role, "portfolio")).get("/events")).json()
+    (registered,) = [each for each in people if each["type"] == "steerco.portfolio.person-registered"]
+    assert ("name" in registered["data"]) is is_seen
+
+
+async def test_the_stream_leaves_it_out_too(world: World) -> None:
+    authorization = (await world.reader("viewer", "finance")).headers["Authorization"]
+    headers = {"Accept": "text/event-stream", "Authorization": authorization}
+    async with (
+        listening(world.served.apps["finance"]) as running,
+        httpx.AsyncClient(base_url=running.url, headers=headers) as reader,
+        reader.stream("GET", "/events") as stream,
+    ):
+        async for line in stream.aiter_lines():
+            if "actual-cost-posted" in line and line.startswith("data: "):
+                assert "INV-1" not in line
+                assert "12.50" not in line
+                return
+
+
+@pytest.mark.parametrize(("role", "is_seen"), [("finance_controller", True), ("viewer", False)])
+async def test_a_story_tells_the_cost_to_who_may_see_it(world: World, role: str, is_seen: bool) -> None:
+    reader = await world.reader(role, "reporting")
+    story = (await reader.get("/stories/P-1", headers={"Consistency-Token": world.token})).json()
+    (cost,) = [line["what"] for line in story["lines"] if line["type"] == "steerco.finance.actual-cost-posted"]
+    assert cost == ("Cost posted: 12.50 EUR incurred on 2026-02-01 (ledger INV-1)" if is_seen else "Cost posted")
+
+
+@pytest.mark.parametrize(("role", "is_seen"), [("project_support", True), ("viewer", False)])
+async def test_who_somebody_is_is_shown_to_who_may_see_it(world: World, role: str, is_seen: bool) -> None:
+    for service in ("portfolio", "reporting"):
+        params = {"scope": "LIC"} if service == "reporting" else {}
+        (ada,) = (await (await world.reader(role, service)).get("/people", params=params)).json()
+        assert ada["name"] == ("Ada" if is_seen else None)
+        assert ada["withheld"] == (None if is_seen else "not permitted")
