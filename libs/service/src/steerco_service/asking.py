@@ -10,7 +10,7 @@ from fastapi import Depends, Header, Request
 from steerco_events.commands.judging import Forbidden
 from steerco_events.contracts.portfolio import Role
 from steerco_events.positions import Token
-from steerco_service.access.access import SOURCE
+from steerco_service.access.gaps import SOURCE
 from steerco_service.access.permissions import ROLES, Permission
 from steerco_service.access.scope import Grant, Scope, Tree, scope_of
 from steerco_service.consistency import token_of_header, wait_until
@@ -91,8 +91,9 @@ async def asking_of(runtime: Runtime, permission: Permission, principal: Princip
 
 
 async def _known(runtime: Runtime, permission: Permission, principal: Principal, *, is_fresh: bool) -> Asking:
-    grants = await runtime.access.grants(principal, fresh=is_fresh)
-    tree = (await runtime.access.organization()).tree
+    grants, access = await runtime.access.grants(principal, fresh=is_fresh), runtime.access
+    is_whole = scope_of(grants, Tree(), permission.roles).is_whole
+    tree = (await (access.known() if is_whole else access.organization())).tree
     return Asking(
         principal,
         permission,

@@ -45,7 +45,7 @@ async def readyz(request: Request) -> Readiness:
         except ProgrammingError as error:
             detail = f"the database of {runtime.service.name} is not migrated to what this release needs"
             raise Problem(503, "not-migrated", detail, headers={"Retry-After": "5"}) from error
-    await runtime.access.organization()
+    await runtime.access.known()
     degraded = failing_now() | dict(runtime.authenticator.degraded)
     if timer:
         degraded[f"{runtime.service.name} timer {timer.name} of {timer.stream}"] = timer.error

@@ -69,7 +69,9 @@ class Reading:
         if scope.is_whole:
             return true()
         placed = self.table("projects_placed")
-        inside = select(placed.c.project_id).where(known_at(placed, None), self.in_units(placed.c.unit_id))
+        inside = select(placed.c.project_id).where(
+            known_at(placed, None), self.in_units(placed.c.unit_id), scope.gaps.spare(placed)
+        )
         return or_(project_id.in_(inside), project_id == _any_of(scope.projects))
 
     def in_people(self, person_id: ColumnElement[Any]) -> ColumnElement[bool]:
@@ -79,7 +81,8 @@ class Reading:
         held, placed = self.table("appointments_held"), self.table("projects_placed")
         is_inside = or_(self.in_units(held.c.unit_id), self.in_projects(held.c.project_id))
         today = self.runtime.clock.now().date()
-        appointed = select(held.c.person_id).where(known_at(held, None), in_force(held, today), is_inside)
+        is_known = self.asking.scope.gaps.spare(held)
+        appointed = select(held.c.person_id).where(known_at(held, None), in_force(held, today), is_inside, is_known)
         managing = select(placed.c.manager_id).where(
             known_at(placed, None), placed.c.manager_from_on <= today, self.in_projects(placed.c.project_id)
         )

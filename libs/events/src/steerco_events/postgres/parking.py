@@ -29,6 +29,9 @@ _ASIDE = text(
 )
 _COUNT = text("SELECT count(*) FROM log.parked WHERE consumer = :consumer")
 _OF_CONSUMER = text("SELECT service, stream FROM log.parked WHERE consumer = :consumer")
+_SKIPPED_STREAMS = text(
+    "SELECT DISTINCT stream FROM log.skipped_events WHERE skipped_for = :skipped_for AND service = :service"
+)
 _PARK = text(
     "INSERT INTO log.parked (consumer, service, stream, partition, error, parked_at, tried_at)"
     " VALUES (:consumer, :service, :stream, :partition, :error, :at, :at)"
@@ -262,6 +265,12 @@ class Parking:
 async def parked_streams(tx: AsyncConnection, consumer: str) -> frozenset[tuple[str, str]]:
     """The service and id of each stream that a consumer has parked."""
     return frozenset((row.service, row.stream) for row in await tx.execute(_OF_CONSUMER, {"consumer": consumer}))
+
+
+async def skipped_streams(tx: AsyncConnection, consumer: str, service: str) -> frozenset[str]:
+    """The streams of a service of which events were left out; of a build, for any build of its view's version."""
+    values = {"skipped_for": without_build(consumer), "service": service}
+    return frozenset((await tx.execute(_SKIPPED_STREAMS, values)).scalars())
 
 
 async def parked_by(tx: AsyncConnection, consumers: Collection[str]) -> Sequence[ParkedStream]:

@@ -1,0 +1,60 @@
+"""What who has a role at a part of the enterprise is told of it, and of where projects are."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+from sqlalchemy import text
+
+from steerco_events.envelope import Actor
+from steerco_events.ids import derived_id
+from steerco_service.identity.principal import Principal
+from steerco_service.testkit.serving import Served
+
+
+async def client_of(served: Served, name: str) -> httpx.AsyncClient:
+    """What somebody of whom the logs tell asks by."""
+    return await served.client("reporting", Principal(Actor(derived_id("person", name), "Controller"), "tests"))
+
+
+@asynccontextmanager
+async def parked(served: Served, stream: str) -> AsyncIterator[None]:
+    """Inside, a stream of portfolio's log is parked for reporting's view."""
+    runtime, values = served.runtime("reporting"), {"stream": stream}
+    async with runtime.engine.begin() as tx:
+        values["consumer"] = (await runtime.builds.live(tx)).checkpoints.consumer
+        await tx.execute(
+            text(
+                "INSERT INTO log.parked (consumer, service, stream, partition, error, parked_at, tried_at)"
+                " VALUES (:consumer, 'portfolio', :stream, 0, 'e', now(), now())"
+            ),
+            values,
+        )
+    await runtime.access.known(fresh=True)
+    yield
+    async with runtime.engine.begin() as tx:
+        await tx.execute(text("DELETE FROM log.parked WHERE consumer = :consumer AND stream = :stream"), values)
+    await runtime.access.known(fresh=True)
+
+
+async def codes(client: httpx.AsyncClient) -> set[str]:
+    """The projects of the south in the register."""
+    answer = await client.get("/register", params={"scope": "SUP"})
+    assert answer.status_code == 200, answer.text
+    return {each["code"] for each in answer.json()}
+
+
+async def test_a_project_of_which_it_is_not_known_where_it_is_now_is_in_no_answer_at_a_unit(
+    served: Served, reporting: httpx.AsyncClient
+) -> None:
+    at_unit = await client_of(served, "controller")
+    before = await codes(at_unit)
+    gone = min(before)
+    project_id = (await reporting.get(f"/stories/{gone}")).json()["project_id"]
+    async with parked(served, f"project-{project_id}"):
+        assert await codes(at_unit) == before - {gone}
+        assert (await at_unit.get(f"/stories/{gone}")).status_code == 404
+        totals = (await at_unit.get("/portfolio", params={"scope": "SUP"})).json()["totals"]
+        assert totals["projects"] == len(before) - 1
+        assert await codes(reporting) == before
+    assert await codes(at_unit) == before
