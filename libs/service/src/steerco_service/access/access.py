@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Select, and_, func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from steerco_events.clock import Clock
@@ -14,7 +14,7 @@ from steerco_events.projections.builds import Build, Builds, ViewNotBuilt
 from steerco_events.projections.tables import known_at, row_of
 from steerco_service.access.gaps import SOURCE, Gaps, gaps_of
 from steerco_service.access.groups import GroupRole
-from steerco_service.access.placed import AppointmentHeld, appointments_held, in_force
+from steerco_service.access.placed import AppointmentHeld, appointments_held, in_force, managing
 from steerco_service.access.scope import Grant, Tree
 from steerco_service.identity.principal import Principal
 from steerco_service.problems import Problem
@@ -118,16 +118,11 @@ class Access:
         today = self._clock.now().date()
         known = await self.known()
         build, gaps = known.build, known.gaps
-        held, placed = build.table("appointments_held"), build.table("projects_placed")
+        held = build.table("appointments_held")
         appointed = select(held.c.unit_id, held.c.project_id).where(
             held.c.person_id == person_id, known_at(held, None), in_force(held, today), gaps.spare(held)
         )
-        managed = select(placed.c.unit_id, placed.c.project_id).where(
-            placed.c.manager_id == person_id,
-            placed.c.manager_from_on <= today,
-            known_at(placed, None),
-            gaps.spare(placed),
-        )
+        managed = _managed(known, person_id, today)
         async with self._engine.connect() as connection:
             rows = [*(await connection.execute(appointed)).all(), *(await connection.execute(managed)).all()]
         return Places(
@@ -170,8 +165,8 @@ class Access:
             for each in held
             if each.person_id == person_id and _holds(each, originals, today)
         ]
-        managed = (await connection.execute(_managed(build, gaps, person_id, today))).all()
-        return [*appointed, *(Grant("project_manager", project_id=row.project_id) for row in managed)]
+        managed = (await connection.execute(_managed(organization, person_id, today))).all()
+        return [*appointed, *(_as_manager(row.project_id, is_over=row.is_over) for row in managed)]
 
     def _by_groups(self, organization: Organization, groups: Collection[str]) -> Sequence[Grant]:
         granted = []
@@ -191,10 +186,15 @@ def _appointments(build: Build, gaps: Gaps, person_id: UUID) -> Select[tuple[obj
     return select(held).where(is_concerned, known_at(held, None), gaps.spare(held))
 
 
-def _managed(build: Build, gaps: Gaps, person_id: UUID, today: date) -> Select[tuple[UUID]]:
-    placed = build.table("projects_placed")
-    is_managed = and_(placed.c.manager_id == person_id, placed.c.manager_from_on <= today)
-    return select(placed.c.project_id).where(is_managed, known_at(placed, None), gaps.spare(placed))
+def _managed(known: Organization, person_id: UUID, today: date) -> Select[tuple[UUID, UUID, UUID, bool]]:
+    """The projects that a person manages."""
+    projects = managing(known.build.table, known.gaps, today)
+    return projects.where(known.build.table("projects_managed").c.person_id == person_id)
+
+
+def _as_manager(project_id: UUID, *, is_over: bool) -> Grant:
+    """Of a project that is over, its manager sees what became of it."""
+    return Grant("viewer" if is_over else "project_manager", project_id=project_id)
 
 
 def _holds(held: AppointmentHeld, originals: Mapping[UUID, AppointmentHeld], today: date) -> bool:
