@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from steerco_events.clock import Clock
@@ -129,6 +129,23 @@ class Access:
             frozenset(row.unit_id for row in rows if row.unit_id),
             frozenset(row.project_id for row in rows if row.project_id),
         )
+
+    async def administrators(self) -> frozenset[UUID]:
+        """The appointments by which somebody administers the whole enterprise today, and until that is ended."""
+        known = await self.known()
+        held, today = known.build.table("appointments_held"), self._clock.now().date()
+        is_whole = or_(and_(held.c.unit_id.is_(None), held.c.project_id.is_(None)), held.c.unit_id.in_(known.tree.tops))
+        has_no_end = and_(held.c.until_on.is_(None), held.c.delegated_from.is_(None))
+        query = select(held.c.appointment_id).where(
+            held.c.role == "pmo_admin",
+            is_whole,
+            has_no_end,
+            in_force(held, today),
+            known_at(held, None),
+            known.gaps.spare(held),
+        )
+        async with self._engine.connect() as connection:
+            return frozenset((await connection.execute(query)).scalars())
 
     async def _read(self, known: Organization | None) -> Organization:
         now = asyncio.get_running_loop().time()

@@ -40,6 +40,11 @@ class Tree:
                     found.update(path)
         return frozenset(found)
 
+    @property
+    def tops(self) -> frozenset[UUID]:
+        """The enterprise itself; none while nothing is known of it."""
+        return frozenset(unit_id for unit_id in self.parents if self.is_top(unit_id))
+
     def is_top(self, unit_id: UUID) -> bool:
         """Whether it is the enterprise itself."""
         return unit_id in self.parents and self.parents[unit_id] is None
