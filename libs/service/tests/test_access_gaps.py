@@ -145,16 +145,17 @@ async def test_an_appointment_gives_its_role_again_when_its_stream_goes_on(serve
     assert await status(served, person) == 200
 
 
-async def test_an_appointment_of_which_an_event_was_left_out_gives_nothing(served: Served) -> None:
+@pytest.mark.parametrize("type", ["steerco.portfolio.appointment-ended", "of a newer release"])
+async def test_an_appointment_of_which_an_event_was_left_out_gives_nothing(served: Served, type: str) -> None:
     person, appointment = await held(served)
     skipped = text(
         "INSERT INTO log.skipped_events (skipped_for, service, stream, position, event_id, type, consumer, error,"
-        " skipped_at, skipped_by, reason) VALUES ('scopes_v1', 'portfolio', :stream, 1, :id, 't', :consumer, 'e',"
+        " skipped_at, skipped_by, reason) VALUES ('scopes_v1', 'portfolio', :stream, 1, :id, :type, :consumer, 'e',"
         " now(), :id, 'r')"
     )
     stream = f"appointment-{appointment.appointment_id}"
     async with served.runtime("scopes").engine.begin() as tx:
-        await tx.execute(skipped, {"stream": stream, "id": new_id(), "consumer": CONSUMER})
+        await tx.execute(skipped, {"stream": stream, "id": new_id(), "type": type, "consumer": CONSUMER})
     assert await status(served, person) == 403
 
 
@@ -247,11 +248,28 @@ async def test_who_was_appointed_by_what_is_parked_is_nobody_of_the_unit(served:
 
 async def test_no_view_leaves_out_what_people_act_by(served: Served) -> None:
     _, appointment = await held(served)
-    streams = [await ended_unseen(served, appointment), "organization"]
+    project_id = await registered(served, somebody())
+    streams = [await ended_unseen(served, appointment), "organization", f"project-{project_id}"]
     await upset(served)
+    await moved_unseen(served, project_id)
     operations = await served.client("scopes")
     for stream in streams:
         answer = await operations.post(f"/log/parked/{CONSUMER}/portfolio/{stream}/skip", json={"reason": "r"})
         assert (answer.status_code, answer.json()["type"]) == (409, "urn:steerco:problem:grants-hang-on-it")
         assert f"people may act by what {stream} tells" in answer.json()["detail"]
-    assert [each["asked"] for each in (await operations.get("/log/parked")).json()] == [None, None]
+    assert [each["asked"] for each in (await operations.get("/log/parked")).json()] == [None, None, None]
+
+
+async def test_of_a_project_a_view_may_leave_out_what_nobody_acts_by(served: Served) -> None:
+    project_id = await registered(served, somebody())
+    north, _ = await held(served, unit_id=NORTH)
+    stream = f"project-{project_id}"
+    ILL.add(stream)
+    await served.append("portfolio", stream, portfolio.ProjectRenamed(project_id=project_id, title="another"))
+    await served.settled()
+    operations = await served.client("scopes")
+    answer = await operations.post(f"/log/parked/{CONSUMER}/portfolio/{stream}/skip", json={"reason": "r"})
+    assert answer.status_code == 202
+    while (await operations.get("/log/parked")).json():
+        await served.runtime("scopes").signals.applied.subscribe().wait(0.05)
+    assert await found(served, north) == {str(project_id): True}

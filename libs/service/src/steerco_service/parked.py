@@ -182,7 +182,7 @@ async def skip_parked(
     """The event is left out for good, which is remembered with who asked and why; then the others are tried.
 
     It stays left out when the view is made anew; a new version of the view tries it again. A view leaves out nothing
-    of the units and appointments by which people may act: an end that it never saw would never be.
+    by which people may act, of units, appointments and where projects are: an end that it never saw would never be.
     """
     return await _ask(request, Parking(consumer, service), stream, "skip", asker.principal.actor.id, body)
 
@@ -194,7 +194,8 @@ async def _ask(
     async with runtime.engine.begin() as tx:
         found = await _found(tx, parking, stream)
         if skip:
-            _check_may_be_left_out(parking, stream)
+            (first,) = await parking.first_events(tx, stream, 1)
+            _check_may_be_left_out(parking, stream, first.attributes["type"])
         if skip and skip.first not in (None, found.first):
             detail = f"the first event of {stream} is now that at position {found.first}, not at {skip.first}"
             raise Problem(409, "another-event-is-first", detail)
@@ -206,11 +207,11 @@ async def _ask(
     return ParkedState.model_validate(asked)
 
 
-def _check_may_be_left_out(parking: Parking, stream: str) -> None:
-    """Raise a 409 `Problem` for what a view has people act by."""
+def _check_may_be_left_out(parking: Parking, stream: str, type: str) -> None:
+    """Raise a 409 `Problem` for an event by which a view has people act."""
     is_view = without_build(parking.consumer) != parking.consumer
-    if is_view and parking.service == SOURCE and grants_hang_on(stream):
-        detail = f"people may act by what {stream} tells: an end in it, left out, would stay unseen for ever"
+    if is_view and parking.service == SOURCE and grants_hang_on(stream, type):
+        detail = f"people may act by what {stream} tells: an end that is left out would stay unseen for ever"
         raise Problem(409, "grants-hang-on-it", f"{detail}; bring what can digest it, then retry")
 
 

@@ -29,8 +29,8 @@ _ASIDE = text(
 )
 _COUNT = text("SELECT count(*) FROM log.parked WHERE consumer = :consumer")
 _OF_CONSUMER = text("SELECT service, stream FROM log.parked WHERE consumer = :consumer")
-_SKIPPED_STREAMS = text(
-    "SELECT DISTINCT stream FROM log.skipped_events WHERE skipped_for = :skipped_for AND service = :service"
+_SKIPPED_TYPES = text(
+    "SELECT DISTINCT stream, type FROM log.skipped_events WHERE skipped_for = :skipped_for AND service = :service"
 )
 _PARK = text(
     "INSERT INTO log.parked (consumer, service, stream, partition, error, parked_at, tried_at)"
@@ -267,10 +267,13 @@ async def parked_streams(tx: AsyncConnection, consumer: str) -> frozenset[tuple[
     return frozenset((row.service, row.stream) for row in await tx.execute(_OF_CONSUMER, {"consumer": consumer}))
 
 
-async def skipped_streams(tx: AsyncConnection, consumer: str, service: str) -> frozenset[str]:
-    """The streams of a service of which events were left out; of a build, for any build of its view's version."""
+async def skipped_types(tx: AsyncConnection, consumer: str, service: str) -> frozenset[tuple[str, str]]:
+    """The streams of a service of which events were left out, and the types of those.
+
+    Of a build, what was left out for any build of its view's version.
+    """
     values = {"skipped_for": without_build(consumer), "service": service}
-    return frozenset((await tx.execute(_SKIPPED_STREAMS, values)).scalars())
+    return frozenset((row.stream, row.type) for row in await tx.execute(_SKIPPED_TYPES, values))
 
 
 async def parked_by(tx: AsyncConnection, consumers: Collection[str]) -> Sequence[ParkedStream]:

@@ -10,13 +10,24 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, FromClause, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from steerco_events.postgres.parking import parked_streams, skipped_streams
+from steerco_events.contracts import portfolio
+from steerco_events.contracts.portfolio import PORTFOLIO
+from steerco_events.postgres.parking import parked_streams, skipped_types
 from steerco_events.projections.builds import Build
 
 SOURCE = "portfolio"
 """Whose log tells of units and appointments."""
 
 _ORGANIZATION, _APPOINTMENT, _PROJECT = "organization", "appointment-", "project-"
+_PLACING = (
+    portfolio.ProjectChartered,
+    portfolio.ProjectRegistered,
+    portfolio.ProjectMoved,
+    portfolio.ProjectManagerAppointed,
+    portfolio.ProjectClosed,
+    portfolio.ProjectTerminated,
+)
+_PLACING_TYPES = frozenset(each.name for each in PORTFOLIO if each.payload in _PLACING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +50,17 @@ class Gaps:
         return table.c.stream.not_in(self.streams) if self.streams else true()
 
 
-def grants_hang_on(stream: str) -> bool:
-    """Whether a stream of portfolio's log is one by which people may act, so that no event of it is left out."""
-    return stream == _ORGANIZATION or stream.startswith(_APPOINTMENT)
+def grants_hang_on(stream: str, type: str) -> bool:
+    """Whether people may act by an event of portfolio's log: of units and appointments by any, as it may be new.
+
+    Of a project by those that say where it is, who manages it, and that it is over.
+    """
+    return stream == _ORGANIZATION or stream.startswith(_APPOINTMENT) or type in _PLACING_TYPES
 
 
 async def gaps_of(connection: AsyncConnection, build: Build) -> Gaps:
-    """What a build of the view lacks now: what is parked, and of units and appointments what was left out."""
+    """What a build of the view lacks now: what is parked, and what was left out by which people may act."""
     consumer = build.checkpoints.consumer
     parked = [stream for service, stream in await parked_streams(connection, consumer) if service == SOURCE]
-    skipped = await skipped_streams(connection, consumer, SOURCE)
-    return Gaps(frozenset([*parked, *filter(grants_hang_on, skipped)]))
+    skipped = await skipped_types(connection, consumer, SOURCE)
+    return Gaps(frozenset([*parked, *(stream for stream, type in skipped if grants_hang_on(stream, type))]))
