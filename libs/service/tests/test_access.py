@@ -211,6 +211,41 @@ async def test_who_manages_a_project_from_a_later_day_on_may_not_act_yet(served:
     assert (await seen(await served.client("scopes", person), token)).status_code == 403
 
 
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ([("first", -9), ("second", 2)], "first"),
+        ([("first", -9), ("second", 2), ("third", 5)], "first"),
+        ([("first", -9), ("second", 2), ("third", 0)], "third"),
+        ([("first", -1), ("second", -9)], "second"),
+        ([("first", -9), ("second", -5), ("third", 2), ("first", 3)], "second"),
+    ],
+    ids=["the next", "and the one after", "somebody before the next", "from a day before the present's", "of many"],
+)
+async def test_who_manages_a_project_from_a_later_day_on_displaces_nobody_before(
+    served: Served, said: Sequence[tuple[str, int]], expected: str
+) -> None:
+    people, project_id = {name: somebody() for name, _ in said}, await registered(served)
+    for name, days in said:
+        token = await manages(served, project_id, people[name], TODAY + days * DAY)
+    found = {}
+    for name, person in people.items():
+        found[name] = (await seen(await served.client("scopes", person), token)).status_code
+    assert found == {name: 200 if name == expected else 403 for name in people}
+
+
+@pytest.mark.parametrize("end", [portfolio.ProjectClosed, portfolio.ProjectTerminated])
+async def test_who_managed_a_project_to_its_end_sees_it_still_and_does_no_more(
+    served: Served, end: type[portfolio.ProjectClosed] | type[portfolio.ProjectTerminated]
+) -> None:
+    person, project_id = somebody(), await registered(served)
+    client = await served.client("scopes", person)
+    assert (await seen(client, await manages(served, project_id, person), "/delivery")).status_code == 204
+    token = await served.append("portfolio", f"project-{project_id}", end(project_id=project_id))
+    assert (await seen(client, token, "/delivery")).status_code == 403
+    assert (await seen(client, token)).json()["projects"] == [str(project_id)]
+
+
 async def test_a_group_gives_its_roles_at_a_unit_by_its_code_or_in_the_whole_enterprise(served: Served) -> None:
     staff = [GroupRole("pmo_officer", "north"), GroupRole("viewer", "SOUTH")]
     auditors = [GroupRole("auditor")]

@@ -14,9 +14,11 @@ from steerco_events.registry import Payload
 from steerco_events.testkit.recorded import log_of
 from steerco_service.access.placed import (
     AppointmentHeld,
+    ProjectManaged,
     ProjectPlaced,
     UnitPlaced,
     appointments_held,
+    projects_managed,
     projects_placed,
     units_placed,
 )
@@ -81,16 +83,29 @@ def test_a_project_is_at_the_unit_that_it_was_chartered_or_registered_at() -> No
         assert rows(projects_placed, made) == {str(PROJECT): ProjectPlaced(PROJECT, NORTH)}
 
 
-def test_a_project_that_was_moved_is_at_another_unit_and_keeps_its_manager() -> None:
+def test_a_project_that_was_moved_is_at_another_unit() -> None:
     moved = portfolio.ProjectMoved(project_id=PROJECT, from_unit_id=NORTH, to_unit_id=SOUTH)
-    assert rows(projects_placed, REGISTERED, managed("manager", BEGAN), moved) == {
-        str(PROJECT): ProjectPlaced(PROJECT, SOUTH, MANAGER, BEGAN)
+    assert rows(projects_placed, REGISTERED, moved) == {str(PROJECT): ProjectPlaced(PROJECT, SOUTH)}
+
+
+@pytest.mark.parametrize("end", [portfolio.ProjectClosed, portfolio.ProjectTerminated])
+def test_a_project_that_was_closed_or_terminated_is_over(
+    end: type[portfolio.ProjectClosed] | type[portfolio.ProjectTerminated],
+) -> None:
+    found = rows(projects_placed, REGISTERED, end(project_id=PROJECT))
+    assert found == {str(PROJECT): ProjectPlaced(PROJECT, NORTH, is_over=True)}
+
+
+@pytest.mark.parametrize("state", ["closed", "terminated"])
+def test_a_project_that_was_over_when_it_was_registered_is_over(state: portfolio.ProjectState) -> None:
+    assert rows(projects_placed, replace(REGISTERED, state=state)) == {
+        str(PROJECT): ProjectPlaced(PROJECT, NORTH, is_over=True)
     }
 
 
-def test_a_project_has_the_manager_who_was_appointed_last() -> None:
-    found = rows(projects_placed, REGISTERED, managed("manager", BEGAN), managed("deputy", OVER))
-    assert found == {str(PROJECT): ProjectPlaced(PROJECT, NORTH, DEPUTY, OVER)}
+def test_a_project_keeps_all_that_was_said_of_who_manages_it() -> None:
+    found = rows(projects_managed, REGISTERED, managed("manager", BEGAN), managed("deputy", OVER))
+    assert list(found.values()) == [ProjectManaged(PROJECT, MANAGER, BEGAN), ProjectManaged(PROJECT, DEPUTY, OVER)]
 
 
 def test_an_appointment_is_held_as_it_was_made() -> None:

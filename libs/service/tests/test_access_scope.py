@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from steerco_events.commands.judging import Forbidden
 from steerco_events.ids import derived_id
+from steerco_service.access.gaps import Gaps
 from steerco_service.access.permissions import ROLES, Permission
 from steerco_service.access.scope import Grant, Scope, Tree, scope_of
 from steerco_service.asking import Asking
@@ -109,6 +110,16 @@ def test_what_is_about_a_project_of_the_scope_is_in_it_whatever_units_it_concern
     assert scope.has_all([SOUTH], [PROJECT])
     assert scope.has_all([None], [OTHER, PROJECT])
     assert not scope.has_all([SOUTH], [OTHER])
+
+
+def test_a_project_of_which_it_is_not_known_where_it_is_now_is_in_no_unit() -> None:
+    tree = Tree(TREE.parents, Gaps(frozenset({f"project-{PROJECT}"})))
+    at_unit = scope_of([Grant("viewer", NORTH)], tree, {"viewer"})
+    assert [at_unit.has_project(each, NORTH) for each in (PROJECT, OTHER)] == [False, True]
+    assert [at_unit.has_all([NORTH], [each]) for each in (PROJECT, OTHER)] == [False, True]
+    assert at_unit.has_all([NORTH])
+    assert scope_of([Grant("viewer", project_id=PROJECT)], tree, {"viewer"}).has_project(PROJECT, SOUTH)
+    assert scope_of([Grant("viewer")], tree, {"viewer"}).has_project(PROJECT, SOUTH)
 
 
 def test_who_is_at_one_place_of_a_scope_is_in_it() -> None:

@@ -9,6 +9,7 @@ from starlette.types import Message, Receive, Scope, Send
 from steerco_service.edge.front import Edge
 from steerco_service.edge.sizes import Sizes
 from steerco_service.testkit.answering import answering, asking
+from steerco_service.testkit.serving import Served
 
 SMALL = Edge(sizes=Sizes(head=2000, headers=20, body=1000, batch=5000))
 
@@ -69,6 +70,39 @@ async def test_a_body_that_says_it_is_too_large_is_not_waited_for() -> None:
         answer = await client.post("/things", content=noted(), headers={"Content-Length": "1001"})
         assert refusal(answer)[:2] == (413, "body-too-large")
     assert pieces == 0
+
+
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer nobody"}])
+@pytest.mark.parametrize("path", ["/things", "/batch"])
+async def test_nothing_is_read_of_the_body_of_who_has_no_valid_token(
+    served: Served, path: str, headers: Mapping[str, str]
+) -> None:
+    pieces = 0
+
+    async def noted() -> AsyncIterator[bytes]:
+        nonlocal pieces
+        pieces += 1
+        yield b" " * 100
+
+    async with asking(SMALL.before(served.apps["risk"])) as client:
+        answer = await client.post(path, content=noted(), headers=headers)
+    assert refusal(answer)[:2] == (401, "unauthorized")
+    assert "WWW-Authenticate" in answer.headers
+    assert pieces == 0
+
+
+@pytest.mark.parametrize(("length", "expected"), [(100, 201), (1000, 413)])
+async def test_a_command_of_a_batch_has_the_limit_of_one_alone(
+    served: Served, shelf: httpx.AsyncClient, length: int, expected: int
+) -> None:
+    commands = [{"path": "/things", "body": {"name": "x" * length}}, {"path": "/things", "body": {"name": "Lamp"}}]
+    async with asking(SMALL.before(served.apps["risk"])) as client:
+        answer = await client.post("/batch", json={"commands": commands}, headers=shelf.headers)
+    first, second = answer.json()["answers"]
+    assert (first["status"], second["status"]) == (expected, 201)
+    if expected == 413:
+        assert first["body"]["type"] == "urn:steerco:problem:body-too-large"
+        assert first["body"]["detail"] == "a body has at most 1000 bytes"
 
 
 HEAD = (431, "head-too-large", "the address and the headers of a request have at most 2000 bytes")

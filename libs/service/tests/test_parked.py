@@ -7,6 +7,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 
+from steerco_events.retrying import retrying
 from steerco_servers.testing import TemporaryPostgres
 from steerco_service.testkit.indigestible import CLOSURES, ILL, closed
 from steerco_service.testkit.serving import TESTER, Served, serving
@@ -163,9 +164,30 @@ async def test_a_service_with_parked_streams_is_ready_and_says_that_it_has_them(
 ) -> None:
     answer = await operations.get("/readyz")
     assert answer.status_code == 200
-    assert answer.json()["degraded"][f"parked for {CONSUMER}"] == (
-        "risk-1 of risk (ValueError: risk-1 can't be digested), and 1 more streams"
-    )
+    assert answer.json()["degraded"][f"parked for {CONSUMER}"] == "streams: 2"
+
+
+async def test_whoever_asks_whether_a_service_is_ready_is_told_no_stream_and_no_error(
+    operations: httpx.AsyncClient,
+) -> None:
+    said = (await operations.get("/readyz")).text
+    for state in (await operations.get("/log/parked")).json():
+        assert state["stream"] not in said
+        assert state["error"] not in said
+
+
+async def test_what_fails_in_the_background_is_named_without_its_words(operations: httpx.AsyncClient) -> None:
+    failed = asyncio.Event()
+
+    async def fail() -> None:
+        failed.set()
+        raise ValueError("what somebody wrote")
+
+    work = asyncio.create_task(retrying(fail, "odd work"))
+    await failed.wait()
+    answer = await operations.get("/readyz")
+    work.cancel()
+    assert answer.json()["degraded"]["odd work"] == "ValueError"
 
 
 async def test_only_who_has_a_token_sees_and_asks(served: Served) -> None:

@@ -27,6 +27,7 @@ from steerco_portfolio.domain.appointment import (
     EndAppointment,
     InForce,
     KnownProject,
+    LastAdministrator,
     MakeAppointment,
     NoAppointment,
     NoSuchProject,
@@ -241,3 +242,26 @@ def test_whatever_comes_a_delegation_lies_within_the_original_and_stays_ended(
         if not isinstance(state, NoAppointment):
             assert state.term.until_on is not None
             assert APRIL <= state.term.from_on <= state.term.until_on <= MAY
+
+
+ADMIN = replace(MADE, role="pmo_admin", until_on=None, unit_id=None)
+
+
+def test_the_last_who_administers_the_whole_enterprise_is_not_ended() -> None:
+    appointment.given(ADMIN).when(EndAppointment(ID, is_last_admin=True)).then_refused(LastAdministrator)
+    appointment.given(ADMIN).when(EndAppointment(ID)).then(ENDED)
+    appointment.given(ADMIN, ENDED).when(EndAppointment(ID, is_last_admin=True)).then_nothing()
+
+
+@pytest.mark.parametrize(
+    ("term", "pointer"), [(Term(APRIL, JUNE), "/until_on"), (Term(MAY), "/from_on"), (Term(MARCH, MAY), "/until_on")]
+)
+def test_the_last_who_administers_the_whole_enterprise_has_no_fewer_days(term: Term, pointer: str) -> None:
+    last = ChangeAppointmentTerm(ID, term, is_last_admin=True)
+    appointment.given(ADMIN).when(last).then_refused(LastAdministrator, pointer=pointer)
+    appointment.given(ADMIN).when(replace(last, is_last_admin=False)).then(changed(term.from_on, term.until_on))
+
+
+def test_the_last_who_administers_the_whole_enterprise_may_have_more_days() -> None:
+    last = ChangeAppointmentTerm(ID, Term(MARCH), is_last_admin=True)
+    appointment.given(ADMIN).when(last).then(changed(MARCH, None))

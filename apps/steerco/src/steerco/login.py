@@ -1,16 +1,18 @@
 """Being logged in at an edition whose tokens come from an identity provider: by a code on any device (RFC 8628).
 
-What the provider gave is kept in a private file, and asked for anew when it has run out.
+What the provider gave is kept in a private file, and asked for anew when it has run out: by one process at a time, as
+a refresh token may be good for once only.
 """
 
 import base64
+import fcntl
 import hashlib
 import json
 import os
 import secrets
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,8 @@ from typing import Any
 import httpx
 
 from steerco_servers.directory import write_private
+from steerco_service.identity.discovery import DISCOVERY, is_trustworthy
+from steerco_service.problems import printable
 
 CLIENT = "steerco-cli"
 SCOPE = "openid"
@@ -26,7 +30,12 @@ EARLY_SECONDS = 30.0
 """A token is asked for anew so long before it runs out."""
 
 SLOWER_SECONDS = 5.0
+LONGEST_SECONDS = 10.0 * 366 * 24 * 60 * 60
 TIMEOUT_SECONDS = 30.0
+
+
+_REVOCATION = "revocation_endpoint"
+_ENDPOINTS = ("device_authorization_endpoint", "token_endpoint", _REVOCATION)
 
 
 class LoginFailed(Exception):
@@ -43,6 +52,11 @@ class Login:
     access_token: str = field(repr=False)
     refresh_token: str | None = field(repr=False)
     expires_at: float
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the token is for a while."""
+        return self.expires_at - EARLY_SECONDS > time.time()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,33 +75,68 @@ def login_file() -> Path:
 
 def kept_login() -> Login | None:
     """The login that is kept, with a token that is good now. Raises `LoginFailed`."""
-    try:
-        kept = Login(**json.loads(login_file().read_text()))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, TypeError) as error:
-        raise LoginFailed(f"{login_file()} can't be read ({error}); `steerco login` writes it anew") from error
-    if kept.expires_at - EARLY_SECONDS > time.time():
+    kept = _read()
+    if kept is None or kept.is_good:
         return kept
-    if kept.refresh_token is None:
-        raise LoginFailed("the login has run out; `steerco login` again")
-    return keep(_refreshed(kept))
+    with _alone():
+        kept = _read()
+        if kept is None or kept.is_good:
+            return kept
+        if kept.refresh_token is None:
+            raise LoginFailed("the login has run out; `steerco login` again")
+        return _write(_refreshed(kept))
 
 
 def keep(login: Login) -> Login:
     """Keep it for the next command."""
-    login_file().parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with _alone():
+        return _write(login)
+
+
+def log_out() -> bool:
+    """Be logged in no more; false if nobody was. Raises `LoginFailed` if the provider can't be told, when that is done.
+
+    The provider is asked to take no more what it gave to ask for tokens by (RFC 7009), if it can be asked that.
+    """
+    kept = None
+    with _alone():
+        with suppress(LoginFailed):
+            kept = _read()
+        try:
+            login_file().unlink()
+        except FileNotFoundError:
+            return False
+    if kept and kept.refresh_token:
+        _revoke(kept, kept.refresh_token)
+    return True
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Inside, no other process changes what is kept; waits until none does."""
+    try:
+        login_file().parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file = login_file().with_suffix(".lock").open("a")
+    except OSError as error:
+        raise LoginFailed(f"no login can be kept: {error}") from error
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _read() -> Login | None:
+    try:
+        found = json.loads(login_file().read_text())
+        return Login(**found | {"expires_at": float(found["expires_at"])})
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise LoginFailed(f"{login_file()} can't be read ({error}); `steerco login` writes it anew") from error
+
+
+def _write(login: Login) -> Login:
     write_private(login_file(), asdict(login))
     return login
-
-
-def forget() -> bool:
-    """Be logged in no more; false if nobody was."""
-    try:
-        login_file().unlink()
-    except FileNotFoundError:
-        return False
-    return True
 
 
 def log_in(url: str, issuer: str, client_id: str, prompt: Callable[[Prompt], None]) -> Login:
@@ -100,16 +149,18 @@ def log_in(url: str, issuer: str, client_id: str, prompt: Callable[[Prompt], Non
         answer = _post(http, endpoints["device_authorization_endpoint"], asked)
         if "device_code" not in answer:
             raise LoginFailed(f"{issuer} gives {client_id} no code: {_why(answer)}")
-        prompt(Prompt(str(answer.get("verification_uri_complete") or answer["verification_uri"]), answer["user_code"]))
-        granted = {"grant_type": DEVICE_GRANT, "device_code": answer["device_code"], "code_verifier": verifier}
+        code = _text(answer, "device_code")
+        where = "verification_uri_complete" if answer.get("verification_uri_complete") else "verification_uri"
+        prompt(Prompt(_text(answer, where), _text(answer, "user_code")))
+        granted = {"grant_type": DEVICE_GRANT, "device_code": code, "code_verifier": verifier}
         given = _let_in(http, endpoints["token_endpoint"], granted | {"client_id": client_id}, answer)
     return _login(Login(url, issuer, client_id, "", None, 0.0), given)
 
 
 def _let_in(http: httpx.Client, endpoint: str, granted: dict[str, str], answer: dict[str, Any]) -> dict[str, Any]:
     """What the provider gives once the person has let us in."""
-    pause = float(answer.get("interval", SLOWER_SECONDS))
-    deadline = time.monotonic() + float(answer.get("expires_in", 600))
+    pause = _seconds(answer, "interval", SLOWER_SECONDS)
+    deadline = time.monotonic() + _seconds(answer, "expires_in", 600)
     while time.monotonic() < deadline:
         time.sleep(pause)
         given = _post(http, endpoint, granted)
@@ -134,27 +185,49 @@ def _refreshed(kept: Login) -> Login:
     return _login(kept, given)
 
 
+def _revoke(kept: Login, refresh_token: str) -> None:
+    with httpx.Client(timeout=TIMEOUT_SECONDS) as http:
+        endpoint = _endpoints(http, kept.issuer).get(_REVOCATION)
+        if endpoint is None:
+            return
+        asked = {"token": refresh_token, "token_type_hint": "refresh_token", "client_id": kept.client_id}
+        try:
+            answer = http.post(endpoint, data=asked)
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise LoginFailed(f"{endpoint} does not answer: {error}") from error
+    if answer.status_code != httpx.codes.OK:
+        raise LoginFailed(f"{endpoint} answers {answer.status_code}")
+
+
 def _login(before: Login, given: dict[str, Any]) -> Login:
+    refresh_token = _text(given, "refresh_token") if given.get("refresh_token") else before.refresh_token
     return replace(
         before,
-        access_token=str(given["access_token"]),
-        refresh_token=given.get("refresh_token", before.refresh_token),
-        expires_at=time.time() + float(given.get("expires_in", 60)),
+        access_token=_text(given, "access_token"),
+        refresh_token=refresh_token,
+        expires_at=time.time() + _seconds(given, "expires_in", 60),
     )
 
 
-def _endpoints(http: httpx.Client, issuer: str) -> dict[str, Any]:
+def _endpoints(http: httpx.Client, issuer: str) -> dict[str, str]:
+    """Where an issuer that nobody on the way can pretend to be is asked for what. Raises `LoginFailed`."""
+    if not is_trustworthy(issuer):
+        raise LoginFailed(f"{printable(issuer)} is no https URL")
     try:
-        answer = http.get(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
+        answer = http.get(issuer.rstrip("/") + DISCOVERY)
         answer.raise_for_status()
         found = dict(answer.json())
     except (httpx.HTTPError, httpx.InvalidURL, ValueError, TypeError) as error:
         why = str(error).partition("\n")[0]
         raise LoginFailed(f"{issuer} does not say how to log in there: {why}") from error
-    for name in ("device_authorization_endpoint", "token_endpoint"):
-        if name not in found:
+    if found.get("issuer") != issuer:
+        raise LoginFailed(f"{issuer} says that it is another issuer, {printable(found.get('issuer'))}")
+    for name in _ENDPOINTS:
+        if name not in found and name != _REVOCATION:
             raise LoginFailed(f"{issuer} has no {name}: it does not let a command line in by a code")
-    return found
+        if name in found and not (isinstance(found[name], str) and is_trustworthy(found[name])):
+            raise LoginFailed(f"the {name} of {issuer} is no https URL")
+    return {name: found[name] for name in _ENDPOINTS if name in found}
 
 
 def _post(http: httpx.Client, endpoint: str, asked: dict[str, str]) -> dict[str, Any]:
@@ -162,9 +235,25 @@ def _post(http: httpx.Client, endpoint: str, asked: dict[str, str]) -> dict[str,
         answer = http.post(endpoint, data=asked)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise LoginFailed(f"{endpoint} does not answer: {error}") from error
-    with suppress(ValueError, TypeError):
-        return dict(answer.json())
+    with suppress(ValueError):
+        if isinstance(found := answer.json(), dict):
+            return found
     raise LoginFailed(f"{endpoint} answers {answer.status_code} without JSON")
+
+
+def _text(answer: dict[str, Any], name: str) -> str:
+    match answer.get(name):
+        case str() as found if found.isprintable() and found:
+            return found
+        case _:
+            raise LoginFailed(f"the provider's answer has no {name}")
+
+
+def _seconds(answer: dict[str, Any], name: str, default: float) -> float:
+    with suppress(ValueError, TypeError):
+        if 0 <= (found := float(answer.get(name, default))) <= LONGEST_SECONDS:
+            return found
+    raise LoginFailed(f"the provider's {name} is no number of seconds")
 
 
 def _why(answer: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ from steerco_events.commands.judging import Forbidden
 from steerco_events.contracts.portfolio import Role
 from steerco_events.contracts.values import FieldClass
 from steerco_events.positions import Token
-from steerco_service.access.access import SOURCE
+from steerco_service.access.gaps import SOURCE
 from steerco_service.access.permissions import ROLES, SHOWN_TO, Permission
 from steerco_service.access.scope import Grant, Scope, Tree, scope_of
 from steerco_service.consistency import token_of_header, wait_until
@@ -21,6 +21,8 @@ from steerco_service.problems import Problem
 from steerco_service.runtime import Runtime
 
 NOTHING = Token()
+
+_PRINCIPAL = "steerco.principal"
 
 
 def runtime_of(request: Request) -> Runtime:
@@ -98,8 +100,9 @@ async def asking_of(runtime: Runtime, permission: Permission, principal: Princip
 
 
 async def _known(runtime: Runtime, permission: Permission, principal: Principal, *, is_fresh: bool) -> Asking:
-    grants = await runtime.access.grants(principal, fresh=is_fresh)
-    tree = (await runtime.access.organization()).tree
+    grants, access = await runtime.access.grants(principal, fresh=is_fresh), runtime.access
+    is_whole = scope_of(grants, Tree(), permission.roles).is_whole
+    tree = (await (access.known() if is_whole else access.organization())).tree
     return Asking(
         principal,
         permission,
@@ -118,18 +121,27 @@ def _listed(permission: Permission) -> str:
     return ", ".join(sorted(permission.roles))
 
 
+async def principal_of(request: Request, authorization: str | None) -> Principal:
+    """Who asks, checked once in a request: before its body is read. Raises a 401, 429 or 503 `Problem`."""
+    found = request.scope.get(_PRINCIPAL)
+    if isinstance(found, Principal):
+        return found
+    principal = await runtime_of(request).authenticator.principal(authorization)
+    if visit := visit_of(request.scope):
+        visit.is_of(principal)
+    request.scope[_PRINCIPAL] = principal
+    return principal
+
+
 async def asker_of(
     request: Request,
     authorization: Annotated[str | None, Header()] = None,
     consistency_token: Annotated[str | None, Header(include_in_schema=False)] = None,
 ) -> Asking:
     """Who asks for what the request names. Raises a 401, 403, 429 or 503 `Problem`."""
-    runtime = runtime_of(request)
     permission: Permission = request.app.state.permissions[request.scope["route"].name]
-    principal = await runtime.authenticator.principal(authorization)
-    if visit := visit_of(request.scope):
-        visit.is_of(principal)
-    return await asking_of(runtime, permission, principal, token_of_header(consistency_token))
+    principal = await principal_of(request, authorization)
+    return await asking_of(runtime_of(request), permission, principal, token_of_header(consistency_token))
 
 
 type Asker = Annotated[Asking, Depends(asker_of)]

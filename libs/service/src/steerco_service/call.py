@@ -13,13 +13,14 @@ import msgspec
 from fastapi import Depends, Header, Request, Response
 
 from steerco_events.commands.handling import Handled, Handling
-from steerco_events.commands.judging import IdTaken, Judge
+from steerco_events.commands.judging import Forbidden, IdTaken, Judge
 from steerco_events.contracts.portfolio import Role
 from steerco_events.decider import Decider, Refusal
 from steerco_events.envelope import Context
 from steerco_events.ids import new_id
 from steerco_events.postgres.commands import CommandKey
 from steerco_events.projections.builds import ViewNotBuilt
+from steerco_service.access.placed import ProjectPlaced, projects_placed
 from steerco_service.asking import Asker, Asking, runtime_of
 from steerco_service.bodies import one_line
 from steerco_service.consistency import token_of_header, view_not_built, wait_until
@@ -52,6 +53,10 @@ class Answer:
 
 
 _ANSWER = msgspec.json.Decoder(Answer)
+
+
+async def _placed(lookups: Lookups, project_id: UUID) -> ProjectPlaced | None:
+    return await lookups.one(projects_placed, str(project_id))
 
 
 def _expected_version(if_match: str | None) -> int | None:
@@ -117,6 +122,18 @@ class Call:
         if not self.asking.has_any(places.units, places.projects):
             raise UnknownPerson(f"nobody with the id {person_id} has a role or a project")
         self._judge = lambda _: True
+
+    async def about_person_at(self, project_id: UUID, person_id: UUID) -> None:
+        """Whoever may do it where a project is may, for what a person has to do with it.
+
+        Raises `UnknownPerson`, and `Forbidden` where they see the person or the project only.
+        """
+        placed = await self.look_up(_placed, project_id)
+        units = (placed.unit_id,) if placed else ()
+        if not self.asking.has(units, (project_id,)):
+            await self.about_person(person_id)
+            raise Forbidden("this is about a project where you have no role for it")
+        self._judge = lambda _: self.asking.has(units, (project_id,))
 
     @staticmethod
     def new_id() -> UUID:

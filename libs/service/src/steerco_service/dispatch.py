@@ -8,6 +8,9 @@ from urllib.parse import unquote
 
 from fastapi import Request
 
+from steerco_service.edge.sizes import check_batched
+from steerco_service.problems import Problem, problem_response
+
 _logger = logging.getLogger("steerco.http")
 
 
@@ -21,7 +24,10 @@ class Dispatched:
 
 
 async def dispatch(request: Request, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Dispatched:
-    """Serve a request to `path` (ASCII, with its query) as if it had come by itself; a fault is a 500, not raised."""
+    """Serve a request to `path` (ASCII, with its query) as if it had come by itself; a fault is a 500, not raised.
+
+    Its body may be as large as one that comes by itself.
+    """
     prefix: str = request.scope.get("root_path", "")
     target, _, query = path.partition("?")
     scope = {
@@ -46,7 +52,10 @@ async def dispatch(request: Request, method: str, path: str, headers: Mapping[st
             answered.body += message.get("body", b"")
 
     try:
+        check_batched(request.scope, len(body))
         await request.app(scope, receive, send)
+    except Problem as problem:
+        await problem_response(problem)(scope, receive, send)
     except Exception:
         _logger.exception("%s %s failed inside a batch", method, target)
     return answered

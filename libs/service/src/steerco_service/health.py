@@ -1,14 +1,13 @@
 """Whether a service lives and is ready: `/livez`, `/readyz`, `/startupz`."""
 
-from collections.abc import Sequence
-from itertools import groupby
+from collections import Counter
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 from sqlalchemy.exc import ProgrammingError
 
-from steerco_events.postgres.parking import ParkedStream, parked_by
-from steerco_events.postgres.timers import first_failing
+from steerco_events.postgres.parking import parked_by
+from steerco_events.postgres.timers import failing_timers
 from steerco_events.retrying import failing_now
 from steerco_service.asking import runtime_of
 from steerco_service.consistency import live_build
@@ -19,7 +18,10 @@ routes = APIRouter(tags=["health"])
 
 
 class Readiness(BaseModel):
-    """`ready` when the database is migrated and the view is built; `degraded` lists what fails meanwhile."""
+    """`ready` when the database is migrated and the view is built; `degraded` says what kinds of things fail meanwhile.
+
+    It is for anybody, so it names no stream and repeats no error: those are listed for who may see them, and logged.
+    """
 
     ready: bool
     degraded: dict[str, str] = {}
@@ -40,23 +42,15 @@ async def readyz(request: Request) -> Readiness:
     async with runtime.engine.connect() as connection:
         try:
             await live_build(connection, runtime)
-            timer = await first_failing(connection) if runtime.service.timed else None
+            timers = await failing_timers(connection) if runtime.service.timed else {}
             parked = await parked_by(connection, await consumers_of(connection, runtime))
         except ProgrammingError as error:
             detail = f"the database of {runtime.service.name} is not migrated to what this release needs"
             raise Problem(503, "not-migrated", detail, headers={"Retry-After": "5"}) from error
-    await runtime.access.organization()
-    degraded = failing_now() | dict(runtime.authenticator.degraded)
-    if timer:
-        degraded[f"{runtime.service.name} timer {timer.name} of {timer.stream}"] = timer.error
-    return Readiness(ready=True, degraded=degraded | _parked(parked))
-
-
-def _parked(streams: Sequence[ParkedStream]) -> dict[str, str]:
-    """A line for each consumer that has parked streams."""
-    said = {}
-    for consumer, each in groupby(streams, key=lambda stream: stream.consumer):
-        first, *others = each
-        more = f", and {len(others)} more streams" if others else ""
-        said[f"parked for {consumer}"] = f"{first.stream} of {first.service} ({first.error}){more}"
-    return said
+    await runtime.access.known()
+    degraded = {name: error.partition(":")[0] for name, error in failing_now().items()}
+    degraded |= runtime.authenticator.degraded
+    degraded |= {f"timers {name} of {runtime.service.name}": f"failing: {count}" for name, count in timers.items()}
+    by_consumer = Counter(each.consumer for each in parked)
+    degraded |= {f"parked for {consumer}": f"streams: {count}" for consumer, count in by_consumer.items()}
+    return Readiness(ready=True, degraded=degraded)

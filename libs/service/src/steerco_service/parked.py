@@ -11,8 +11,10 @@ from fastapi import Query, Request
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from steerco_events.consumer_names import without_build
 from steerco_events.postgres.parking import Ask, ParkedEvent, ParkedStream, Parking, parked_by, skipped_events
 from steerco_events.projections.builds import Build
+from steerco_service.access.gaps import SOURCE, grants_hang_on
 from steerco_service.asking import Asker, runtime_of
 from steerco_service.bodies import Body, Name, one_line
 from steerco_service.problems import Problem
@@ -179,7 +181,8 @@ async def skip_parked(
 ) -> ParkedState:
     """The event is left out for good, which is remembered with who asked and why; then the others are tried.
 
-    It stays left out when the view is made anew; a new version of the view tries it again.
+    It stays left out when the view is made anew; a new version of the view tries it again. A view leaves out nothing
+    by which people may act, of units, appointments and where projects are: an end that it never saw would never be.
     """
     return await _ask(request, Parking(consumer, service), stream, "skip", asker.principal.actor.id, body)
 
@@ -190,6 +193,9 @@ async def _ask(
     runtime = runtime_of(request)
     async with runtime.engine.begin() as tx:
         found = await _found(tx, parking, stream)
+        if skip:
+            (first,) = await parking.first_events(tx, stream, 1)
+            _check_may_be_left_out(parking, stream, first.attributes["type"])
         if skip and skip.first not in (None, found.first):
             detail = f"the first event of {stream} is now that at position {found.first}, not at {skip.first}"
             raise Problem(409, "another-event-is-first", detail)
@@ -199,6 +205,14 @@ async def _ask(
         asked = await _found(tx, parking, stream)
     runtime.signals.parked_asked.notify()
     return ParkedState.model_validate(asked)
+
+
+def _check_may_be_left_out(parking: Parking, stream: str, type: str) -> None:
+    """Raise a 409 `Problem` for an event by which a view has people act."""
+    is_view = without_build(parking.consumer) != parking.consumer
+    if is_view and parking.service == SOURCE and grants_hang_on(stream, type):
+        detail = f"people may act by what {stream} tells: an end that is left out would stay unseen for ever"
+        raise Problem(409, "grants-hang-on-it", f"{detail}; bring what can digest it, then retry")
 
 
 async def _found(connection: AsyncConnection, parking: Parking, stream: str) -> ParkedStream:

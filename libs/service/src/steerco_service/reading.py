@@ -15,7 +15,7 @@ from steerco_events.contracts.values import FieldClass
 from steerco_events.projections.builds import Build
 from steerco_events.projections.model import Projection
 from steerco_events.projections.tables import known_at, row_of
-from steerco_service.access.placed import in_force, projects_placed
+from steerco_service.access.placed import in_force, managing, projects_placed
 from steerco_service.asking import Asker, Asking, runtime_of
 from steerco_service.consistency import live_build, token_of_header, wait_until
 from steerco_service.problems import Problem
@@ -70,22 +70,25 @@ class Reading:
         if scope.is_whole:
             return true()
         placed = self.table("projects_placed")
-        inside = select(placed.c.project_id).where(known_at(placed, None), self.in_units(placed.c.unit_id))
+        inside = select(placed.c.project_id).where(
+            known_at(placed, None), self.in_units(placed.c.unit_id), scope.gaps.spare(placed)
+        )
         return or_(project_id.in_(inside), project_id == _any_of(scope.projects))
 
     def in_people(self, person_id: ColumnElement[Any]) -> ColumnElement[bool]:
         """The condition for the rows of the caller, and of who has a role or a project in the caller's scope."""
         if self.asking.scope.is_whole:
             return true()
-        held, placed = self.table("appointments_held"), self.table("projects_placed")
+        held, managed = self.table("appointments_held"), self.table("projects_managed")
         is_inside = or_(self.in_units(held.c.unit_id), self.in_projects(held.c.project_id))
         today = self.runtime.clock.now().date()
-        appointed = select(held.c.person_id).where(known_at(held, None), in_force(held, today), is_inside)
-        managing = select(placed.c.manager_id).where(
-            known_at(placed, None), placed.c.manager_from_on <= today, self.in_projects(placed.c.project_id)
+        gaps = self.asking.scope.gaps
+        appointed = select(held.c.person_id).where(
+            known_at(held, None), in_force(held, today), is_inside, gaps.spare(held)
         )
+        managers = managing(self.table, gaps, today).where(self.in_projects(managed.c.project_id))
         is_caller = person_id == self.asking.principal.actor.id
-        return or_(is_caller, person_id.in_(appointed), person_id.in_(managing.where(placed.c.manager_id.is_not(None))))
+        return or_(is_caller, person_id.in_(appointed), person_id.in_(managers.with_only_columns(managed.c.person_id)))
 
     async def has_person(self, person_id: UUID, unit_id: UUID | None = None) -> bool:
         """Whether a person, who may be known to be of a unit, is there for who asks."""

@@ -1,4 +1,4 @@
-"""Routes whose bodies are strict JSON, and said to be it: no NaN, no infinities, no lone surrogates."""
+"""Routes for who has a valid token, whose bodies are strict JSON, and said to be it: no NaN, no lone surrogates."""
 
 import json
 from collections.abc import Callable, Coroutine
@@ -8,6 +8,7 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 
+from steerco_service.asking import principal_of
 from steerco_service.problems import Problem
 
 
@@ -35,13 +36,14 @@ class StrictRequest(Request):
 
 
 class StrictRoute(APIRoute):
-    """A route that reads strict JSON."""
+    """A route that reads strict JSON, and nothing of it before it is known who asks."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """FastAPI's handler, over a strict request."""
+        """FastAPI's handler, over a strict request. Raises a 401 `Problem` for who has no valid token."""
         handler = super().get_route_handler()
 
         async def strict(request: Request) -> Response:
+            await principal_of(request, request.headers.get("authorization"))
             checked = StrictRequest(request.scope, request.receive)
             await checked.read()
             return await handler(checked)

@@ -38,8 +38,12 @@ def login(
 
 
 def logout() -> None:
-    """Be logged in no more: later commands ask the local edition."""
-    typer.echo("logged out" if logins.forget() else "nobody was logged in")
+    """Be logged in no more: later commands ask the local edition, and the provider gives no more tokens."""
+    try:
+        typer.echo("logged out" if logins.log_out() else "nobody was logged in")
+    except logins.LoginFailed as error:
+        typer.echo("logged out")
+        typer.echo(f"steerco: the provider still takes what it gave: {error}", err=True)
 
 
 def token(

@@ -87,7 +87,7 @@ def units_below(units: Sequence[Mapping[str, Any]], scope: str) -> Sequence[str]
         return []
     found = [unit["unit_id"] for unit in units if unit["code"].casefold() == scope.casefold()]
     if not units:
-        raise CommandFailed("no unit was opened yet")
+        raise CommandFailed("no unit was opened yet, or none where you have a role")
     if not found:
         known = ", ".join(sorted(unit["code"] for unit in units if unit["kind"] != "department")[:MOST_CODES])
         raise CommandFailed(f"no unit has the code {scope!r}; above the departments there are {known}")

@@ -29,6 +29,9 @@ _ASIDE = text(
 )
 _COUNT = text("SELECT count(*) FROM log.parked WHERE consumer = :consumer")
 _OF_CONSUMER = text("SELECT service, stream FROM log.parked WHERE consumer = :consumer")
+_SKIPPED_TYPES = text(
+    "SELECT DISTINCT stream, type FROM log.skipped_events WHERE skipped_for = :skipped_for AND service = :service"
+)
 _PARK = text(
     "INSERT INTO log.parked (consumer, service, stream, partition, error, parked_at, tried_at)"
     " VALUES (:consumer, :service, :stream, :partition, :error, :at, :at)"
@@ -262,6 +265,15 @@ class Parking:
 async def parked_streams(tx: AsyncConnection, consumer: str) -> frozenset[tuple[str, str]]:
     """The service and id of each stream that a consumer has parked."""
     return frozenset((row.service, row.stream) for row in await tx.execute(_OF_CONSUMER, {"consumer": consumer}))
+
+
+async def skipped_types(tx: AsyncConnection, consumer: str, service: str) -> frozenset[tuple[str, str]]:
+    """The streams of a service of which events were left out, and the types of those.
+
+    Of a build, what was left out for any build of its view's version.
+    """
+    values = {"skipped_for": without_build(consumer), "service": service}
+    return frozenset((row.stream, row.type) for row in await tx.execute(_SKIPPED_TYPES, values))
 
 
 async def parked_by(tx: AsyncConnection, consumers: Collection[str]) -> Sequence[ParkedStream]:

@@ -52,9 +52,7 @@ _PUT_OFF = text(
     f" WHERE (stream, name) IN ({_OURS})"
 )
 _UNFIRED = text("SELECT EXISTS (SELECT FROM log.timers WHERE fire_at <= :now AND attempts = 0)")
-_FAILING = text(
-    "SELECT stream, name, attempts, error FROM log.timers WHERE attempts > 0 ORDER BY due_at, stream, name LIMIT 1"
-)
+_FAILING = text("SELECT name, count(*) FROM log.timers WHERE attempts > 0 GROUP BY name ORDER BY name")
 _ALL = text("SELECT stream, name, due_at, set_by FROM log.timers")
 _LOCK = text("LOCK TABLE log.timers IN SHARE ROW EXCLUSIVE MODE")
 _RULES = text("SELECT rules FROM log.timetable")
@@ -70,16 +68,6 @@ class Setting:
     attempts: int
     correlation_id: UUID
     traceparent: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Failing:
-    """A timer whose firing failed so many times, and why it did the last time."""
-
-    stream: str
-    name: str
-    attempts: int
-    error: str
 
 
 async def keep_timers(tx: Transaction, changes: TimerChanges) -> None:
@@ -141,10 +129,9 @@ async def are_due(connection: AsyncConnection, now: datetime) -> bool:
     return bool((await connection.execute(_UNFIRED, {"now": now})).scalar_one())
 
 
-async def first_failing(connection: AsyncConnection) -> Failing | None:
-    """The earliest of the timers whose firing failed, if there is one."""
-    row = (await connection.execute(_FAILING)).first()
-    return None if row is None else Failing(*row)
+async def failing_timers(connection: AsyncConnection) -> Mapping[str, int]:
+    """How many timers of each name there are whose firing failed."""
+    return {name: count for name, count in await connection.execute(_FAILING)}
 
 
 async def recorded_rules(tx: AsyncConnection) -> str | None:

@@ -6,20 +6,18 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Select, and_, func, select
+from sqlalchemy import Select, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from steerco_events.clock import Clock
 from steerco_events.projections.builds import Build, Builds, ViewNotBuilt
 from steerco_events.projections.tables import known_at, row_of
+from steerco_service.access.gaps import SOURCE, Gaps, gaps_of
 from steerco_service.access.groups import GroupRole
-from steerco_service.access.placed import AppointmentHeld, appointments_held, in_force
+from steerco_service.access.placed import AppointmentHeld, appointments_held, in_force, managing
 from steerco_service.access.scope import Grant, Tree
 from steerco_service.identity.principal import Principal
 from steerco_service.problems import Problem
-
-SOURCE = "portfolio"
-"""Whose log tells of units and appointments."""
 
 FRESH_SECONDS = 1.0
 """So long an answer is used again: a revocation takes effect within this and the way of the event."""
@@ -32,9 +30,10 @@ STALE_AFTER = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True)
 class Organization:
-    """The tree of units and their codes, and the build that it was read from; whole up to `watermark`.
+    """The tree of units and their codes, and the build that it was read from; whole up to `watermark`, but for `gaps`.
 
-    `version` is that of portfolio's one stream of units, as far as the tree has it.
+    `version` is that of portfolio's one stream of units, as far as the tree has it; it has none where units are
+    among the gaps.
     """
 
     build: Build
@@ -43,6 +42,7 @@ class Organization:
     version: int | None = None
     tree: Tree = field(default_factory=Tree)
     codes: Mapping[str, UUID] = field(default_factory=dict)
+    gaps: Gaps = field(default_factory=Gaps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,17 @@ class Access:
         self._granted: dict[tuple[UUID, frozenset[str]], tuple[float, Sequence[Grant]]] = {}
 
     async def organization(self, *, fresh: bool = False) -> Organization:
-        """The organization as it is known now. Raises a 503 `Problem` while it is not known, or not well enough."""
+        """The organization as it is now. Raises what `known` raises, and a 503 `Problem` while units are parked."""
+        known = await self.known(fresh=fresh)
+        if known.gaps.has_organization:
+            raise _unknown("the stream of units is parked, so an event of it may be missing")
+        return known
+
+    async def known(self, *, fresh: bool = False) -> Organization:
+        """What is known now. Raises a 503 `Problem` while nothing is, or not well enough.
+
+        A role in the whole enterprise holds without the units: who tries again what is parked needs no more.
+        """
         known = self._organization
         asked_at = asyncio.get_running_loop().time()
         good_since = asked_at if fresh else asked_at - FRESH_SECONDS
@@ -90,7 +100,7 @@ class Access:
 
     async def grants(self, principal: Principal, *, fresh: bool = False) -> Sequence[Grant]:
         """What somebody may by appointment, as a project's manager, or by a group."""
-        organization = await self.organization(fresh=fresh)
+        organization = await self.known(fresh=fresh)
         key = (principal.actor.id, principal.groups)
         now = asyncio.get_running_loop().time()
         found = self._granted.get(key)
@@ -98,7 +108,7 @@ class Access:
             if len(self._granted) >= PEOPLE_KEPT:
                 self._granted.clear()
             async with self._engine.connect() as connection:
-                appointed = await self._appointed(connection, organization.build, principal.actor.id)
+                appointed = await self._appointed(connection, organization, principal.actor.id)
             found = now, [*appointed, *self._by_groups(organization, principal.groups)]
             self._granted[key] = found
         return found[1]
@@ -106,20 +116,36 @@ class Access:
     async def places(self, person_id: UUID) -> Places:
         """Where a person has a role, and which projects they manage."""
         today = self._clock.now().date()
-        build = (await self.organization()).build
-        held, placed = build.table("appointments_held"), build.table("projects_placed")
+        known = await self.known()
+        build, gaps = known.build, known.gaps
+        held = build.table("appointments_held")
         appointed = select(held.c.unit_id, held.c.project_id).where(
-            held.c.person_id == person_id, known_at(held, None), in_force(held, today)
+            held.c.person_id == person_id, known_at(held, None), in_force(held, today), gaps.spare(held)
         )
-        managed = select(placed.c.unit_id, placed.c.project_id).where(
-            placed.c.manager_id == person_id, placed.c.manager_from_on <= today, known_at(placed, None)
-        )
+        managed = _managed(known, person_id, today)
         async with self._engine.connect() as connection:
             rows = [*(await connection.execute(appointed)).all(), *(await connection.execute(managed)).all()]
         return Places(
             frozenset(row.unit_id for row in rows if row.unit_id),
             frozenset(row.project_id for row in rows if row.project_id),
         )
+
+    async def administrators(self) -> frozenset[UUID]:
+        """The appointments by which somebody administers the whole enterprise today, and until that is ended."""
+        known = await self.known()
+        held, today = known.build.table("appointments_held"), self._clock.now().date()
+        is_whole = or_(and_(held.c.unit_id.is_(None), held.c.project_id.is_(None)), held.c.unit_id.in_(known.tree.tops))
+        has_no_end = and_(held.c.until_on.is_(None), held.c.delegated_from.is_(None))
+        query = select(held.c.appointment_id).where(
+            held.c.role == "pmo_admin",
+            is_whole,
+            has_no_end,
+            in_force(held, today),
+            known_at(held, None),
+            known.gaps.spare(held),
+        )
+        async with self._engine.connect() as connection:
+            return frozenset((await connection.execute(query)).scalars())
 
     async def _read(self, known: Organization | None) -> Organization:
         now = asyncio.get_running_loop().time()
@@ -131,18 +157,24 @@ class Access:
             watermark = (await build.checkpoints.load(connection, SOURCE)).watermark
             if watermark is None:
                 raise _unknown(f"the log of {SOURCE} was not read yet")
+            gaps = await gaps_of(connection, build)
+            if gaps.has_organization:
+                return Organization(build, watermark, now, gaps=gaps)
             units = build.table("units_placed")
             version = (await connection.execute(select(func.max(units.c.stream_version)))).scalar()
-            if known and known.build == build and known.version == version:
-                return Organization(build, watermark, now, version, known.tree, known.codes)
+            if known and known.build == build and known.version == version and known.gaps == gaps:
+                return Organization(build, watermark, now, version, known.tree, known.codes, gaps)
             query = select(units.c.unit_id, units.c.code, units.c.parent_id).where(known_at(units, None))
             rows = (await connection.execute(query)).all()
-        tree = Tree({row.unit_id: row.parent_id for row in rows})
-        return Organization(build, watermark, now, version, tree, {row.code.upper(): row.unit_id for row in rows})
+        tree = Tree({row.unit_id: row.parent_id for row in rows}, gaps)
+        codes = {row.code.upper(): row.unit_id for row in rows}
+        return Organization(build, watermark, now, version, tree, codes, gaps)
 
-    async def _appointed(self, connection: AsyncConnection, build: Build, person_id: UUID) -> Sequence[Grant]:
-        today = self._clock.now().date()
-        rows = (await connection.execute(_appointments(build, person_id))).mappings()
+    async def _appointed(
+        self, connection: AsyncConnection, organization: Organization, person_id: UUID
+    ) -> Sequence[Grant]:
+        today, build, gaps = self._clock.now().date(), organization.build, organization.gaps
+        rows = (await connection.execute(_appointments(build, gaps, person_id))).mappings()
         held = [row_of(appointments_held, row) for row in rows]
         originals = {each.appointment_id: each for each in held}
         appointed = [
@@ -150,8 +182,8 @@ class Access:
             for each in held
             if each.person_id == person_id and _holds(each, originals, today)
         ]
-        managed = (await connection.execute(_managed(build, person_id, today))).all()
-        return [*appointed, *(Grant("project_manager", project_id=row.project_id) for row in managed)]
+        managed = (await connection.execute(_managed(organization, person_id, today))).all()
+        return [*appointed, *(_as_manager(row.project_id, is_over=row.is_over) for row in managed)]
 
     def _by_groups(self, organization: Organization, groups: Collection[str]) -> Sequence[Grant]:
         granted = []
@@ -163,18 +195,23 @@ class Access:
         return granted
 
 
-def _appointments(build: Build, person_id: UUID) -> Select[tuple[object, ...]]:
+def _appointments(build: Build, gaps: Gaps, person_id: UUID) -> Select[tuple[object, ...]]:
     """A person's appointments, and those that he stands in for."""
     held = build.table("appointments_held")
     delegated = select(held.c.delegated_from).where(held.c.person_id == person_id, known_at(held, None))
     is_concerned = (held.c.person_id == person_id) | held.c.appointment_id.in_(delegated)
-    return select(held).where(is_concerned, known_at(held, None))
+    return select(held).where(is_concerned, known_at(held, None), gaps.spare(held))
 
 
-def _managed(build: Build, person_id: UUID, today: date) -> Select[tuple[UUID]]:
-    placed = build.table("projects_placed")
-    is_managed = and_(placed.c.manager_id == person_id, placed.c.manager_from_on <= today)
-    return select(placed.c.project_id).where(is_managed, known_at(placed, None))
+def _managed(known: Organization, person_id: UUID, today: date) -> Select[tuple[UUID, UUID, UUID, bool]]:
+    """The projects that a person manages."""
+    projects = managing(known.build.table, known.gaps, today)
+    return projects.where(known.build.table("projects_managed").c.person_id == person_id)
+
+
+def _as_manager(project_id: UUID, *, is_over: bool) -> Grant:
+    """Of a project that is over, its manager sees what became of it."""
+    return Grant("viewer" if is_over else "project_manager", project_id=project_id)
 
 
 def _holds(held: AppointmentHeld, originals: Mapping[UUID, AppointmentHeld], today: date) -> bool:

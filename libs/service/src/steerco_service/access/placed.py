@@ -1,15 +1,18 @@
 """Who may act where, as portfolio's log tells it: the projections that every service keeps in its view."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, and_, not_, or_
+from sqlalchemy import ColumnElement, FromClause, Select, Table, and_, exists, not_, or_, select
 
 from steerco_events.contracts import portfolio
 from steerco_events.contracts.portfolio import PORTFOLIO, Role
 from steerco_events.envelope import Recorded
 from steerco_events.projections.model import Projection
+from steerco_events.projections.tables import known_at
+from steerco_service.access.gaps import Gaps
 from steerco_service.reference.appointments import appointment_key
 
 
@@ -44,22 +47,22 @@ def evolve_unit(row: UnitPlaced | None, event: Recorded) -> UnitPlaced | None:
 
 @dataclass(frozen=True, slots=True)
 class ProjectPlaced:
-    """A project, the unit that has it, and who manages it from a day on."""
+    """A project, the unit that has it, and whether it was closed or terminated."""
 
     project_id: UUID
     unit_id: UUID
-    manager_id: UUID | None = None
-    manager_from_on: date | None = None
+    is_over: bool = False
 
 
 def project_key(event: Recorded) -> str | None:
-    """The project that an event places, moves or gives a manager."""
+    """The project that an event places, moves or ends."""
     match event.payload:
         case (
             portfolio.ProjectChartered(project_id=project_id)
             | portfolio.ProjectRegistered(project_id=project_id)
             | portfolio.ProjectMoved(project_id=project_id)
-            | portfolio.ProjectManagerAppointed(project_id=project_id)
+            | portfolio.ProjectClosed(project_id=project_id)
+            | portfolio.ProjectTerminated(project_id=project_id)
         ):
             return str(project_id)
         case _:
@@ -69,14 +72,58 @@ def project_key(event: Recorded) -> str | None:
 def evolve_project(row: ProjectPlaced | None, event: Recorded) -> ProjectPlaced | None:
     """The row after an event."""
     match event.payload, row:
-        case portfolio.ProjectChartered() | portfolio.ProjectRegistered() as p, _:
+        case portfolio.ProjectChartered() as p, _:
             return ProjectPlaced(p.project_id, p.unit_id)
+        case portfolio.ProjectRegistered() as p, _:
+            return ProjectPlaced(p.project_id, p.unit_id, p.state in ("closed", "terminated"))
         case portfolio.ProjectMoved(to_unit_id=unit_id), ProjectPlaced():
             return replace(row, unit_id=unit_id)
-        case portfolio.ProjectManagerAppointed(person_id=person_id, from_on=from_on), ProjectPlaced():
-            return replace(row, manager_id=person_id, manager_from_on=from_on)
+        case portfolio.ProjectClosed() | portfolio.ProjectTerminated(), ProjectPlaced():
+            return replace(row, is_over=True)
         case _:
             return row
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectManaged:
+    """What was said once of who manages a project from a day on; what is said later goes before it, from its day on."""
+
+    project_id: UUID
+    person_id: UUID
+    from_on: date
+
+
+def managed_key(event: Recorded) -> str | None:
+    """The event itself: what it says stays said."""
+    return str(event.id) if isinstance(event.payload, portfolio.ProjectManagerAppointed) else None
+
+
+def evolve_managed(row: ProjectManaged | None, event: Recorded) -> ProjectManaged | None:
+    """The row of an event."""
+    match event.payload:
+        case portfolio.ProjectManagerAppointed(project_id=project_id, person_id=person_id, from_on=from_on):
+            return ProjectManaged(project_id, person_id, from_on)
+        case _:
+            return row
+
+
+def managing(table: Callable[[str], Table], gaps: Gaps, on: date) -> Select[tuple[UUID, UUID, UUID, bool]]:
+    """Who manages on a day: `person_id`, the `project_id`, the `unit_id` that has it, and whether it `is_over`.
+
+    Of all that was said of a project by its day, what was said last: one from a later day on displaces nobody before.
+    """
+    managed, placed = table("projects_managed"), table("projects_placed")
+    later = managed.alias("later")
+    is_said_anew = exists().where(
+        later.c.project_id == managed.c.project_id,
+        later.c.stream_version > managed.c.stream_version,
+        later.c.from_on <= on,
+    )
+    return (
+        select(managed.c.person_id, placed.c.project_id, placed.c.unit_id, placed.c.is_over)
+        .select_from(managed.join(placed, placed.c.project_id == managed.c.project_id))
+        .where(managed.c.from_on <= on, not_(is_said_anew), known_at(placed, None), gaps.spare(placed))
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +181,15 @@ projects_placed = Projection(
     ProjectPlaced,
     project_key,
     evolve_project,
-    indexes=(("project_id",), ("unit_id",), ("manager_id",)),
+    indexes=(("project_id",), ("unit_id",)),
+    of=PORTFOLIO,
+)
+projects_managed = Projection(
+    "projects_managed",
+    ProjectManaged,
+    managed_key,
+    evolve_managed,
+    indexes=(("project_id",), ("person_id",)),
     of=PORTFOLIO,
 )
 appointments_held = Projection(
@@ -146,5 +201,5 @@ appointments_held = Projection(
     of=PORTFOLIO,
 )
 
-ACCESS = (units_placed, projects_placed, appointments_held)
+ACCESS = (units_placed, projects_placed, projects_managed, appointments_held)
 """What a service's view has of this: the view reads portfolio's log, too."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from steerco_events.contracts.portfolio import Role
+from steerco_service.access.gaps import Gaps
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +23,10 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """The organization: each unit's parent."""
+    """The organization: each unit's parent; and what is not known of it and of the projects below."""
 
     parents: Mapping[UUID, UUID | None] = field(default_factory=dict)
+    gaps: Gaps = field(default_factory=Gaps)
 
     def below(self, tops: Iterable[UUID]) -> frozenset[UUID]:
         """The units with all that is below them, whether the tree has them or not."""
@@ -38,6 +40,11 @@ class Tree:
                     found.update(path)
         return frozenset(found)
 
+    @property
+    def tops(self) -> frozenset[UUID]:
+        """The enterprise itself; none while nothing is known of it."""
+        return frozenset(unit_id for unit_id in self.parents if self.is_top(unit_id))
+
     def is_top(self, unit_id: UUID) -> bool:
         """Whether it is the enterprise itself."""
         return unit_id in self.parents and self.parents[unit_id] is None
@@ -45,12 +52,16 @@ class Tree:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """A part of the enterprise. `tops` are the units that were granted, `units` those with all below them now."""
+    """A part of the enterprise. `tops` are the units that were granted, `units` those with all below them now.
+
+    A project in the `gaps` is in it by a role at the project itself, or in the whole enterprise; by no unit's.
+    """
 
     is_whole: bool = False
     tops: frozenset[UUID] = frozenset()
     units: frozenset[UUID] = frozenset()
     projects: frozenset[UUID] = frozenset()
+    gaps: Gaps = field(default_factory=Gaps)
 
     def __bool__(self) -> bool:
         return self.is_whole or bool(self.tops or self.projects)
@@ -61,13 +72,13 @@ class Scope:
 
     def has_project(self, project_id: UUID, unit_id: UUID | None) -> bool:
         """Whether a project, which belongs to a unit, is in it."""
-        return self.has_unit(unit_id) or project_id in self.projects
+        return self.has_all((unit_id,), (project_id,))
 
     def has_all(self, units: Collection[UUID | None], projects: Collection[UUID] = ()) -> bool:
         """Whether what concerns these units is in it; or one of these projects, which then is what it is about."""
         if self.is_whole or any(each in self.projects for each in projects):
             return True
-        return bool(units) and self.units.issuperset(units)
+        return bool(units) and self.units.issuperset(units) and not self.gaps.have_any(projects)
 
     def has_any(self, units: Collection[UUID], projects: Collection[UUID]) -> bool:
         """Whether any of these is in it."""
@@ -84,4 +95,5 @@ def scope_of(grants: Iterable[Grant], tree: Tree, roles: Collection[Role]) -> Sc
         tops=tops,
         units=tree.below(tops),
         projects=frozenset(each.project_id for each in granted if each.project_id),
+        gaps=tree.gaps,
     )

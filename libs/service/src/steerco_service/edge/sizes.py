@@ -6,6 +6,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from steerco_service.problems import Problem, problem_response
 
+_SIZES = "steerco.sizes"
+
 LARGEST_HEAD = 64 * 1024
 """Bytes; a thousand units to filter by, or the longest token, fit."""
 
@@ -52,7 +54,13 @@ class LimitedSizes:
             _check(size, what, limit)
             return message
 
-        await self._app(scope, counted, send)
+        await self._app({**scope, _SIZES: self._sizes}, counted, send)
+
+
+def check_batched(scope: Scope, size: int) -> None:
+    """Raise a 413 `Problem` for a command in the batch that a request is, if its body is larger than one may be."""
+    sizes = scope.get(_SIZES)
+    _check(size, "body", sizes.body if isinstance(sizes, Sizes) else Sizes().body)
 
 
 def _check(size: int, what: str, limit: int) -> None:

@@ -10,7 +10,7 @@ from steerco_events.envelope import Actor
 from steerco_events.ids import derived_id, new_id
 from steerco_events.positions import Token
 from steerco_events.projections.model import View
-from steerco_service.access.permissions import OFFICE, PERMISSIONS, ROLES, Permission
+from steerco_service.access.permissions import DELIVERY, OFFICE, PERMISSIONS, ROLES, Permission
 from steerco_service.access.placed import ACCESS
 from steerco_service.asking import Asker
 from steerco_service.identity.principal import Principal
@@ -35,6 +35,11 @@ async def office(asking: Asker) -> None:
     """What the office alone may."""
 
 
+@routes.get("/delivery", status_code=204)
+async def delivery(asking: Asker) -> None:
+    """What who delivers may."""
+
+
 @routes.get("/whole", status_code=204)
 async def whole(asking: Asker) -> None:
     """What the office of the whole enterprise alone may."""
@@ -42,6 +47,7 @@ async def whole(asking: Asker) -> None:
 
 PERMISSIONS["scopes.scope"] = Permission(ROLES)
 PERMISSIONS["scopes.office"] = Permission(OFFICE)
+PERMISSIONS["scopes.delivery"] = Permission(DELIVERY)
 PERMISSIONS["scopes.whole"] = Permission(OFFICE, is_whole=True)
 
 SCOPES = Service(

@@ -21,7 +21,7 @@ from steerco_events.positions import Token
 from steerco_events.postgres.store import Write
 from steerco_events.projections.model import View
 from steerco_events.registry import Payload
-from steerco_service.access.access import SOURCE
+from steerco_service.access.gaps import SOURCE
 from steerco_service.access.groups import GroupRole
 from steerco_service.access.permissions import PERMISSIONS, ROLES, Permission
 from steerco_service.access.placed import ACCESS

@@ -89,18 +89,27 @@ class DelegateAppointment:
 
 @dataclass(frozen=True, slots=True)
 class ChangeAppointmentTerm:
-    """Let an appointment hold from and until other days; of a delegated one, `original` is what it stands in for."""
+    """Let an appointment hold from and until other days; of a delegated one, `original` is what it stands in for.
+
+    `is_last_admin` as in `EndAppointment`.
+    """
 
     appointment_id: UUID
     term: Term
     original: Appointment = NoAppointment()
+    is_last_admin: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class EndAppointment:
-    """Let an appointment hold no more."""
+    """Let an appointment hold no more.
+
+    `is_last_admin`: by no other does somebody administer the whole enterprise today and without an end, as far as the
+    view knew shortly before. Two that are ended at the same moment may both have seen the other.
+    """
 
     appointment_id: UUID
+    is_last_admin: bool = False
 
 
 type AppointmentCommand = MakeAppointment | DelegateAppointment | ChangeAppointmentTerm | EndAppointment
@@ -120,6 +129,10 @@ class AppointmentAlreadyMade(Refusal):
 
 class AppointmentIsEnded(Refusal):
     """The appointment was ended."""
+
+
+class LastAdministrator(Refusal):
+    """Without the appointment nobody could administer the whole enterprise."""
 
 
 class TermEndsBeforeItBegins(Refusal):

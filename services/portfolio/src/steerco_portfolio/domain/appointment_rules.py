@@ -21,6 +21,7 @@ from steerco_portfolio.domain.appointment import (
     EndAppointment,
     Ended,
     InForce,
+    LastAdministrator,
     MakeAppointment,
     NoAppointment,
     NoSuchProject,
@@ -138,12 +139,14 @@ def within(term: Term, original: Term) -> None:
 
 
 def change_term(command: ChangeAppointmentTerm, state: Appointment) -> Sequence[Payload]:
-    """As long as it was not ended; of a delegation, within the original's term."""
+    """As long as it was not ended; of a delegation, within the original's term; of the last administrator, no less."""
     appointment = known(state)
     if appointment.term == command.term:
         return []
     not_ended(appointment)
     in_order(command.term)
+    if command.is_last_admin and not appointment.term.lies_within(command.term):
+        raise last_administrator(pointer="/until_on" if command.term.until_on else "/from_on")
     if appointment.made.delegated_from:
         within(command.term, known(command.original).term)
     return [
@@ -154,12 +157,20 @@ def change_term(command: ChangeAppointmentTerm, state: Appointment) -> Sequence[
 
 
 def end(command: EndAppointment, state: Appointment) -> Sequence[Payload]:
-    """Also after its last day, or before its first: it holds on no day to come."""
+    """Also after its last day, or before its first: it holds on no day to come. But the last administrator stays."""
     match known(state):
         case InForce():
+            if command.is_last_admin:
+                raise last_administrator()
             return [AppointmentEnded(appointment_id=command.appointment_id)]
         case Ended():
             return []
+
+
+def last_administrator(pointer: str | None = None) -> LastAdministrator:
+    """The refusal that says what to do first."""
+    detail = "nobody else administers the whole enterprise without an end: appoint another pmo_admin in it first"
+    return LastAdministrator(detail, pointer=pointer)
 
 
 def known(state: Appointment) -> InForce | Ended:

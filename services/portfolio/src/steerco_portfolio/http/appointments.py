@@ -152,6 +152,13 @@ def _check_is_not_ones_own(call: Call, person_id: UUID) -> None:
         raise Forbidden("nobody appoints themselves; somebody else of the office does")
 
 
+async def _is_last_admin(call: Call, appointment: Appointment) -> bool:
+    """Whether nobody else administers the whole enterprise, as far as is known."""
+    if isinstance(appointment, NoAppointment) or appointment.made.role != "pmo_admin":
+        return False
+    return await call.runtime.access.administrators() == {appointment.made.appointment_id}
+
+
 async def _handle(
     call: Call,
     appointment_id: UUID,
@@ -198,17 +205,23 @@ async def change_appointment_term(appointment_id: UUID, body: TermBody, call: Ca
     _needs_office(call, appointment)
     await _there(call, appointment)
     delegated_from = None if isinstance(appointment, NoAppointment) else appointment.made.delegated_from
-    command = ChangeAppointmentTerm(appointment_id, body.term(), await _appointment(call, delegated_from))
+    command = ChangeAppointmentTerm(
+        appointment_id,
+        body.term(),
+        await _appointment(call, delegated_from),
+        is_last_admin=await _is_last_admin(call, appointment),
+    )
     return await _handle(call, appointment_id, command)
 
 
 @routes.post("/appointments/{appointment_id}/end", status_code=204, summary="End an appointment")
 async def end_appointment(appointment_id: UUID, body: End, call: Calling) -> Response:
-    """It holds no more, from now on, nor do delegations of it."""
+    """It holds no more, from now on, nor do delegations of it. The last administrator of the whole stays."""
     appointment = await _appointment(call, appointment_id)
     _needs_office(call, appointment)
     await _there(call, appointment)
-    return await _handle(call, appointment_id, EndAppointment(appointment_id), reason=body.reason)
+    command = EndAppointment(appointment_id, is_last_admin=await _is_last_admin(call, appointment))
+    return await _handle(call, appointment_id, command, reason=body.reason)
 
 
 @routes.post("/appointments/{appointment_id}/delegations", status_code=201, summary="Delegate an appointment")

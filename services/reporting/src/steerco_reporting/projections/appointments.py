@@ -61,7 +61,11 @@ async def appointments_at(
     `is_whole`: those in the whole enterprise, too. `ever`: also those that do not hold on the day.
     """
     table, projects = reading.table("appointments"), reading.table("projects")
-    at_project = and_(projects.c.project_id == table.c.project_id, reading.known_at(projects, at))
+    at_project = and_(
+        projects.c.project_id == table.c.project_id,
+        reading.known_at(projects, at),
+        reading.asking.scope.gaps.spare(projects),
+    )
     in_force = _in_force(reading, table, at, day)
     query = (
         select(table, projects.c.code, projects.c.unit_id.label("had_by"), in_force.label("in_force"))

@@ -105,7 +105,8 @@ async def projects_listed(
 ) -> Sequence[ProjectRow]:
     """The projects of these units at an instant, in the order of their codes, in one state or in any."""
     table = reading.table("projects")
-    query = select(table).where(reading.known_at(table, at), table.c.unit_id.in_(unit_ids))
+    is_placed = reading.asking.scope.gaps.spare(table)
+    query = select(table).where(reading.known_at(table, at), table.c.unit_id.in_(unit_ids), is_placed)
     if state:
         query = query.where(table.c.state == state)
     return page.cut(await reading.rows(projects, page.select(query, table.c.code)), "code")
@@ -117,6 +118,7 @@ async def project_named(reading: Reading, at: datetime, name: str, organization:
     table = reading.table("projects")
     named = (table.c.key == name.lower()) | (func.upper(table.c.code) == name.upper())
     for row in await reading.rows(projects, select(table).where(reading.known_at(table, at), named)):
-        if row.project_id in scope.projects or organization.is_in(row.unit_id, scope):
+        is_placed = organization.is_in(row.unit_id, scope) and not scope.gaps.have_any([row.project_id])
+        if row.project_id in scope.projects or is_placed:
             return row
     raise UnknownProject(f"no project has the id or the code {name!r}")

@@ -38,11 +38,14 @@ def placed(scopes: Sequence[ScopeAt]) -> TableValuedAlias:
 
 
 def projects_in(reading: Reading, scopes: Sequence[ScopeAt]) -> Subquery:
-    """A table (at, line_id, project_id, state) of every project of the scope at every instant."""
+    """A table (at, line_id, project_id, state) of every project of the scope at every instant.
+
+    For who asks at a part of the enterprise without those of which it is not known where they are now.
+    """
     table, units = reading.table("projects"), placed(scopes)
     return (
         select(units.c.at, units.c.line_id, table.c.project_id, table.c.state)
         .select_from(units.join(table, table.c.unit_id == units.c.unit_id))
-        .where(reading.known_at(table, units.c.at))
+        .where(reading.known_at(table, units.c.at), reading.asking.scope.gaps.spare(table))
         .subquery("scoped")
     )

@@ -78,7 +78,7 @@ units = Projection("units", UnitRow, unit_key, evolve_unit, of=portfolio.PORTFOL
 
 
 class UnknownScope(Refusal):
-    """No unit had this code at the instant asked for."""
+    """No unit had this code at the instant asked for, for who asks."""
 
     kind = "unknown"
 
@@ -100,9 +100,16 @@ class Organization:
             if unit.parent_id is None if wanted == "enterprise" else unit.code.casefold() == wanted:
                 return unit
         if not there:
-            raise UnknownScope("no unit was opened yet")
+            raise UnknownScope(self._why_none(within))
         known = sorted(unit.code for unit in there if unit.kind != "department" or len(there) <= MOST)
         raise UnknownScope(f"no unit has the code {name!r}; above the departments there are {', '.join(known[:MOST])}")
+
+    def _why_none(self, within: Scope) -> str:
+        if not within.is_whole and not within.tops:
+            return "this is asked at a unit, with all below it, and what you have roles at here is projects only"
+        if not self.units or within.is_whole:
+            return "no unit was opened yet"
+        return "none of the units that you have roles at was there then"
 
     def is_in(self, unit_id: UUID, within: Scope) -> bool:
         """Whether a unit was in a part of the enterprise: it, or one above it, was granted."""

@@ -41,7 +41,11 @@ async def record_completion(body: NewCompletion, call: Calling) -> Response:
 
 @routes.post("/learners/{person_id}/obligations/{obligation_id}/waiver", status_code=204, summary="Waive an obligation")
 async def waive_obligation(person_id: UUID, obligation_id: UUID, body: Waiver, call: Calling) -> Response:
-    """While it is owed, with a reason."""
-    await call.about_person(person_id)
-    command = WaiveObligation(obligation_id)
-    return await call.handle(learner_decider, f"learner-{person_id}", command, reason=body.reason)
+    """While it is owed, with a reason: by who may where the project is that it comes from."""
+    stream = f"learner-{person_id}"
+    owed = (await call.fold(learner_decider, stream)).obligations.get(obligation_id)
+    if owed:
+        await call.about_person_at(owed.raised.project_id, person_id)
+    else:
+        await call.about_person(person_id)
+    return await call.handle(learner_decider, stream, WaiveObligation(obligation_id), reason=body.reason)
