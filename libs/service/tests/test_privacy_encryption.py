@@ -27,7 +27,11 @@ def test_the_text_does_not_show() -> None:
     assert encrypted("Ada", KEY, ADA, "name") != encrypted("Ada", OTHER, ADA, "name")
 
 
-@pytest.mark.parametrize(("key", "subject", "field"), [(OTHER, ADA, "name"), (KEY, GRACE, "name"), (KEY, ADA, "email")])
+@pytest.mark.parametrize(
+    ("key", "subject", "field"),
+    [(OTHER, ADA, "name"), (KEY, GRACE, "name"), (KEY, ADA, "email")],
+    ids=["another key", "another person", "another field"],
+)
 def test_nothing_else_reads_it(key: bytes, subject: UUID, field: str) -> None:
     with pytest.raises(Undecipherable):
         decrypted(encrypted("Ada", KEY, ADA, "name"), key, subject, field)
