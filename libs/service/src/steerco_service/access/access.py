@@ -159,7 +159,7 @@ class Access:
                 raise _unknown(f"the log of {SOURCE} was not read yet")
             gaps = await gaps_of(connection, build)
             if gaps.has_organization:
-                return Organization(build, watermark, now, gaps=gaps)
+                return Organization(build, watermark, now, tree=Tree(gaps=gaps), gaps=gaps)
             units = build.table("units_placed")
             version = (await connection.execute(select(func.max(units.c.stream_version)))).scalar()
             if known and known.build == build and known.version == version and known.gaps == gaps:
