@@ -78,6 +78,7 @@ class Asking:
 async def asking_of(runtime: Runtime, permission: Permission, principal: Principal, seen: Token = NOTHING) -> Asking:
     """Who asks, if they may at all. Raises a 403 or 503 `Problem`.
 
+    Who operates the service as a whole is judged by what was last known, however old: they heal it.
     What is known may be a second old, but for what a token says that they have seen of portfolio's log.
     """
     if not permission.needs_role:
@@ -93,9 +94,13 @@ async def asking_of(runtime: Runtime, permission: Permission, principal: Princip
 
 
 async def _known(runtime: Runtime, permission: Permission, principal: Principal, *, is_fresh: bool) -> Asking:
-    grants, access = await runtime.access.grants(principal, fresh=is_fresh), runtime.access
-    is_whole = scope_of(grants, Tree(), permission.roles).is_whole
-    tree = (await (access.known() if is_whole else access.organization())).tree
+    access = runtime.access
+    if permission.is_whole:
+        grants, tree = await access.last_known(principal)
+    else:
+        grants = await access.grants(principal, fresh=is_fresh)
+        is_whole = scope_of(grants, Tree(), permission.roles).is_whole
+        tree = (await (access.known() if is_whole else access.organization())).tree
     return Asking(
         principal,
         permission,

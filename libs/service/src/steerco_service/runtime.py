@@ -71,8 +71,9 @@ class Runtime:
     Its leases last for `lasts`. Each of its consumers works in `shards` parts, and has at most `parked_limit` streams
     parked. Builds of its view that are read no more are kept as `keeping` says. `relays`: whether its log is published
     to a topic where it is hosted. `groups` of the identity provider are roles. Whoever asks is refused when what is
-    known of units and appointments is older than `stale_after`. `first_admin`: who is appointed for the whole
-    enterprise at the first start. `begun`: what the service does at each start was done.
+    known of units and appointments is older than `stale_after`, but for who operates the service as a whole.
+    `first_admin`: who is appointed for the whole enterprise at the first start, and operates the service before
+    anything is known. `begun`: what the service does at each start was done.
     """
 
     service: Service
@@ -101,7 +102,8 @@ class Runtime:
         object.__setattr__(self, "batcher", Batcher(self.engine, self.store, self.signals.appended))
         object.__setattr__(self, "lookups", Lookups(self.engine, self.builds))
         object.__setattr__(self, "leases", LeaseKeeper(self.engine, self.lasts))
-        object.__setattr__(self, "access", Access(self.engine, self.builds, self.clock, self.groups, self.stale_after))
+        access = Access(self.engine, self.builds, self.clock, self.groups, self.stale_after, self.first_admin)
+        object.__setattr__(self, "access", access)
 
     @property
     def store(self) -> EventStore:
