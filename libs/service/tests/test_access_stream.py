@@ -214,17 +214,48 @@ async def test_a_stream_ends_within_seconds_when_a_part_of_what_may_be_read_is_g
         assert await read_by(reader, len(NORTHERN)) == NORTHERN
 
 
-async def test_a_stream_ends_within_seconds_when_more_may_be_read_and_the_next_has_it(feed: Asked) -> None:
+async def test_a_stream_ends_within_seconds_when_more_may_be_read_and_passes_over_nothing_of_it(
+    feed: Asked,
+) -> None:
     person, _ = await feed.viewer(NORTH)
     async with feed.stream(person, "?after=end") as reader:
-        await reader.block()
-        pier = derived_id("unit", "pier")
+        start = await reader.block()
+        assert start
+        pier, place = derived_id("unit", "pier"), start.id
         await opened(feed.served, pier, HARBOR, "PIER")
+        await feed.happened("at the pier", pier)
         async with asyncio.timeout(SOON):
-            await reader.rest()
-    await feed.happened("at the pier", pier)
+            while block := await reader.block():
+                assert "data" not in block.fields
+                place = block.fields.get("id", place)
+    async with feed.stream(person, f"?after={place}") as reader, asyncio.timeout(PATIENCE):
+        assert await read_by(reader, 1) == ["at the pier"]
+
+
+async def test_a_page_that_waits_passes_over_nothing_of_a_unit_that_is_opened_meanwhile(feed: Asked) -> None:
+    person, _ = await feed.viewer(NORTH)
+    await feed.served.settled()
     async with feed.client(person) as client:
-        assert subjects((await client.get(f"/events?unit={pier}&wait=5")).json()) == ["at the pier"]
+        waiting = asyncio.create_task(client.get("/events?after=end&wait=20"))
+        async with asyncio.timeout(PATIENCE):
+            while not feed.served.apps["risk"].state.feed.head._waiting:
+                await asyncio.sleep(0.005)
+        quay = derived_id("unit", "quay")
+        await opened(feed.served, quay, HARBOR, "QUAY")
+        await feed.happened("at the quay", quay)
+        page = await waiting
+        found = page.json() or (await client.get(f"{page.links['next']['url']}")).json()
+        assert subjects(found) == ["at the quay"]
+
+
+async def test_who_brings_the_token_of_an_event_gets_it_also_while_no_unit_is_opened_or_moved(feed: Asked) -> None:
+    person, _ = await feed.viewer(NORTH)
+    async with feed.client(person) as client:
+        assert (await client.get("/events")).status_code == 200
+        for n in range(3):
+            token = await feed.happened(f"seen {n}", HARBOR)
+            answer = await client.get(f"/events?subject=seen {n}", headers={"Consistency-Token": token.encode()})
+            assert subjects(answer.json()) == [f"seen {n}"]
 
 
 async def test_a_page_that_waited_has_nothing_of_what_may_not_be_read_any_more(feed: Asked) -> None:

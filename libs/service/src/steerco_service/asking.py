@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -32,7 +33,10 @@ def runtime_of(request: Request) -> Runtime:
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """A principal who asks for an operation: where they may do that (`scope`), where they see anything (`sight`)."""
+    """A principal who asks for an operation: where they may do that (`scope`), where they see anything (`sight`).
+
+    `known_at`: that is so by all of portfolio's log that was sealed up to then.
+    """
 
     principal: Principal
     permission: Permission
@@ -40,6 +44,7 @@ class Asking:
     sight: Scope
     grants: Sequence[Grant] = ()
     tree: Tree = field(default_factory=Tree)
+    known_at: datetime | None = None
 
     def as_one_of(self, roles: frozenset[Role], *, in_person: bool = False) -> "Asking":
         """The same question, where not all of the permission's roles will do, nor, `in_person`, standing in for one."""
@@ -94,11 +99,12 @@ async def asking_of(runtime: Runtime, permission: Permission, principal: Princip
 
 
 async def _known(runtime: Runtime, permission: Permission, principal: Principal, *, is_fresh: bool) -> Asking:
-    access = runtime.access
+    access, known_at = runtime.access, None
     if permission.is_whole:
         grants, tree = await access.last_known(principal)
     else:
-        grants = await access.grants(principal, fresh=is_fresh)
+        granted = await access.grants(principal, fresh=is_fresh)
+        grants, known_at = granted.grants, granted.watermark
         is_whole = scope_of(grants, Tree(), permission.roles).is_whole
         tree = (await (access.known() if is_whole else access.organization())).tree
     return Asking(
@@ -108,6 +114,7 @@ async def _known(runtime: Runtime, permission: Permission, principal: Principal,
         scope_of(grants, tree, ROLES),
         grants,
         tree,
+        known_at,
     )
 
 

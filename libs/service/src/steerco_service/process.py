@@ -68,7 +68,7 @@ class Process:
         self._registry = registry
         self._signals = Signals()
         self._sealed_elsewhere = Signal()
-        self._sealed = AnyOf(self._signals.sealed, self._sealed_elsewhere)
+        self._sealed = AnyOf(self._signals.sealed, self._sealed_elsewhere, self._signals.rested)
         self.runtime = Runtime(
             service=service,
             engine=create_async_engine(

@@ -49,10 +49,11 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """What wakes what inside the process, for one service."""
+    """What wakes what inside the process, for one service. `rested`: its log is quiet and complete up to now."""
 
     appended: Signal = field(default_factory=Signal)
     sealed: Signal = field(default_factory=Signal)
+    rested: Signal = field(default_factory=Signal)
     applied: Signal = field(default_factory=Signal)
     rebuild_requested: Signal = field(default_factory=Signal)
     parked_asked: Signal = field(default_factory=Signal)

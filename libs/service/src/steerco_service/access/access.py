@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 from sqlalchemy import Select, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -50,11 +51,24 @@ class Organization:
 
 
 @dataclass(frozen=True, slots=True)
+class Granted:
+    """What somebody may, with all that was sealed up to `watermark`."""
+
+    grants: Sequence[Grant]
+    watermark: datetime
+    read_at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Places:
     """The units and the projects at which somebody is."""
 
     units: frozenset[UUID]
     projects: frozenset[UUID]
+
+
+type _Asker = tuple[UUID, frozenset[str]]
+"""A person, and the groups that the token names."""
 
 
 class Access:
@@ -80,7 +94,8 @@ class Access:
         self._first_admin = first_admin
         self._reading = asyncio.Lock()
         self._organization: Organization | None = None
-        self._granted: dict[tuple[UUID, frozenset[str]], tuple[float, Sequence[Grant]]] = {}
+        self._granted: dict[_Asker, Granted] = {}
+        self._granting: WeakValueDictionary[_Asker, asyncio.Lock] = WeakValueDictionary()
 
     async def organization(self, *, fresh: bool = False) -> Organization:
         """The organization as it is now. Raises what `known` raises, and a 503 `Problem` while units are parked."""
@@ -107,20 +122,27 @@ class Access:
             raise _unknown(f"what is known of units and appointments is {int(behind.total_seconds())} s old")
         return known
 
-    async def grants(self, principal: Principal, *, fresh: bool = False) -> Sequence[Grant]:
-        """What somebody may by appointment, as a project's manager, or by a group."""
-        organization = await self.known(fresh=fresh)
-        key = (principal.actor.id, principal.groups)
+    async def grants(self, principal: Principal, *, fresh: bool = False) -> Granted:
+        """What somebody may by appointment, as a project's manager, or by a group; many who ask at once read once."""
+        asked_at = asyncio.get_running_loop().time()
+        good_since = asked_at if fresh else asked_at - FRESH_SECONDS
+        known, asker = await self.known(fresh=fresh), (principal.actor.id, principal.groups)
+        found = self._granted.get(asker)
+        if found is None or found.read_at < good_since:
+            async with self._granting.setdefault(asker, asyncio.Lock()):
+                found = self._granted.get(asker)
+                if found is None or found.read_at < good_since:
+                    found = await self._granted_to(principal, known)
+                    if len(self._granted) >= PEOPLE_KEPT:
+                        self._granted.clear()
+                    self._granted[asker] = found
+        return found
+
+    async def _granted_to(self, principal: Principal, known: Organization) -> Granted:
         now = asyncio.get_running_loop().time()
-        found = self._granted.get(key)
-        if fresh or found is None or now - found[0] > FRESH_SECONDS:
-            if len(self._granted) >= PEOPLE_KEPT:
-                self._granted.clear()
-            async with self._engine.connect() as connection:
-                appointed = await self._appointed(connection, organization, principal.actor.id)
-            found = now, [*appointed, *self._by_groups(organization.codes, principal.groups)]
-            self._granted[key] = found
-        return found[1]
+        async with self._engine.connect() as connection:
+            appointed = await self._appointed(connection, known, principal.actor.id)
+        return Granted([*appointed, *self._by_groups(known.codes, principal.groups)], known.watermark, now)
 
     async def last_known(self, principal: Principal) -> tuple[Sequence[Grant], Tree]:
         """What somebody may in the whole enterprise by what was last known, however old; the tree has its top alone.
