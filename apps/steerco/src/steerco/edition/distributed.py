@@ -13,7 +13,7 @@ import httpx
 from rich.console import Console
 
 from steerco.edition.directory import DataDirectory, EditionFailed
-from steerco.edition.embedded import OPERATOR, TOKEN_LASTS, bind, kept_issuer, open_directory, serve
+from steerco.edition.embedded import OPERATOR, OPERATOR_ROLES, TOKEN_LASTS, bind, kept_issuer, open_directory, serve
 from steerco.edition.proxy import proxy_app, proxy_client
 from steerco.edition.services import SERVICES
 from steerco_events.clock import SystemClock
@@ -86,6 +86,7 @@ class ServiceProcesses:
             STEERCO_HEADS=str(self._directory.heads),
             STEERCO_ISSUER_KEY=str(self._issuer_key),
             STEERCO_FIRST_ADMIN=str(OPERATOR.actor.id),
+            STEERCO_GROUP_ROLES=OPERATOR_ROLES,
             STEERCO_PORT=str(self.ports[service]),
             STEERCO_ROOT_PATH=f"/{service}",
             **self._edge,
@@ -157,7 +158,7 @@ async def _migrate(processes: ServiceProcesses, names: Sequence[str]) -> None:
 
 
 async def _until_ready(processes: ServiceProcesses, children: Sequence[Child], token: str) -> None:
-    """Until every API can serve, and knows the operator as the administrator."""
+    """Until every API can serve, and takes the operator for the administrator."""
     async with httpx.AsyncClient(timeout=5, headers={"Authorization": f"Bearer {token}"}) as client:
 
         async def ready() -> bool:
