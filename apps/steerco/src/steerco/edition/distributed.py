@@ -18,7 +18,7 @@ from steerco.edition.proxy import proxy_app, proxy_client
 from steerco.edition.services import SERVICES
 from steerco_events.clock import SystemClock
 from steerco_events.kafka.topics import create_topics
-from steerco_servers.child import Child, clean_environment, free_port, start_child
+from steerco_servers.child import Child, ServerFailed, clean_environment, free_port, start_child
 from steerco_servers.kafka import start_kafka
 from steerco_servers.postgres import ServiceDatabase, provision, start_postgres
 from steerco_service.settings import EdgeSettings
@@ -62,12 +62,15 @@ class ServiceProcesses:
         return list(self._running.values())
 
     async def tend(self, tell: Callable[[str], None]) -> None:
-        """Start again whatever ends, until cancelled."""
+        """Start again whatever ends, until cancelled; what can't be started now is tried again."""
         while True:
             for (service, role), child in self._running.items():
                 if child.exit_code is not None:
                     tell(f"{child.name} ended with code {child.exit_code} and starts again; its log is {child.log}")
-                    self._running[service, role] = self.start(service, role)
+                    try:
+                        self._running[service, role] = self.start(service, role)
+                    except (ServerFailed, OSError) as error:
+                        tell(f"{child.name} can't be started now: {error}")
             await asyncio.sleep(LOOK_SECONDS)
 
     async def stop(self) -> None:
