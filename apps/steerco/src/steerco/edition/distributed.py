@@ -146,10 +146,10 @@ async def run_distributed(path: Path, port: int, settings: EdgeSettings, console
         console.print(f"ready at {url}; STEERCO_DATA_DIR={directory.path} points the client here")
         console.print("stop with Ctrl-C; the data stays")
         titles = {service.name: service.title for service in SERVICES}
-        client = await stack.enter_async_context(proxy_client())
+        clients = await stack.enter_async_context(proxy_client())
         tending = asyncio.create_task(processes.tend(step))
         stack.callback(tending.cancel)
-        front = settings.edge.before_proxy(proxy_app(processes.addresses, titles, client))
+        front = settings.edge.before_proxy(proxy_app(processes.addresses, titles, clients))
         await serve(front, settings.edge, listening)
 
 
