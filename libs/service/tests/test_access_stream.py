@@ -12,13 +12,14 @@ import httpx
 import pytest
 
 from steerco_events.clock import SystemClock
-from steerco_events.contracts.portfolio import AppointmentMade
+from steerco_events.contracts.portfolio import AppointmentMade, ProjectRenamed
 from steerco_events.contracts.risk import RiskClosed
 from steerco_events.ids import derived_id
 from steerco_events.positions import Token
 from steerco_events.postgres import event_pages
 from steerco_events.testkit.logs import running
 from steerco_servers.testing import TemporaryPostgres
+from steerco_service import consistency
 from steerco_service.access.access import FRESH_SECONDS
 from steerco_service.events.streaming import CHECK_SECONDS
 from steerco_service.identity.principal import Principal
@@ -45,6 +46,11 @@ STAMPS: Sequence[tuple[UUID, ...]] = [(NORTH,), (SOUTH,), (), (HARBOR,), (SOUTH,
 """Of the events that are there, in their order."""
 
 NORTHERN = ["risk-0", "risk-3", "risk-4", "risk-6"]
+LIMIT = 3.0
+"""Seconds that a request waits at most, in the spec of that."""
+
+NOTHING_OF_UNITS = [ProjectRenamed(project_id=derived_id("project", "renamed"), title="t")]
+
 SOUTHERN = ["risk-1", "risk-4", "risk-6"]
 
 
@@ -160,6 +166,29 @@ async def test_who_asks_for_a_part_of_what_is_inside_gets_that(feed: Asked) -> N
     async with feed.client(person) as client:
         answer = await client.get(f"/events?unit={HARBOR}&subject=risk-3&subject=risk-1")
     assert subjects(answer.json()) == ["risk-3"]
+
+
+async def test_all_that_a_request_waits_for_is_waited_for_within_one_limit(
+    feed: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consistency, "WAIT_SECONDS", LIMIT)
+    person, _ = await feed.viewer(NORTH)
+    portfolio = await feed.served.append("portfolio", "of the limit", *NOTHING_OF_UNITS)
+    await feed.served.settled()
+    _, positions = portfolio.target("portfolio")
+    later = Token.of("portfolio", 1, {"of the limit": max(positions) + 1})
+    never = Token.of("risk", 1, {"never": 10**6})
+    loop = asyncio.get_running_loop()
+    async with feed.client(person) as client:
+        began = loop.time()
+        headers = {"Consistency-Token": later.merged(never).encode()}
+        asking = asyncio.create_task(client.get("/events", headers=headers))
+        while loop.time() < began + LIMIT / 2:
+            await asyncio.sleep(0.02)
+        await feed.served.append("portfolio", "of the limit", *NOTHING_OF_UNITS)
+        answer = await asking
+    assert (answer.status_code, answer.json()["type"]) == (503, "urn:steerco:problem:log-behind")
+    assert loop.time() - began < 1.4 * LIMIT
 
 
 async def test_who_has_a_role_at_a_project_alone_gets_nothing(feed: Asked) -> None:

@@ -260,7 +260,7 @@ async def call_of(
     ] = None,
 ) -> Call:
     """The dependency of every endpoint that changes something."""
-    await wait_until(runtime_of(request), token_of_header(consistency_token))
+    await wait_until(runtime_of(request), token_of_header(consistency_token), asking.deadline)
     call = Call(request, asking, await request.body(), if_match, idempotency_key, reason)
     request.state.remembered = call.remembered
     return call

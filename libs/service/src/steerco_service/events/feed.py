@@ -34,15 +34,14 @@ class Feed:
         self.head = LogHead(self.pages, runtime.signals.sealed)
         self.turn = asyncio.Semaphore(READ_AT_ONCE)
 
-    async def has(self, token: Token, sought: Filter, sought_now: SoughtNow) -> Filter:
+    async def has(self, token: Token, sought: Filter, sought_now: SoughtNow, deadline: float) -> Filter:
         """What is sought, once the log is sealed as far as the token goes, and given as far to who asks.
 
-        Raises a 503 `log-behind` after 5 seconds, and a 409 `log-rewound` when the log was restored to a point before.
+        Raises a 503 `log-behind` at the deadline, and a 409 `log-rewound` when the log was restored to a point before.
         """
         generation, target = token.target(self.runtime.service.name)
         if generation == 0:
             return sought
-        deadline = asyncio.get_running_loop().time() + consistency.WAIT_SECONDS
         await self._is_sealed(token, deadline)
         while sought.known_at is not None and (await self.pages.place_at(sought.known_at)).position < max(target):
             await self.learns(self._left(deadline))

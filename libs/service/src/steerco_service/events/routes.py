@@ -9,7 +9,7 @@ from fastapi.responses import StreamingResponse
 from steerco_events.cloudevents import batch_of
 from steerco_events.postgres.event_pages import EventPage, Filter
 from steerco_service.asking import Asker, asking_of
-from steerco_service.consistency import token_of_header
+from steerco_service.consistency import deadline_from_now, token_of_header
 from steerco_service.edge.visits import visit_of
 from steerco_service.events.asked import BATCH, STREAM, Question
 from steerco_service.events.described import ANSWERS, DESCRIPTION
@@ -50,7 +50,9 @@ async def read_events(
         now = await asking_of(feed.runtime, asking.permission, principal)
         return whole.within(now.scope, now.known_at).sought if now.scope == asking.scope else None
 
-    asked = replace(asked, sought=await feed.has(token_of_header(consistency_token), asked.sought, sought_now))
+    deadline = asking.deadline or deadline_from_now()
+    sought = await feed.has(token_of_header(consistency_token), asked.sought, sought_now, deadline)
+    asked = replace(asked, sought=sought)
     place = await feed.place(asked)
     if asked.form == STREAM and request.method == "HEAD":
         return Response(media_type=STREAM, headers=_HEADERS)
