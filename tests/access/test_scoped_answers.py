@@ -214,24 +214,25 @@ async def learners_are_cut(ground: Ground, built: Reorganizing, people: Sequence
 
 async def feeds_are_cut(ground: Ground, people: Sequence[Asking]) -> None:
     for service in WITH_LOG:
-        whole = await fed(ground.clients[service].get)
+        whole, end = await fed(ground.clients[service].get)
         for person in (each for each in people if each.sight_in(service)):
             has_unit = person.sight_in(service).has_unit
             cut = [each for each in whole if any(map(has_unit, each.get("orgunits", "").split(",")))]
-            assert await fed(partial(person.ask, service)) == cut
+            assert await fed(partial(person.ask, service), end) == (cut, end)
 
 
-async def fed(ask: Ask) -> Sequence[Mapping[str, Any]]:
-    """All events of a log that are there for who asks."""
+async def fed(ask: Ask, end: str | None = None) -> tuple[Sequence[Mapping[str, Any]], str]:
+    """All events of a log that are there for who asks, up to its end or to one that was seen; and where that is."""
     found: list[Mapping[str, Any]] = []
-    following = "/events?limit=1000"
+    following = "/events?limit=1000" + ("&wait=1" if end else "")
     while True:
         answer = await ask(following)
         assert answer.status_code == 200, answer.text
-        if not answer.json():
-            return found
         found += answer.json()
         following = answer.links["next"]["url"]
+        place = httpx.URL(following).params["after"]
+        if place == end or not (end or answer.json()):
+            return found, place
 
 
 async def what_is_outside_is_as_what_nobody_has(built: Reorganizing, people: Sequence[Asking]) -> None:

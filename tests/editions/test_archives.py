@@ -117,6 +117,17 @@ def charter_by_pitch(edition: RunningEdition) -> None:
     wait_until(lambda: asked(edition, f"/portfolio/projects/{derived_id('project', PITCH)}").is_success)
 
 
+def end_first_appointment(edition: RunningEdition) -> None:
+    """From now on nobody is appointed in the whole enterprise; return when that is known everywhere."""
+    (first,) = asked(edition, "/portfolio/appointments", role="pmo_admin").json()
+    path = f"/portfolio/appointments/{first['appointment_id']}"
+    headers = {"Authorization": f"Bearer {edition.run['token']}"}
+    httpx.post(f"{edition.run['url']}{path}/end", json={"reason": "Others run it"}, headers=headers).raise_for_status()
+    wait_until(
+        lambda: bool(asked(edition, "/reporting/appointments", role="pmo_admin").json() == []) or "not ended yet"
+    )
+
+
 def events_in(archive: Path) -> list[Any]:
     lines = [json.loads(line) for line in archive.read_text().splitlines()]
     return [line for line in lines if "specversion" in line]
@@ -201,6 +212,15 @@ def test_another_edition_goes_on_from_an_export_with_the_same_answers(
         assert example.steerco("verify", str(home / "again")).count("✓") == 5
 
 
+def test_who_runs_an_edition_administers_it_whoever_is_appointed_in_the_logs_that_it_took_over(
+    example: RunningEdition, exported: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with gone_on(example, exported, tmp_path_factory.mktemp("home")) as other:
+        end_first_appointment(other)
+        assert other.steerco("log", "parked", "list") == "nothing is parked\n"
+        assert other.steerco("log", "status").count("\n") > len(LOGS)
+
+
 @pytest.mark.kafka
 def test_services_as_processes_go_on_from_an_export_and_one_process_from_theirs(
     example: RunningEdition, exported: Path, known: Sequence[Any], tmp_path_factory: pytest.TempPathFactory
@@ -211,6 +231,7 @@ def test_services_as_processes_go_on_from_an_export_and_one_process_from_theirs(
         assert positions(distributed) == positions(example)
         assert answers(distributed) == known
         charter_by_pitch(distributed)
+        end_first_appointment(distributed)
         distributed.steerco("log", "export", str(again))
         assert distributed.steerco("verify").count("✓") == 5
         all_done(distributed)

@@ -4,8 +4,8 @@ import asyncio
 import json
 import random
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import pairwise
 from typing import Any
@@ -19,11 +19,16 @@ from steerco.client import CommandFailed
 from steerco.edition.mounting import parent_app
 from steerco.edition.services import SERVICES
 from steerco.following import Block, Blocks, Following, Question
-from steerco_events.clock import SystemClock
+from steerco_events.clock import ShiftedClock, SystemClock
 from steerco_events.contracts.catalog import LOGS
 from steerco_events.contracts.risk import RiskClosed
 from steerco_events.ids import derived_id
 from steerco_servers.testing import TemporaryPostgres
+from steerco_service.access.access import STALE_AFTER
+from steerco_service.edge.front import Edge
+from steerco_service.edge.visits import Streams
+from steerco_service.factory import create_app
+from steerco_service.identity.authenticator import LEEWAY
 from steerco_service.testkit.listening import listening
 from steerco_service.testkit.serving import TESTER, Served, log_only, serving
 
@@ -118,16 +123,24 @@ class Told:
             while len(self.events.get(service, [])) < count:
                 await asyncio.sleep(0.01)
 
+    async def until_broken(self) -> None:
+        async with asyncio.timeout(PATIENCE):
+            while not self.broken:
+                await asyncio.sleep(0.01)
+
 
 def bearer(served: Served, lasts: timedelta = timedelta(hours=1)) -> Mapping[str, str]:
     return {"Authorization": f"Bearer {served.issuer.token(TESTER, SystemClock().now(), lasts)}"}
 
 
 @asynccontextmanager
-async def following(url: str, headers: Mapping[str, str], *questions: Question) -> AsyncIterator[Told]:
+async def following(
+    url: str, headers: Mapping[str, str], *questions: Question, then: Mapping[str, str] | None = None
+) -> AsyncIterator[Told]:
+    """`then`: what else says who follows, once a token has ended."""
     told = Told({})
     async with httpx.AsyncClient(base_url=url, headers=headers, timeout=PATIENCE) as http:
-        task = asyncio.create_task(Following(http, told.tell, told.say_broken).run(questions))
+        task = asyncio.create_task(Following(http, told.tell, told.say_broken, lambda: then or headers).run(questions))
         try:
             yield told
         finally:
@@ -211,7 +224,49 @@ async def test_a_service_that_will_not_answer_is_not_asked_again(
         listening(parent_app(served.apps)) as server,
         httpx.AsyncClient(base_url=server.url, headers=bearer(served, lasts)) as http,
     ):
-        told = Told({})
+        told, again = Told({}), bearer(served, lasts)
+        following = Following(http, told.tell, told.say_broken, lambda: again)
         with pytest.raises(CommandFailed, match=said):
-            await Following(http, told.tell, told.say_broken).run([Question("training", "end", {}), question])
+            await following.run([Question("training", "end", {}), question])
     assert told.broken == 0
+
+
+async def test_when_the_token_ends_the_next_one_goes_on_where_it_ended(served: Served) -> None:
+    ending = bearer(served, timedelta(seconds=3) - LEEWAY)
+    async with listening(parent_app(served.apps)) as server, httpx.AsyncClient(base_url=server.url) as http:
+        questions = [Question("risk", "0", {}), Question("training", "end", {})]
+        async with following(server.url, ending, *questions, then=bearer(served)) as told:
+            async with asyncio.timeout(PATIENCE):
+                while (await http.get("/risk/events?limit=1", headers=ending)).status_code != httpx.codes.UNAUTHORIZED:
+                    await asyncio.sleep(0.05)
+            await write(served, "risk", 5)
+            log = await log_of(served, "risk")
+            await told.until("risk", len(log))
+            assert (told.events["risk"], told.broken) == (log, 0)
+
+
+async def test_a_stream_that_ends_since_too_little_is_known_is_taken_up_again(served: Served) -> None:
+    clock = ShiftedClock(SystemClock())
+    apps = {**served.apps, "risk": create_app(replace(served.runtime("risk"), clock=clock, stale_after=STALE_AFTER))}
+    async with (
+        listening(parent_app(apps)) as server,
+        following(server.url, bearer(served), Question("risk", "0", {})) as told,
+    ):
+        before = len(await log_of(served, "risk"))
+        await told.until("risk", before)
+        clock.set(SystemClock().now() + 2 * STALE_AFTER)
+        await told.until_broken()
+        clock.set(SystemClock().now())
+        await write(served, "risk", 3)
+        await told.until("risk", before + 3)
+
+
+async def test_who_reads_too_many_streams_goes_on_once_there_are_fewer(served: Served) -> None:
+    app = Edge(streams=Streams(each=1)).before(parent_app(served.apps))
+    async with listening(app) as server, AsyncExitStack() as first:
+        told = await first.enter_async_context(following(server.url, bearer(served), Question("risk", "0", {})))
+        await told.until("risk", len(await log_of(served, "risk")))
+        async with following(server.url, bearer(served), Question("training", "0", {})) as second:
+            await second.until_broken()
+            await first.aclose()
+            await second.until("training", len(await log_of(served, "training")))

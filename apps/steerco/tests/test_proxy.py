@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 
 import httpx
 import pytest
@@ -11,6 +12,7 @@ from fastapi import FastAPI, Request
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
+from steerco.edition import proxy as proxying
 from steerco.edition.embedded import bind
 from steerco.edition.mounting import parent_app
 from steerco.edition.proxy import proxy_app, proxy_client
@@ -127,6 +129,26 @@ async def test_an_event_stream_is_passed_on_at_once_and_ends_cleanly_when_the_pr
         assert await anext(chunks, None) is None
         await stopping
         assert asyncio.get_running_loop().time() - began < GRACE_SECONDS / 2
+
+
+async def test_whoever_reads_feeds_keeps_nobody_else_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proxying, "MOST_AT_ONCE", 2)
+
+    async def service(scope: Scope, receive: Receive, send: Send) -> None:
+        await (endless if scope["path"] == "/events" else echo)(scope, receive, send)
+
+    async with (
+        listening(service) as behind,
+        proxy_client() as clients,
+        listening(proxy_app({"risk": behind.url}, TITLES, clients)) as front,
+        httpx.AsyncClient(base_url=front.url, timeout=10) as client,
+        AsyncExitStack() as reading,
+    ):
+        for _ in range(5):
+            answer = await reading.enter_async_context(client.stream("GET", "/risk/events?after=end"))
+            assert await anext(answer.aiter_bytes()) == b"id: 1\n\n"
+        for _ in range(5):
+            assert (await client.get("/risk/risks")).status_code == 200
 
 
 async def test_it_lists_the_services_as_the_embedded_edition_does(proxy: httpx.AsyncClient) -> None:

@@ -105,6 +105,7 @@ async def verifying(postgres: TemporaryPostgres, tmp_path: Path) -> AsyncIterato
             await until(partial(is_signed, served, service), "the head is signed")
         async with listening(parent_app(served.apps)) as server:
             owner_url = served.host._databases["risk"].owner_url
+            DataDirectory(tmp_path).announce(server.url, "of the edition")
             yield Verifying(served, server.url, tmp_path, owner_url)
 
 
@@ -117,6 +118,19 @@ async def test_logs_that_nobody_touched_are_what_was_sealed(verifying: Verifying
     said = await verifying.verify(expect=0)
     assert "risk: 6 events in" in said["risk"]
     assert "signed up to" in said["risk"]
+
+
+async def test_the_key_and_the_heads_of_an_edition_do_not_judge_the_logs_of_another(verifying: Verifying) -> None:
+    other = DataDirectory(verifying.folder)
+    other.announce("http://127.0.0.1:1", "of another edition")
+    other.log_key.write_text(json.dumps(LogKey.generate().public()))
+    other.heads.mkdir(exist_ok=True)
+    (other.heads / "risk.jsonl").write_text("of another log")
+    said = await verifying.verify(expect=0)
+    assert said["risk"].endswith("no signature checked")
+    other.announce(verifying.url, "of this edition")
+    (other.heads / "risk.jsonl").unlink()
+    assert "signed by a key that was not given" in (await verifying.verify())["risk"]
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
@@ -136,6 +136,33 @@ async def test_at_the_end_there_is_nothing_and_the_place_stays(written: Written)
     end = Place(1, (await written.pages.end()).position)
     page = await written.pages.read(end, 10, Filter())
     assert (list(page.events), page.end, page.is_last) == ([], end, True)
+
+
+async def test_what_was_sealed_after_the_scope_was_known_is_held_back_and_given_once_more_is(written: Written) -> None:
+    *_, before, last = sorted({event.sealed_at for event in written.events})
+    scoped = Filter(scope=UNITS, known_at=before)
+    held = await written.pages.read(START, 1000, scoped)
+    inside = [event for event in written.events if event.org_units]
+    assert ids(held.events) == ids([event for event in inside if event.sealed_at <= before])
+    assert (held.end, held.is_last, held.is_held) == (await written.pages.place_at(before), False, True)
+    again = await written.pages.read(held.end, 1000, scoped)
+    assert (list(again.events), again.end, again.is_held) == ([], held.end, True)
+    rest = await written.pages.read(held.end, 1000, replace(scoped, known_at=last))
+    assert ids(rest.events) == ids([event for event in inside if event.sealed_at > before])
+    assert (rest.end, rest.is_last, rest.is_held) == (await written.pages.place_at(last), True, False)
+
+
+async def test_a_page_that_is_full_before_what_is_held_back_says_that_more_is_there(written: Written) -> None:
+    *_, before, _ = sorted({event.sealed_at for event in written.events})
+    page = await written.pages.read(START, 3, Filter(scope=UNITS, known_at=before))
+    assert (len(page.events), page.is_last, page.is_held) == (3, False, False)
+
+
+async def test_who_stands_beyond_what_is_known_is_not_taken_back(written: Written) -> None:
+    end = Place(1, (await written.pages.end()).position - 1)
+    long_ago = Filter(scope=UNITS, known_at=written.events[0].sealed_at - timedelta(days=1))
+    page = await written.pages.read(end, 10, long_ago)
+    assert (list(page.events), page.end, page.is_held) == ([], end, True)
 
 
 async def test_an_instant_is_the_place_after_all_that_was_sealed_up_to_it(written: Written) -> None:

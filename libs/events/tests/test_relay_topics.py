@@ -22,7 +22,7 @@ from steerco_events.testkit.wires import Wire, has_relayed, relay
 from steerco_servers.testing import TemporaryKafka
 
 SOON = timedelta(seconds=2)
-"""A lease that is renewed, and the topics looked at, every tenth of a second."""
+"""A lease; it is renewed, and the topics are looked at, every third of it."""
 
 
 async def test_a_relay_whose_readers_have_nothing_any_more_publishes_the_whole_log_again(log: Log) -> None:

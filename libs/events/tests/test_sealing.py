@@ -77,6 +77,16 @@ async def test_the_watermark_of_a_quiet_log_goes_with_the_clock(log: Log) -> Non
         await until(is_later, "the log is known to be complete up to then")
 
 
+async def test_who_waits_for_the_watermark_of_a_quiet_log_is_woken_as_it_moves(log: Log) -> None:
+    rested = Signal()
+    heard = rested.subscribe()
+    async with running(Sealing(log.sealer, log.appended, log.sealed, BRIEF, rested=rested).run):
+        for _ in range(3):
+            then = log.clock.now()
+            assert await heard.wait(10)
+            assert (await log.feed().head()).watermark >= then or await heard.wait(10)
+
+
 async def test_what_was_appended_without_a_wake_up_is_sealed_at_the_next_look(log: Log) -> None:
     async with running(Sealing(log.sealer, Signal(), log.sealed).run):
         for n in range(1, 4):

@@ -9,22 +9,13 @@ from datetime import timedelta
 import httpx
 
 from steerco_events.clock import ShiftedClock, SystemClock
-from steerco_events.contracts.catalog import CATALOG
 from steerco_events.contracts.portfolio import PORTFOLIO
 from steerco_events.envelope import Recorded
 from steerco_events.ports import Cursor
-from steerco_events.projections.builds import Build
 from steerco_events.projections.fold import apply
 from steerco_events.testkit.recorded import BEGIN, log_of
 from steerco_servers.testing import TemporaryPostgres
 from steerco_service.access.access import STALE_AFTER, Access
-from steerco_service.factory import create_app
-from steerco_service.hosting import DatabaseUrls, Host
-from steerco_service.identity.authenticator import Authenticator
-from steerco_service.identity.issuer import Issuer
-from steerco_service.identity.keys import KnownKeys
-from steerco_service.identity.principal import Principal
-from steerco_service.runtime import Runtime
 from steerco_service.testkit.scopes import (
     ENTERPRISE,
     HARBOR,
@@ -36,16 +27,8 @@ from steerco_service.testkit.scopes import (
     somebody,
     unit_opened,
 )
-from steerco_service.testkit.serving import FOR_EVER, serving, with_access
-
-
-def client_of(runtime: Runtime, issuer: Issuer, person: Principal) -> httpx.AsyncClient:
-    token = issuer.token(person, SystemClock().now(), timedelta(hours=1))
-    return httpx.AsyncClient(
-        transport=httpx.ASGITransport(create_app(runtime)),
-        base_url="http://scopes",
-        headers={"Authorization": f"Bearer {token}"},
-    )
+from steerco_service.testkit.serving import FOR_EVER, serving
+from steerco_service.testkit.unattended import client_of, gone_live, unattended
 
 
 async def is_unknown(client: httpx.AsyncClient, path: str, why: str) -> None:
@@ -54,30 +37,6 @@ async def is_unknown(client: httpx.AsyncClient, path: str, why: str) -> None:
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
     assert answer.json()["type"] == "urn:steerco:problem:access-unknown"
     assert why in answer.json()["detail"]
-
-
-@asynccontextmanager
-async def unattended(postgres: TemporaryPostgres) -> AsyncIterator[tuple[Runtime, Issuer]]:
-    """The service over a database for which nobody works."""
-    issuer, clock = Issuer.generate(), SystemClock()
-    services = with_access([SCOPES])
-    async with postgres.databases(*(each.name for each in services)) as databases:
-        urls = {name: DatabaseUrls(each.owner_url, each.app_url, each.feed_url) for name, each in databases.items()}
-        host = Host(services, urls, CATALOG, clock, Authenticator(KnownKeys(issuer.public()), clock))
-        await host.migrate()
-        try:
-            yield host.runtimes["scopes"], issuer
-        finally:
-            for runtime in host.runtimes.values():
-                await runtime.engine.dispose()
-
-
-async def gone_live(runtime: Runtime) -> Build:
-    """A build of the view that nobody brings forward."""
-    async with runtime.engine.begin() as tx:
-        build = await runtime.builds.begin(tx, runtime.clock.now())
-        await runtime.builds.go_live(tx, build, runtime.clock.now())
-    return build
 
 
 async def test_what_is_known_too_long_ago_lets_nobody_act_and_the_service_is_not_ready(

@@ -12,13 +12,14 @@ import httpx
 import pytest
 
 from steerco_events.clock import SystemClock
-from steerco_events.contracts.portfolio import AppointmentMade
+from steerco_events.contracts.portfolio import AppointmentMade, ProjectRenamed
 from steerco_events.contracts.risk import RiskClosed
 from steerco_events.ids import derived_id
 from steerco_events.positions import Token
 from steerco_events.postgres import event_pages
 from steerco_events.testkit.logs import running
 from steerco_servers.testing import TemporaryPostgres
+from steerco_service import consistency
 from steerco_service.access.access import FRESH_SECONDS
 from steerco_service.events.streaming import CHECK_SECONDS
 from steerco_service.identity.principal import Principal
@@ -45,6 +46,11 @@ STAMPS: Sequence[tuple[UUID, ...]] = [(NORTH,), (SOUTH,), (), (HARBOR,), (SOUTH,
 """Of the events that are there, in their order."""
 
 NORTHERN = ["risk-0", "risk-3", "risk-4", "risk-6"]
+LIMIT = 3.0
+"""Seconds that a request waits at most, in the spec of that."""
+
+NOTHING_OF_UNITS = [ProjectRenamed(project_id=derived_id("project", "renamed"), title="t")]
+
 SOUTHERN = ["risk-1", "risk-4", "risk-6"]
 
 
@@ -162,6 +168,29 @@ async def test_who_asks_for_a_part_of_what_is_inside_gets_that(feed: Asked) -> N
     assert subjects(answer.json()) == ["risk-3"]
 
 
+async def test_all_that_a_request_waits_for_is_waited_for_within_one_limit(
+    feed: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consistency, "WAIT_SECONDS", LIMIT)
+    person, _ = await feed.viewer(NORTH)
+    portfolio = await feed.served.append("portfolio", "of the limit", *NOTHING_OF_UNITS)
+    await feed.served.settled()
+    _, positions = portfolio.target("portfolio")
+    later = Token.of("portfolio", 1, {"of the limit": max(positions) + 1})
+    never = Token.of("risk", 1, {"never": 10**6})
+    loop = asyncio.get_running_loop()
+    async with feed.client(person) as client:
+        began = loop.time()
+        headers = {"Consistency-Token": later.merged(never).encode()}
+        asking = asyncio.create_task(client.get("/events", headers=headers))
+        while loop.time() < began + LIMIT / 2:
+            await asyncio.sleep(0.02)
+        await feed.served.append("portfolio", "of the limit", *NOTHING_OF_UNITS)
+        answer = await asking
+    assert (answer.status_code, answer.json()["type"]) == (503, "urn:steerco:problem:log-behind")
+    assert loop.time() - began < 1.4 * LIMIT
+
+
 async def test_who_has_a_role_at_a_project_alone_gets_nothing(feed: Asked) -> None:
     person = somebody()
     await appointed(feed.served, made(person, unit_id=None, project_id=derived_id("project")))
@@ -214,17 +243,48 @@ async def test_a_stream_ends_within_seconds_when_a_part_of_what_may_be_read_is_g
         assert await read_by(reader, len(NORTHERN)) == NORTHERN
 
 
-async def test_a_stream_ends_within_seconds_when_more_may_be_read_and_the_next_has_it(feed: Asked) -> None:
+async def test_a_stream_ends_within_seconds_when_more_may_be_read_and_passes_over_nothing_of_it(
+    feed: Asked,
+) -> None:
     person, _ = await feed.viewer(NORTH)
     async with feed.stream(person, "?after=end") as reader:
-        await reader.block()
-        pier = derived_id("unit", "pier")
+        start = await reader.block()
+        assert start
+        pier, place = derived_id("unit", "pier"), start.id
         await opened(feed.served, pier, HARBOR, "PIER")
+        await feed.happened("at the pier", pier)
         async with asyncio.timeout(SOON):
-            await reader.rest()
-    await feed.happened("at the pier", pier)
+            while block := await reader.block():
+                assert "data" not in block.fields
+                place = block.fields.get("id", place)
+    async with feed.stream(person, f"?after={place}") as reader, asyncio.timeout(PATIENCE):
+        assert await read_by(reader, 1) == ["at the pier"]
+
+
+async def test_a_page_that_waits_passes_over_nothing_of_a_unit_that_is_opened_meanwhile(feed: Asked) -> None:
+    person, _ = await feed.viewer(NORTH)
+    await feed.served.settled()
     async with feed.client(person) as client:
-        assert subjects((await client.get(f"/events?unit={pier}&wait=5")).json()) == ["at the pier"]
+        waiting = asyncio.create_task(client.get("/events?after=end&wait=20"))
+        async with asyncio.timeout(PATIENCE):
+            while not feed.served.apps["risk"].state.feed.head._waiting:
+                await asyncio.sleep(0.005)
+        quay = derived_id("unit", "quay")
+        await opened(feed.served, quay, HARBOR, "QUAY")
+        await feed.happened("at the quay", quay)
+        page = await waiting
+        found = page.json() or (await client.get(f"{page.links['next']['url']}")).json()
+        assert subjects(found) == ["at the quay"]
+
+
+async def test_who_brings_the_token_of_an_event_gets_it_also_while_no_unit_is_opened_or_moved(feed: Asked) -> None:
+    person, _ = await feed.viewer(NORTH)
+    async with feed.client(person) as client:
+        assert (await client.get("/events")).status_code == 200
+        for n in range(3):
+            token = await feed.happened(f"seen {n}", HARBOR)
+            answer = await client.get(f"/events?subject=seen {n}", headers={"Consistency-Token": token.encode()})
+            assert subjects(answer.json()) == [f"seen {n}"]
 
 
 async def test_a_page_that_waited_has_nothing_of_what_may_not_be_read_any_more(feed: Asked) -> None:

@@ -157,7 +157,7 @@ async def test_a_filter_that_passes_over_much_says_how_far_it_is(shared: Open, m
     assert quiet.fields == {"comment": ""}
 
 
-async def test_idle_streams_hold_no_connection_and_ask_the_database_as_often_as_one(fresh: Open) -> None:
+async def test_idle_streams_of_a_person_hold_no_connection_and_ask_the_database_as_often_as_one(fresh: Open) -> None:
     asked: Counter[str] = Counter()
     async with AsyncExitStack() as stack:
         readers = [await stack.enter_async_context(fresh.stream("?after=end")) for _ in range(100)]
@@ -179,7 +179,9 @@ async def test_idle_streams_hold_no_connection_and_ask_the_database_as_often_as_
                 await asyncio.sleep(0.01)
         assert asyncio.get_running_loop().time() - began > 2
         sqlalchemy_event.remove(engine, "before_cursor_execute", count)
+        seconds = asyncio.get_running_loop().time() - began
     assert not [statement for statement in asked if "log.sealed_events" in statement]
+    assert sum(count for statement, count in asked.items() if "appointments_held" in statement) <= seconds + 2
 
 
 async def test_the_server_stops_at_once_and_its_streams_end_cleanly(fresh: Open) -> None:

@@ -2,12 +2,14 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 
 from steerco_events.clock import SystemClock
 from steerco_events.ids import derived_id, new_id
+from steerco_service.testkit.serving import Served
 
 ROOT, MARKETS, LICENSING = (derived_id("unit", code) for code in ("COM", "MKT", "LIC"))
 
@@ -49,6 +51,20 @@ async def test_a_unit_says_what_became_of_it(portfolio: httpx.AsyncClient) -> No
     answer = (await portfolio.get(location)).json()
     assert (answer["name"], answer["parent_id"], answer["is_open"]) == ("Field operations", str(MARKETS), False)
     assert answer in await listed(portfolio)
+
+
+async def test_who_sees_the_unit_above_sees_that_one_is_opened_or_moved_there_or_away(
+    served: Served, portfolio: httpx.AsyncClient
+) -> None:
+    unit_id = UUID((await opened(portfolio)).rsplit("/", 1)[-1])
+    move = {"parent_id": str(MARKETS), "reason": "They inspect"}
+    for path, body in ((f"/units/{unit_id}/move", move), (f"/units/{unit_id}/closure", {"reason": "Merged"})):
+        assert (await portfolio.post(path, json=body)).status_code == 204
+    runtime = served.runtime("portfolio")
+    async with runtime.engine.connect() as connection:
+        events = await runtime.store.read_events(connection, "organization")
+    stamps = [event.org_units for event in events if unit_id in event.org_units]
+    assert list(map(set, stamps)) == [{unit_id, LICENSING}, {unit_id, LICENSING, MARKETS}, {unit_id}]
 
 
 async def test_units_are_filtered_by_all_that_is_asked(portfolio: httpx.AsyncClient) -> None:

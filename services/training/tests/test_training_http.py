@@ -12,6 +12,8 @@ import pytest
 from steerco_events.contracts.portfolio import ProjectManagerAppointed
 from steerco_events.ids import new_id
 from steerco_servers.testing import TemporaryPostgres
+from steerco_service.testkit.scopes import appointed as made_known
+from steerco_service.testkit.scopes import end, made, organized, somebody
 from steerco_service.testkit.serving import Served, log_only, serving
 from steerco_training.app import SERVICE
 
@@ -237,3 +239,24 @@ async def test_a_person_that_training_never_met_owes_nothing_and_no_completion_i
 async def test_the_courses_of_the_office_can_be_read(training: httpx.AsyncClient) -> None:
     courses = {course["name"]: course["due_within_days"] for course in (await training.get("/courses")).json()}
     assert courses[COURSE] == 60
+
+
+async def test_a_repetition_gets_its_answer_also_when_the_person_is_there_no_more(served: Served) -> None:
+    coordinator, learner = somebody(), somebody()
+    await organized(served)
+    held = made(learner)
+    await made_known(served, made(coordinator, "training_coordinator"), held)
+    training = await served.client("training", coordinator)
+    body = completion(person_id=str(learner.actor.id))
+    first = await sent(training, "/completions", body, **{"Idempotency-Key": "once"})
+    seen = {"Consistency-Token": (await end(served, held)).encode()}
+
+    async def again(key: str, body: object) -> httpx.Response:
+        return await training.post("/completions", json=body, headers=seen | {"Idempotency-Key": key})
+
+    repeated = await again("once", body)
+    assert (repeated.status_code, repeated.json()) == (201, first.json())
+    assert repeated.headers["Location"] == first.headers["Location"]
+    assert (await again("another", body)).status_code == 404
+    other = await again("once", body | {"completed_on": "2026-06-13"})
+    assert other.json()["type"] == "urn:steerco:problem:idempotency-key-reused"

@@ -22,7 +22,10 @@ BEAT_SECONDS = 2.0
 
 
 class Sealing:
-    """Runs a `Sealer` in one process; a standby tries for the lease when it would run out."""
+    """Runs a `Sealer` in one process; a standby tries for the lease when it would run out.
+
+    `rested` says each time that a quiet log is complete up to now.
+    """
 
     def __init__(
         self,
@@ -31,12 +34,14 @@ class Sealing:
         sealed: Signal,
         lasts: timedelta = timedelta(seconds=10),
         signer: HeadSigner | None = None,
+        rested: Signal | None = None,
     ) -> None:
         self._sealer = sealer
         self._appended = appended.subscribe()
         self._sealed = sealed
         self._renew_seconds = lasts.total_seconds() / 3
         self._signer = signer
+        self._rested = rested or Signal()
         self._is_signed = False
 
     async def run(self) -> None:
@@ -63,6 +68,8 @@ class Sealing:
             if rested and now - beaten >= BEAT_SECONDS:
                 is_quiet = await self._sealer.beat()
                 renewed = beaten = now
+                if is_quiet:
+                    self._rested.notify()
             else:
                 if now - renewed > self._renew_seconds:
                     if not await self._sealer.renew():

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from steerco_events.positions import Token
 from steerco_service.access.gaps import SOURCE
 from steerco_service.access.permissions import ROLES, SHOWN_TO, Permission
 from steerco_service.access.scope import Grant, Scope, Tree, scope_of
-from steerco_service.consistency import token_of_header, wait_until
+from steerco_service.consistency import deadline_from_now, token_of_header, wait_until
 from steerco_service.edge.visits import visit_of
 from steerco_service.identity.principal import Principal
 from steerco_service.problems import Problem
@@ -33,7 +34,11 @@ def runtime_of(request: Request) -> Runtime:
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """A principal who asks for an operation: where they may do that (`scope`), where they see anything (`sight`)."""
+    """A principal who asks for an operation: where they may do that (`scope`), where they see anything (`sight`).
+
+    `known_at`: that is so by all of portfolio's log that was sealed up to then. `deadline`: when the request has
+    waited long enough for what it has seen.
+    """
 
     principal: Principal
     permission: Permission
@@ -41,6 +46,8 @@ class Asking:
     sight: Scope
     grants: Sequence[Grant] = ()
     tree: Tree = field(default_factory=Tree)
+    known_at: datetime | None = None
+    deadline: float | None = None
 
     def as_one_of(self, roles: frozenset[Role], *, in_person: bool = False) -> "Asking":
         """The same question, where not all of the permission's roles will do, nor, `in_person`, standing in for one."""
@@ -80,29 +87,41 @@ class Asking:
         return self.has((unit_id,), (project_id,))
 
 
-async def asking_of(runtime: Runtime, permission: Permission, principal: Principal, seen: Token = NOTHING) -> Asking:
+async def asking_of(
+    runtime: Runtime,
+    permission: Permission,
+    principal: Principal,
+    seen: Token = NOTHING,
+    deadline: float | None = None,
+) -> Asking:
     """Who asks, if they may at all. Raises a 403 or 503 `Problem`.
 
+    Who operates the service as a whole is judged by what was last known, however old: they heal it.
     What is known may be a second old, but for what a token says that they have seen of portfolio's log.
     """
     if permission.is_for_services and not _is_service(runtime, principal):
         raise Problem(403, "forbidden", "this is for the other services, by clients that the settings name")
     if not permission.needs_role:
-        return Asking(principal, permission, Scope(), Scope())
+        return Asking(principal, permission, Scope(), Scope(), deadline=deadline)
     asking = await _known(runtime, permission, principal, is_fresh=False)
     if SOURCE in seen.seen and not asking.scope.is_whole:
-        await wait_until(runtime, Token({SOURCE: seen.seen[SOURCE]}))
+        await wait_until(runtime, Token({SOURCE: seen.seen[SOURCE]}), deadline)
         asking = await _known(runtime, permission, principal, is_fresh=True)
     if not asking.scope or (permission.is_whole and not asking.scope.is_whole):
         where = " in the whole enterprise" if permission.is_whole else ""
         raise Problem(403, "forbidden", f"this needs one of the roles {_listed(permission)}{where}")
-    return asking
+    return replace(asking, deadline=deadline)
 
 
 async def _known(runtime: Runtime, permission: Permission, principal: Principal, *, is_fresh: bool) -> Asking:
-    grants, access = await runtime.access.grants(principal, fresh=is_fresh), runtime.access
-    is_whole = scope_of(grants, Tree(), permission.roles).is_whole
-    tree = (await (access.known() if is_whole else access.organization())).tree
+    access, known_at = runtime.access, None
+    if permission.is_whole:
+        grants, tree = await access.last_known(principal)
+    else:
+        granted = await access.grants(principal, fresh=is_fresh)
+        grants, known_at = granted.grants, granted.watermark
+        is_whole = scope_of(grants, Tree(), permission.roles).is_whole
+        tree = (await (access.known() if is_whole else access.organization())).tree
     return Asking(
         principal,
         permission,
@@ -110,6 +129,7 @@ async def _known(runtime: Runtime, permission: Permission, principal: Principal,
         scope_of(grants, tree, ROLES),
         grants,
         tree,
+        known_at,
     )
 
 
@@ -139,9 +159,10 @@ async def asker_of(
     consistency_token: Annotated[str | None, Header(include_in_schema=False)] = None,
 ) -> Asking:
     """Who asks for what the request names. Raises a 401, 403, 429 or 503 `Problem`."""
+    deadline = deadline_from_now()
     permission: Permission = request.app.state.permissions[request.scope["route"].name]
     principal = await principal_of(request, authorization)
-    return await asking_of(runtime_of(request), permission, principal, token_of_header(consistency_token))
+    return await asking_of(runtime_of(request), permission, principal, token_of_header(consistency_token), deadline)
 
 
 type Asker = Annotated[Asking, Depends(asker_of)]

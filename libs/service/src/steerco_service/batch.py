@@ -73,12 +73,12 @@ _KEPT_HEADERS = ("etag", "location", CONSISTENCY_TOKEN.lower())
 async def send_batch(
     batch: Batch,
     request: Request,
-    _: Asker,
+    asker: Asker,
     authorization: Annotated[str, Header()],
     consistency_token: Annotated[str | None, Header()] = None,
 ) -> BatchAnswer:
     """Commands of one group run one after the other; different groups run side by side."""
-    await wait_until(runtime_of(request), token_of_header(consistency_token))
+    await wait_until(runtime_of(request), token_of_header(consistency_token), asker.deadline)
     answers: list[BatchedAnswer | None] = [None] * len(batch.commands)
     groups: dict[str, list[int]] = {}
     for n, command in enumerate(batch.commands):

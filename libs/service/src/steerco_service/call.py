@@ -18,7 +18,7 @@ from steerco_events.contracts.portfolio import Role
 from steerco_events.decider import Decider, Refusal
 from steerco_events.envelope import Context
 from steerco_events.ids import new_id
-from steerco_events.postgres.commands import CommandKey
+from steerco_events.postgres.commands import CommandKey, find
 from steerco_events.projections.builds import ViewNotBuilt
 from steerco_service.access.placed import ProjectPlaced, projects_placed
 from steerco_service.asking import Asker, Asking, runtime_of
@@ -93,6 +93,7 @@ class Call:
         self._must_be_there = if_match is not None and if_match.strip() == ANY_VERSION
         self._key = self._command_key(idempotency_key)
         self._reason = self._checked_reason(reason)
+        self._is_submitted = False
 
     def concerns(self, *units: UUID) -> None:
         """Stamp the events that come of this call with these units, beside those that the situation names."""
@@ -140,10 +141,10 @@ class Call:
         """A fresh identifier, for a thing that the caller did not name."""
         return new_id()
 
-    async def look_up[Found](self, find: Callable[[Lookups, UUID], Awaitable[Found]], id: UUID) -> Found:
+    async def look_up[Found](self, ask: Callable[[Lookups, UUID], Awaitable[Found]], id: UUID) -> Found:
         """What the service's own view knows of another service's thing. Raises a 503 `Problem` while it is made."""
         try:
-            return await find(self.runtime.lookups, id)
+            return await ask(self.runtime.lookups, id)
         except ViewNotBuilt as error:
             raise view_not_built(error) from error
 
@@ -182,14 +183,24 @@ class Call:
         )
 
         handling = Handling(decider, stream, command, context, self._expected, self._must_be_there, judge=self._judge)
+        self._is_submitted = True
         with tracer("steerco.commands").start_as_current_span(f"handle {type(command).__name__}"):
             answer = await self.runtime.batcher.submit(
                 handling, self._key, lambda handled: msgspec.json.encode(self._answer(handled, created, among))
             )
-        given = _ANSWER.decode(answer)
-        content = msgspec.json.encode(given.body) if given.body else None
-        media_type = "application/json" if given.body else None
-        return Response(content, given.status, dict(given.headers), media_type)
+        return _response(answer)
+
+    async def remembered(self) -> Response | None:
+        """For what was refused before it came to be decided: the answer, if it repeats what was accepted.
+
+        What was looked up for it may have become another since then. Raises `IdempotencyKeyReused`.
+        """
+        if self._key is None or self._is_submitted:
+            return None
+        async with self.runtime.engine.connect() as connection:
+            found = await find(connection, [self._key])
+        remembered = found.get(self._key.identity)
+        return _response(remembered.answer_to(self._key)) if remembered else None
 
     def _answer(self, handled: Handled, created: UUID | None, among: str | None) -> Answer:
         headers = {"ETag": f'"{handled.version}"', CONSISTENCY_TOKEN: handled.token.encode()}
@@ -249,8 +260,17 @@ async def call_of(
     ] = None,
 ) -> Call:
     """The dependency of every endpoint that changes something."""
-    await wait_until(runtime_of(request), token_of_header(consistency_token))
-    return Call(request, asking, await request.body(), if_match, idempotency_key, reason)
+    await wait_until(runtime_of(request), token_of_header(consistency_token), asking.deadline)
+    call = Call(request, asking, await request.body(), if_match, idempotency_key, reason)
+    request.state.remembered = call.remembered
+    return call
+
+
+def _response(answer: bytes) -> Response:
+    given = _ANSWER.decode(answer)
+    content = msgspec.json.encode(given.body) if given.body else None
+    media_type = "application/json" if given.body else None
+    return Response(content, given.status, dict(given.headers), media_type)
 
 
 type Calling = Annotated[Call, Depends(call_of)]

@@ -34,17 +34,22 @@ def token_of_header(value: str | None) -> Token:
         raise Problem(400, "malformed-consistency-token", str(error)) from error
 
 
-async def wait_until(runtime: Runtime, token: Token) -> None:
+def deadline_from_now() -> float:
+    """Until when a request that begins now waits, all its waiting together: by the time of the loop."""
+    return asyncio.get_running_loop().time() + WAIT_SECONDS
+
+
+async def wait_until(runtime: Runtime, token: Token, deadline: float | None = None) -> None:
     """Return when the service's view and reactions have applied everything the token covers.
 
-    Raises a 503 `projection-behind` with `Retry-After`: after 5 seconds, or at once when a stream of it is parked. And
-    a 409 `log-rewound` when the log was restored to a point before it.
+    Raises a 503 `projection-behind` with `Retry-After`: at the deadline, or 5 seconds from now; at once when a stream
+    of it is parked. And a 409 `log-rewound` when the log was restored to a point before it.
     """
     if not token.seen:
         return
     applied = runtime.signals.applied.subscribe()
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + WAIT_SECONDS
+    deadline = deadline_from_now() if deadline is None else deadline
     behind: Sequence[str] = ()
     while True:
         try:

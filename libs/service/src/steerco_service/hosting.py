@@ -20,7 +20,9 @@ from steerco_events.postgres.checkpoints import Checkpoints
 from steerco_events.postgres.feed import StoreFeed
 from steerco_events.postgres.timers import are_due
 from steerco_events.registry import Registry
+from steerco_events.signals import AnyOf
 from steerco_service.access.access import STALE_AFTER
+from steerco_service.access.gaps import SOURCE
 from steerco_service.access.groups import GroupRole
 from steerco_service.factory import create_app
 from steerco_service.identity.authenticator import Authenticator
@@ -116,8 +118,10 @@ class Host:
         }
 
     def _open_feed(self, service: str, shard: Shard = WHOLE) -> EventFeed:
-        sealed = self._signals[service].sealed
-        return StoreFeed(service, self._feeds[service], self._registry, sealed, shard)
+        signals = self._signals[service]
+        # Who sees a part of the enterprise waits until it is known what that is, also while portfolio's log is quiet.
+        woken = AnyOf(signals.sealed, signals.rested) if service == SOURCE else signals.sealed
+        return StoreFeed(service, self._feeds[service], self._registry, woken, shard)
 
     async def migrate(self, progress: Callable[[str], None] = lambda _: None) -> None:
         """Bring every database to its newest schema."""

@@ -1,10 +1,10 @@
 """Every refusal as RFC 9457 problem details: a stable `type`, a pointer per field, never a 500 for bad input."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
@@ -100,6 +100,14 @@ def _escaped(part: str) -> str:
     return part.replace("~", "~0").replace("/", "~1")
 
 
+type Remembered = Callable[[], Awaitable[Response | None]]
+"""The answer to a command that was accepted before, if this is its repetition."""
+
+
+async def _nothing() -> None:
+    """What is no command repeats none."""
+
+
 _HTTP_CODES = {404: "not-found", 405: "method-not-allowed"}
 
 
@@ -110,9 +118,13 @@ def install_problem_handlers(app: FastAPI) -> None:
         assert isinstance(error, Problem)
         return problem_response(error)
 
-    async def on_refusal(_: Request, error: Exception) -> JSONResponse:
+    async def on_refusal(request: Request, error: Exception) -> Response:
         assert isinstance(error, Refusal)
-        return problem_response(problem_of_refusal(error))
+        remembered: Remembered = getattr(request.state, "remembered", _nothing)
+        try:
+            return await remembered() or problem_response(problem_of_refusal(error))
+        except Refusal as other:
+            return problem_response(problem_of_refusal(other))
 
     async def on_validation(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)

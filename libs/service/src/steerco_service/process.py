@@ -72,7 +72,7 @@ class Process:
         self._registry = registry
         self._signals = Signals()
         self._sealed_elsewhere = Signal()
-        self._sealed = AnyOf(self._signals.sealed, self._sealed_elsewhere)
+        self._sealed = AnyOf(self._signals.sealed, self._sealed_elsewhere, self._signals.rested)
         key_database = _key_database(service, settings)
         self.runtime = Runtime(
             service=service,

@@ -145,7 +145,7 @@ async def reading_of(
 ) -> AsyncIterator[Reading]:
     """The dependency of every endpoint that reads."""
     runtime = runtime_of(request)
-    await wait_until(runtime, token_of_header(consistency_token))
+    await wait_until(runtime, token_of_header(consistency_token), asking.deadline)
     async with runtime.engine.connect() as connection:
         await connection.execution_options(isolation_level="REPEATABLE READ")
         build = await live_build(connection, runtime)

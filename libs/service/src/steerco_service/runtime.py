@@ -53,10 +53,11 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """What wakes what inside the process, for one service."""
+    """What wakes what inside the process, for one service. `rested`: its log is quiet and complete up to now."""
 
     appended: Signal = field(default_factory=Signal)
     sealed: Signal = field(default_factory=Signal)
+    rested: Signal = field(default_factory=Signal)
     applied: Signal = field(default_factory=Signal)
     rebuild_requested: Signal = field(default_factory=Signal)
     parked_asked: Signal = field(default_factory=Signal)
@@ -75,10 +76,11 @@ class Runtime:
     Its leases last for `lasts`. Each of its consumers works in `shards` parts, and has at most `parked_limit` streams
     parked. Builds of its view that are read no more are kept as `keeping` says. `relays`: whether its log is published
     to a topic where it is hosted. `groups` of the identity provider are roles. Whoever asks is refused when what is
-    known of units and appointments is older than `stale_after`. `first_admin`: who is appointed for the whole
-    enterprise at the first start. `keys` are those of people's records, to show who they are; the service that keeps
-    them has them in `key_database`, and serves them to the machines of `service_clients`. `begun`: what the service
-    does at each start was done.
+    known of units and appointments is older than `stale_after`, but for who operates the service as a whole.
+    `first_admin`: who is appointed for the whole enterprise at the first start, and operates the service before
+    anything is known. `keys` are those of people's records, to show who they are; the service that keeps them has them
+    in `key_database`, and serves them to the machines of `service_clients`. `begun`: what the service does at each
+    start was done.
     """
 
     service: Service
@@ -110,7 +112,8 @@ class Runtime:
         object.__setattr__(self, "batcher", Batcher(self.engine, self.store, self.signals.appended))
         object.__setattr__(self, "lookups", Lookups(self.engine, self.builds))
         object.__setattr__(self, "leases", LeaseKeeper(self.engine, self.lasts))
-        object.__setattr__(self, "access", Access(self.engine, self.builds, self.clock, self.groups, self.stale_after))
+        access = Access(self.engine, self.builds, self.clock, self.groups, self.stale_after, self.first_admin)
+        object.__setattr__(self, "access", access)
 
     @property
     def store(self) -> EventStore:

@@ -56,11 +56,11 @@ def _keys(client: Client, states: Iterable[Any]) -> list[PublicLogKey]:
     """That of the services, and of the local edition those that signed the logs before it took them over."""
     present = next((PublicLogKey.of(state["public_key"]) for state in states if state["public_key"]), None)
     directory = DataDirectory(local_directory())
-    has_earlier = directory.earlier_log_keys.exists() and _is_edition_of(client, directory)
+    has_earlier = directory.earlier_log_keys.exists() and is_edition_of(client, directory)
     return ([present] if present else []) + (read_keys(directory.earlier_log_keys) if has_earlier else [])
 
 
-def _is_edition_of(client: Client, directory: DataDirectory) -> bool:
+def is_edition_of(client: Client, directory: DataDirectory) -> bool:
     """Whether the client speaks to the edition that runs in the directory. Raises `CommandFailed` if none can tell."""
     try:
         return directory.announced() == client.at.url

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from steerco.archives.exporting import export_logs, lines_of
+from steerco.archives.exporting import export_logs, is_edition_of, lines_of
 from steerco.archives.files import KEY, ArchiveFile, NoArchive, archives_in, read_keys
 from steerco.archives.tampering import flip_a_byte
 from steerco.client import CommandFailed, connected, local_directory
@@ -26,7 +26,10 @@ from steerco_service.log_key import PublicLogKey
 
 KeyFiles = Annotated[
     list[Path] | None,
-    typer.Option("--key", help="The key that signed heads (JWK); may be repeated. Else those beside the data."),
+    typer.Option(
+        "--key",
+        help="The key that signed heads (JWK); may be repeated. Else those beside the data of this edition.",
+    ),
 ]
 
 
@@ -50,9 +53,10 @@ def verify_logs(
     local = DataDirectory(local_directory())
     with told():
         if path is None:
-            kept = heads or local.heads
             with connected() as client:
-                trusted = _keys(keys, local.log_key, local.earlier_log_keys)
+                is_local = is_edition_of(client, local)
+                kept = heads or (local.heads if is_local else None)
+                trusted = _keys(keys, *((local.log_key, local.earlier_log_keys) if is_local else ()))
                 logs = {service: lines_of(client, service, {}) for service in chosen(services)}
                 failed = _report(logs, trusted, kept)
         else:

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import httpx
 import typer
 
-from steerco.client import Client, CommandFailed, connected
+from steerco.client import Client, CommandFailed, address, connected
 from steerco.commands.said import told
 from steerco.following import Following, Question
 from steerco.logs import chosen
@@ -138,7 +138,7 @@ def _follow(client: Client, asked: Sequence[Question], show: Callable[[str], Non
     async def run() -> None:
         timeout = httpx.Timeout(10, read=SILENCE_SECONDS)
         async with httpx.AsyncClient(base_url=client.at.url, headers=client.at.headers, timeout=timeout) as http:
-            await Following(http, show, say_broken).run(asked)
+            await Following(http, show, say_broken, lambda: address().headers).run(asked)
 
     with suppress(KeyboardInterrupt):
         asyncio.run(run())

@@ -13,14 +13,14 @@ import httpx
 from rich.console import Console
 
 from steerco.edition.directory import DataDirectory, EditionFailed
-from steerco.edition.embedded import OPERATOR, TOKEN_LASTS, bind, kept_issuer, open_directory, serve
+from steerco.edition.embedded import OPERATOR, OPERATOR_ROLES, TOKEN_LASTS, bind, kept_issuer, open_directory, serve
 from steerco.edition.proxy import proxy_app, proxy_client
 from steerco.edition.services import SERVICES
 from steerco_events.clock import SystemClock
 from steerco_events.envelope import Actor
 from steerco_events.ids import derived_id
 from steerco_events.kafka.topics import create_topics
-from steerco_servers.child import Child, clean_environment, free_port, start_child
+from steerco_servers.child import Child, ServerFailed, clean_environment, free_port, start_child
 from steerco_servers.kafka import start_kafka
 from steerco_servers.postgres import ServiceDatabase, provision, start_postgres
 from steerco_service.hosting import databases_of
@@ -72,12 +72,15 @@ class ServiceProcesses:
         return list(self._running.values())
 
     async def tend(self, tell: Callable[[str], None]) -> None:
-        """Start again whatever ends, until cancelled."""
+        """Start again whatever ends, until cancelled; what can't be started now is tried again."""
         while True:
             for (service, role), child in self._running.items():
                 if child.exit_code is not None:
                     tell(f"{child.name} ended with code {child.exit_code} and starts again; its log is {child.log}")
-                    self._running[service, role] = self.start(service, role)
+                    try:
+                        self._running[service, role] = self.start(service, role)
+                    except (ServerFailed, OSError) as error:
+                        tell(f"{child.name} can't be started now: {error}")
             await asyncio.sleep(LOOK_SECONDS)
 
     async def stop(self) -> None:
@@ -97,6 +100,7 @@ class ServiceProcesses:
             STEERCO_HEADS=str(self._directory.heads),
             STEERCO_ISSUER_KEY=str(self._issuer_key),
             STEERCO_FIRST_ADMIN=str(OPERATOR.actor.id),
+            STEERCO_GROUP_ROLES=OPERATOR_ROLES,
             STEERCO_PORT=str(self.ports[service]),
             STEERCO_ROOT_PATH=f"/{service}",
             STEERCO_SERVICE_CLIENTS=SERVICES_TOGETHER.client,
@@ -158,10 +162,10 @@ async def run_distributed(path: Path, port: int, settings: EdgeSettings, console
         console.print(f"ready at {url}; STEERCO_DATA_DIR={directory.path} points the client here")
         console.print("stop with Ctrl-C; the data stays")
         titles = {service.name: service.title for service in SERVICES}
-        client = await stack.enter_async_context(proxy_client())
+        clients = await stack.enter_async_context(proxy_client())
         tending = asyncio.create_task(processes.tend(step))
         stack.callback(tending.cancel)
-        front = settings.edge.before_proxy(proxy_app(processes.addresses, titles, client))
+        front = settings.edge.before_proxy(proxy_app(processes.addresses, titles, clients))
         await serve(front, settings.edge, listening)
 
 
@@ -173,7 +177,7 @@ async def _migrate(processes: ServiceProcesses, names: Sequence[str]) -> None:
 
 
 async def _until_ready(processes: ServiceProcesses, children: Sequence[Child], token: str) -> None:
-    """Until every API can serve, and knows the operator as the administrator."""
+    """Until every API can serve, and takes the operator for the administrator."""
     async with httpx.AsyncClient(timeout=5, headers={"Authorization": f"Bearer {token}"}) as client:
 
         async def ready() -> bool:

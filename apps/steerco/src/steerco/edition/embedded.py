@@ -24,6 +24,7 @@ from steerco_events.contracts.catalog import CATALOG
 from steerco_events.envelope import Actor
 from steerco_events.ids import derived_id
 from steerco_servers.postgres import PostgresServer, provision, remove_cluster, start_postgres
+from steerco_service.access.groups import group_roles
 from steerco_service.edge.front import Edge
 from steerco_service.garbage import keep_what_is_there
 from steerco_service.hosting import DatabaseUrls, Host, databases_of
@@ -41,7 +42,11 @@ NEVER_STALE = timedelta(days=36525)
 type Progress = Callable[[str], None]
 """Is told each step as it begins."""
 
-OPERATOR = Principal(Actor(derived_id("local operator"), "Local operator"), "steerco")
+OPERATORS = "steerco-local-operators"
+OPERATOR_ROLES = f"{OPERATORS}=pmo_admin"
+"""By this group whoever runs a local edition administers it, whoever was appointed in the logs that it took over."""
+
+OPERATOR = Principal(Actor(derived_id("local operator"), "Local operator"), "steerco", frozenset({OPERATORS}))
 """Who the local edition's token speaks for."""
 
 
@@ -133,6 +138,7 @@ async def _host(server: PostgresServer, directory: DataDirectory, clock: Switcha
         authenticator,
         directory.signing(),
         first_admin=OPERATOR.actor.id,
+        groups=group_roles(OPERATOR_ROLES),
         stale_after=NEVER_STALE,
     )
 

@@ -1,6 +1,8 @@
 """A small reverse proxy: one port before the services' own, for the distributed edition on one machine."""
 
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 import httpx
 from fastapi import FastAPI, Request
@@ -13,26 +15,50 @@ from steerco.edition.mounting import front_app
 from steerco_service.http_server import stopping_of, until_stopping
 from steerco_service.problems import Problem
 
+MOST_AT_ONCE = 200
+"""Connections for what is answered at once."""
+
+KEPT = 20
+"""Connections of feeds that are kept for the next reader."""
+
 _HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "upgrade"})
 
 
-def proxy_client() -> httpx.AsyncClient:
-    """What asks the services; close it at the end."""
-    return httpx.AsyncClient(timeout=60, limits=httpx.Limits(max_connections=200))
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """What asks the services: feeds apart from all else, since each holds its connection for as long as it is read."""
+
+    feeds: httpx.AsyncClient
+    others: httpx.AsyncClient
+
+    def of(self, target: bytes) -> httpx.AsyncClient:
+        """That for a path with its query."""
+        return self.feeds if target.partition(b"?")[0] == b"/events" else self.others
 
 
-def proxy_app(addresses: Mapping[str, str], titles: Mapping[str, str], client: httpx.AsyncClient) -> FastAPI:
+@asynccontextmanager
+async def proxy_client() -> AsyncIterator[Clients]:
+    """What asks the services. How many feeds are read at once is limited by the services themselves."""
+    async with (
+        httpx.AsyncClient(timeout=60, limits=httpx.Limits(max_keepalive_connections=KEPT)) as feeds,
+        httpx.AsyncClient(timeout=60, limits=httpx.Limits(max_connections=MOST_AT_ONCE)) as others,
+    ):
+        yield Clients(feeds, others)
+
+
+def proxy_app(addresses: Mapping[str, str], titles: Mapping[str, str], clients: Clients) -> FastAPI:
     """`/intake/…` goes to the service `intake` at its address; a service that is down is a 503 problem."""
     app = front_app(titles)
     for service, address in addresses.items():
-        app.mount(f"/{service}", _forwarding(service, httpx.URL(address), client))
+        app.mount(f"/{service}", _forwarding(service, httpx.URL(address), clients))
     return app
 
 
-def _forwarding(service: str, address: httpx.URL, client: httpx.AsyncClient) -> ASGIApp:
+def _forwarding(service: str, address: httpx.URL, clients: Clients) -> ASGIApp:
     async def forward(scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        url = address.copy_with(raw_path=_target(scope))
+        target = _target(scope)
+        url, client = address.copy_with(raw_path=target), clients.of(target)
         headers = [(name, value) for name, value in request.headers.items() if name not in _HOP_BY_HOP]
         outgoing = client.build_request(request.method, url, headers=headers, content=await request.body())
         try:

@@ -88,22 +88,28 @@ class SealedEnd:
 class Filter:
     """Which events are sought: those that have one of the values of each kind; an empty kind lets all through.
 
-    A unit is judged by the event's stamp. `scope`: what is stamped with none of these is not there at all.
+    A unit is judged by the event's stamp. `scope`: what is stamped with none of these is not there at all; it is as it
+    was at `known_at`, so what was sealed later is held back until more is known.
     """
 
     types: Sequence[str] = ()
     subjects: Sequence[str] = ()
     units: Sequence[UUID] = ()
     scope: Sequence[UUID] | None = None
+    known_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class EventPage:
-    """Events in the order of the log, the place where the page ended, and whether the log ended there too."""
+    """Events in the order of the log, the place where the page ended, and whether the log ended there too.
+
+    `is_held`: the log goes on, but not yet for who asks.
+    """
 
     events: Sequence[Recorded]
     end: Place
     is_last: bool
+    is_held: bool = False
 
 
 class EventPages:
@@ -123,8 +129,8 @@ class EventPages:
         """The place after everything that was sealed up to an instant."""
         async with self._engine.connect() as connection:
             end = await self._end(connection)
-            position = (await connection.execute(_SEALED_BY, {"at": at})).scalar_one_or_none()
-        return end.place(position or 0)
+            position = await _sealed_by(connection, at)
+        return end.place(position)
 
     async def read(self, after: Place, limit: int, sought: Filter) -> EventPage:
         """At most `limit` events after a place. A filtered page passes over at most `SCANNED_AT_MOST` positions
@@ -135,19 +141,27 @@ class EventPages:
         async with self._engine.connect() as connection:
             end = await self._end(connection)
             end.check(after, self._service)
-            if after.position == end.position:
-                return EventPage((), after, is_last=True)
+            known = end.position
+            if sought.known_at is not None:
+                known = min(known, await _sealed_by(connection, sought.known_at))
+            is_held = known < end.position
+            if after.position >= known:
+                return EventPage((), after, is_last=not is_held, is_held=is_held)
             is_scan = bool(sought.types or sought.units or sought.scope is not None) and not sought.subjects
-            until = min(end.position, after.position + SCANNED_AT_MOST) if is_scan else end.position
+            until = min(known, after.position + SCANNED_AT_MOST) if is_scan else known
             values = {"after": after.position, "until": until, "limit": limit}
             rows = (await connection.execute(text(_query(sought)), values | _values(sought))).all()
         last = rows[-1].position if len(rows) == limit else until
         events = [recorded(row, self._service, self._registry) for row in rows]
-        return EventPage(events, end.place(last), is_last=last == end.position)
+        return EventPage(events, end.place(last), is_last=last == end.position, is_held=is_held and last == known)
 
     async def _end(self, connection: AsyncConnection) -> SealedEnd:
         row = (await connection.execute(_HEAD)).one()
         return SealedEnd(row.position, tuple(row.began))
+
+
+async def _sealed_by(connection: AsyncConnection, at: datetime) -> int:
+    return (await connection.execute(_SEALED_BY, {"at": at})).scalar_one_or_none() or 0
 
 
 def _query(sought: Filter) -> str:

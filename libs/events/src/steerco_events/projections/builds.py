@@ -6,7 +6,7 @@ read before is kept for a while: to roll back is to let it catch up, as if it we
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -25,6 +25,13 @@ _LOCK = text("SELECT pg_advisory_xact_lock(hashtext(:view))")
 _FIND = text(
     "SELECT build FROM log.builds WHERE view = :view AND version = :version AND state = :state"
     " ORDER BY retired_at DESC, build DESC"
+)
+_ONCE_LIVE = text(
+    "SELECT version, build FROM log.builds WHERE view = :view AND version <= :version AND state IN ('live', 'retired')"
+    " ORDER BY version DESC, state = 'live' DESC, retired_at DESC, build DESC"
+)
+_COLUMNS = text(
+    "SELECT column_name FROM information_schema.columns WHERE table_schema = :schema AND table_name = :table"
 )
 _STANDINGS = text(
     "SELECT build, state, applied, goal, rate, began_at, progressed_at, doing, waits_for, live_at, retired_at"
@@ -164,6 +171,16 @@ class Builds:
             return build
         raise ViewNotBuilt(f"{self.view.name} version {self.view.version}")
 
+    async def last_live(self, tx: AsyncConnection, *projections: str) -> Build | None:
+        """The live build; while the first one of this version is made, the newest of an older version that is kept
+        and has the tables of these projections as they are now.
+        """
+        for row in (await tx.execute(_ONCE_LIVE, self._key())).all():
+            build = Build(replace(self.view, version=row.version), row.build)
+            if row.version == self.view.version or await _has_all(tx, [build.table(each) for each in projections]):
+                return build
+        return None
+
     async def building(self, tx: AsyncConnection) -> Build | None:
         """The build that is being made, if one is."""
         for build in await self.in_state(tx, "building"):
@@ -252,6 +269,14 @@ class Builds:
     async def accepts_parked(self, tx: AsyncConnection, build: Build) -> bool:
         """Whether it may."""
         return bool((await tx.execute(_ACCEPTS_PARKED, self._key(build=build.number))).scalar_one())
+
+
+async def _has_all(tx: AsyncConnection, tables: Sequence[Table]) -> bool:
+    for table in tables:
+        there = set((await tx.execute(_COLUMNS, {"schema": table.schema, "table": table.name})).scalars())
+        if not there.issuperset(table.columns.keys()):
+            return False
+    return True
 
 
 def _standing(row: Row[Any]) -> Standing:

@@ -5,11 +5,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 from sqlalchemy import Select, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from steerco_events.clock import Clock
+from steerco_events.contracts.portfolio import Role
 from steerco_events.projections.builds import Build, Builds, ViewNotBuilt
 from steerco_events.projections.tables import known_at, row_of
 from steerco_service.access.gaps import SOURCE, Gaps, gaps_of
@@ -26,6 +28,9 @@ PEOPLE_KEPT = 5_000
 """Of so many the grants are kept between two requests."""
 
 STALE_AFTER = timedelta(minutes=10)
+
+FIRST_ADMIN: Role = "pmo_admin"
+"""The role of who is named by the settings, in the whole enterprise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,15 @@ class Organization:
 
 
 @dataclass(frozen=True, slots=True)
+class Granted:
+    """What somebody may, with all that was sealed up to `watermark`."""
+
+    grants: Sequence[Grant]
+    watermark: datetime
+    read_at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Places:
     """The units and the projects at which somebody is."""
 
@@ -53,8 +67,15 @@ class Places:
     projects: frozenset[UUID]
 
 
+type _Asker = tuple[UUID, frozenset[str]]
+"""A person, and the groups that the token names."""
+
+
 class Access:
-    """One for each service in a process. Staler than `stale_after`, it answers nobody."""
+    """One for each service in a process. Staler than `stale_after`, it answers nobody but who operates the service.
+
+    `first_admin` operates it as long as nothing was ever known.
+    """
 
     def __init__(
         self,
@@ -63,15 +84,18 @@ class Access:
         clock: Clock,
         groups: Mapping[str, Sequence[GroupRole]],
         stale_after: timedelta = STALE_AFTER,
+        first_admin: UUID | None = None,
     ) -> None:
         self._engine = engine
         self._builds = builds
         self._clock = clock
         self._groups = groups
         self._stale_after = stale_after
+        self._first_admin = first_admin
         self._reading = asyncio.Lock()
         self._organization: Organization | None = None
-        self._granted: dict[tuple[UUID, frozenset[str]], tuple[float, Sequence[Grant]]] = {}
+        self._granted: dict[_Asker, Granted] = {}
+        self._granting: WeakValueDictionary[_Asker, asyncio.Lock] = WeakValueDictionary()
 
     async def organization(self, *, fresh: bool = False) -> Organization:
         """The organization as it is now. Raises what `known` raises, and a 503 `Problem` while units are parked."""
@@ -98,20 +122,58 @@ class Access:
             raise _unknown(f"what is known of units and appointments is {int(behind.total_seconds())} s old")
         return known
 
-    async def grants(self, principal: Principal, *, fresh: bool = False) -> Sequence[Grant]:
-        """What somebody may by appointment, as a project's manager, or by a group."""
-        organization = await self.known(fresh=fresh)
-        key = (principal.actor.id, principal.groups)
+    async def grants(self, principal: Principal, *, fresh: bool = False) -> Granted:
+        """What somebody may by appointment, as a project's manager, or by a group; many who ask at once read once."""
+        asked_at = asyncio.get_running_loop().time()
+        good_since = asked_at if fresh else asked_at - FRESH_SECONDS
+        known, asker = await self.known(fresh=fresh), (principal.actor.id, principal.groups)
+        found = self._granted.get(asker)
+        if found is None or found.read_at < good_since:
+            async with self._granting.setdefault(asker, asyncio.Lock()):
+                found = self._granted.get(asker)
+                if found is None or found.read_at < good_since:
+                    found = await self._granted_to(principal, known)
+                    if len(self._granted) >= PEOPLE_KEPT:
+                        self._granted.clear()
+                    self._granted[asker] = found
+        return found
+
+    async def _granted_to(self, principal: Principal, known: Organization) -> Granted:
         now = asyncio.get_running_loop().time()
-        found = self._granted.get(key)
-        if fresh or found is None or now - found[0] > FRESH_SECONDS:
-            if len(self._granted) >= PEOPLE_KEPT:
-                self._granted.clear()
-            async with self._engine.connect() as connection:
-                appointed = await self._appointed(connection, organization, principal.actor.id)
-            found = now, [*appointed, *self._by_groups(organization, principal.groups)]
-            self._granted[key] = found
-        return found[1]
+        async with self._engine.connect() as connection:
+            appointed = await self._appointed(connection, known, principal.actor.id)
+        return Granted([*appointed, *self._by_groups(known.codes, principal.groups)], known.watermark, now)
+
+    async def last_known(self, principal: Principal) -> tuple[Sequence[Grant], Tree]:
+        """What somebody may in the whole enterprise by what was last known, however old; the tree has its top alone.
+
+        For what operates the service: who heals a view does so while it stands still, or while there is none. So a
+        role that was ended holds until the view has its end: what is not known can't be respected. While no build of
+        the view is there to be read, that of the release before counts; without it, roles by groups in the whole
+        enterprise do, and the first admin's.
+        """
+        async with self._engine.connect() as connection:
+            build = await self._builds.last_live(connection, "appointments_held", "units_placed")
+            if build:
+                codes = await _top(connection, build)
+                granted = await self._held(connection, build, await gaps_of(connection, build), principal.actor.id)
+            else:
+                codes, granted = {}, await self._as_first_admin(connection, principal.actor.id)
+        return [*granted, *self._by_groups(codes, principal.groups)], Tree(dict.fromkeys(codes.values()))
+
+    async def _as_first_admin(self, connection: AsyncConnection, person_id: UUID) -> Sequence[Grant]:
+        """What the first admin may before anything is known; nothing, once the first build has read of an end."""
+        if person_id != self._first_admin:
+            return ()
+        held: Sequence[AppointmentHeld] = ()
+        if building := await self._builds.building(connection):
+            table = building.table("appointments_held")
+            is_named = table.c.person_id == person_id, table.c.role == FIRST_ADMIN
+            rows = (await connection.execute(select(table).where(*is_named, known_at(table, None)))).mappings()
+            held = [row_of(appointments_held, row) for row in rows]
+        today = self._clock.now().date()
+        is_over = bool(held) and not any(each.is_in_force(today) for each in held)
+        return () if is_over else [Grant(FIRST_ADMIN)]
 
     async def places(self, person_id: UUID) -> Places:
         """Where a person has a role, and which projects they manage."""
@@ -159,7 +221,7 @@ class Access:
                 raise _unknown(f"the log of {SOURCE} was not read yet")
             gaps = await gaps_of(connection, build)
             if gaps.has_organization:
-                return Organization(build, watermark, now, gaps=gaps)
+                return Organization(build, watermark, now, tree=Tree(gaps=gaps), gaps=gaps)
             units = build.table("units_placed")
             version = (await connection.execute(select(func.max(units.c.stream_version)))).scalar()
             if known and known.build == build and known.version == version and known.gaps == gaps:
@@ -173,26 +235,36 @@ class Access:
     async def _appointed(
         self, connection: AsyncConnection, organization: Organization, person_id: UUID
     ) -> Sequence[Grant]:
-        today, build, gaps = self._clock.now().date(), organization.build, organization.gaps
+        held = await self._held(connection, organization.build, organization.gaps, person_id)
+        managed = (await connection.execute(_managed(organization, person_id, self._clock.now().date()))).all()
+        return [*held, *(_as_manager(row.project_id, is_over=row.is_over) for row in managed)]
+
+    async def _held(self, connection: AsyncConnection, build: Build, gaps: Gaps, person_id: UUID) -> Sequence[Grant]:
+        today = self._clock.now().date()
         rows = (await connection.execute(_appointments(build, gaps, person_id))).mappings()
         held = [row_of(appointments_held, row) for row in rows]
         originals = {each.appointment_id: each for each in held}
-        appointed = [
+        return [
             Grant(each.role, each.unit_id, each.project_id, is_delegated=each.delegated_from is not None)
             for each in held
             if each.person_id == person_id and _holds(each, originals, today)
         ]
-        managed = (await connection.execute(_managed(organization, person_id, today))).all()
-        return [*appointed, *(_as_manager(row.project_id, is_over=row.is_over) for row in managed)]
 
-    def _by_groups(self, organization: Organization, groups: Collection[str]) -> Sequence[Grant]:
+    def _by_groups(self, codes: Mapping[str, UUID], groups: Collection[str]) -> Sequence[Grant]:
         granted = []
         for each in (role for group in groups for role in self._groups.get(group, ())):
             if each.unit_code is None:
                 granted.append(Grant(each.role))
-            elif unit_id := organization.codes.get(each.unit_code.upper()):
+            elif unit_id := codes.get(each.unit_code.upper()):
                 granted.append(Grant(each.role, unit_id))
         return granted
+
+
+async def _top(connection: AsyncConnection, build: Build) -> Mapping[str, UUID]:
+    """The enterprise itself, by its code."""
+    units = build.table("units_placed")
+    query = select(units.c.code, units.c.unit_id).where(units.c.parent_id.is_(None), known_at(units, None))
+    return {row.code.upper(): row.unit_id for row in (await connection.execute(query)).all()}
 
 
 def _appointments(build: Build, gaps: Gaps, person_id: UUID) -> Select[tuple[object, ...]]:

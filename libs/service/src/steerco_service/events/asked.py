@@ -92,9 +92,11 @@ class Asked:
     wait: int
     sought: Filter
 
-    def within(self, scope: Scope) -> "Asked":
-        """The same question, of what is stamped with units of a scope only."""
-        return self if scope.is_whole else replace(self, sought=replace(self.sought, scope=tuple(scope.units)))
+    def within(self, scope: Scope, known_at: datetime | None) -> "Asked":
+        """The same question, of what is stamped with units of a scope only, which is as it was at an instant."""
+        if scope.is_whole:
+            return self
+        return replace(self, sought=replace(self.sought, scope=tuple(scope.units), known_at=known_at))
 
 
 type Line = Annotated[str, StringConstraints(min_length=1, max_length=500), AfterValidator(one_line)]

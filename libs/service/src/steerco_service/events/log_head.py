@@ -14,7 +14,8 @@ POLL_SECONDS = 1.0
 
 class LogHead:
     """The sealed end of one log. It is read when it is signaled to have moved and once a second, while anybody
-    waits; a hundred who wait make as many questions to the database as one.
+    waits; a hundred who wait make as many questions about the log as one. Whether they may go on is asked beside it,
+    once a second at most for all streams of a person.
     """
 
     def __init__(self, pages: EventPages, sealed: Signal) -> None:

@@ -1,13 +1,14 @@
 """`GET /events`: the service's log for other systems, as pages and as a stream."""
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import Header, Request, Response
 from fastapi.responses import StreamingResponse
 
-from steerco_events.postgres.event_pages import EventPage
+from steerco_events.postgres.event_pages import EventPage, Filter
 from steerco_service.asking import Asker, asking_of
-from steerco_service.consistency import token_of_header
+from steerco_service.consistency import deadline_from_now, token_of_header
 from steerco_service.edge.visits import visit_of
 from steerco_service.events.asked import BATCH, STREAM, Question
 from steerco_service.events.described import ANSWERS, DESCRIPTION
@@ -41,24 +42,28 @@ async def read_events(
 ) -> Response:
     """A page, or the stream. A page that waited is empty when what the caller may read became another meanwhile."""
     feed: Feed = request.app.state.feed
-    asked, reach = asked.within(asking.scope), Reach.of(asking)
+    whole, reach = asked, Reach.of(asking)
+    asked = asked.within(asking.scope, asking.known_at)
     stopping = stopping_of(request.scope)
 
-    async def may_go_on() -> bool:
+    async def sought_now() -> Filter | None:
         principal = await feed.runtime.authenticator.principal(authorization)
-        return Reach.of(await asking_of(feed.runtime, asking.permission, principal)) == reach
+        now = await asking_of(feed.runtime, asking.permission, principal)
+        return whole.within(now.scope, now.known_at).sought if Reach.of(now) == reach else None
 
-    await feed.has(token_of_header(consistency_token))
+    deadline = asking.deadline or deadline_from_now()
+    sought = await feed.has(token_of_header(consistency_token), asked.sought, sought_now, deadline)
+    asked = replace(asked, sought=sought)
     place = await feed.place(asked)
     if asked.form == STREAM and request.method == "HEAD":
         return Response(media_type=STREAM, headers=_HEADERS)
     if asked.form == STREAM:
         if visit := visit_of(request.scope):
             visit.begin_stream()
-        stream = EventStream(feed, asked, reach, may_go_on, stopping)
+        stream = EventStream(feed, reach, sought_now, stopping)
         return StreamingResponse(stream.chunks(place), media_type=STREAM, headers=_HEADERS)
-    page = await feed.page(asked, place, stopping)
-    if asked.wait and not await may_go_on():
+    page = await feed.page(asked, place, sought_now, stopping)
+    if asked.wait and await sought_now() is None:
         page = EventPage((), place, is_last=False)
     url = request.url.include_query_params(after=str(page.end))
     link = {"Link": f'<{url.path}?{url.query}>; rel="next"'}

@@ -1,15 +1,14 @@
 """The feed as server-sent events: each event with its place as `id`, and a sign of life while there is none."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 from steerco_events.envelope import Recorded
 from steerco_events.ports import LogRewound
-from steerco_events.postgres.event_pages import EventPage, GenerationUnknown, Place
+from steerco_events.postgres.event_pages import EventPage, Filter, GenerationUnknown, Place
 from steerco_events.postgres.faults import DATABASE_FAULTS, is_unavailable
-from steerco_service.events.asked import Asked
-from steerco_service.events.feed import Feed
+from steerco_service.events.feed import Feed, SoughtNow
 from steerco_service.events.withholding import Reach
 from steerco_service.problems import Problem, problem_response
 
@@ -27,18 +26,10 @@ class EventStream:
     asks again from the last `id`.
     """
 
-    def __init__(
-        self,
-        feed: Feed,
-        asked: Asked,
-        reach: Reach,
-        may_go_on: Callable[[], Awaitable[bool]],
-        stopping: asyncio.Event,
-    ) -> None:
+    def __init__(self, feed: Feed, reach: Reach, sought_now: SoughtNow, stopping: asyncio.Event) -> None:
         self._feed = feed
-        self._sought = asked.sought
         self._reach = reach
-        self._may_go_on = may_go_on
+        self._sought_now = sought_now
         self._stopping = stopping
         self._said_at = 0.0
 
@@ -49,8 +40,8 @@ class EventStream:
         stopped = asyncio.ensure_future(self._stopping.wait())
         try:
             page = EventPage((), start, is_last=False)
-            while not self._stopping.is_set() and await self._may_go_on():
-                following = await self._following(page, stopped)
+            while not self._stopping.is_set() and (sought := await self._sought_now()):
+                following = await self._following(page, sought, stopped)
                 if following and following.events:
                     yield self._said(b"".join(block_of(event, self._reach) for event in following.events))
                     told = _place_of(following.events[-1])
@@ -69,13 +60,15 @@ class EventStream:
         finally:
             stopped.cancel()
 
-    async def _following(self, page: EventPage, stopped: asyncio.Future[Any]) -> EventPage | None:
+    async def _following(self, page: EventPage, sought: Filter, stopped: asyncio.Future[Any]) -> EventPage | None:
         """The next page; `None` when none has come before a sign of life or another look is due."""
         left = min(CHECK_SECONDS, HEARTBEAT_SECONDS - self._seconds_of_silence())
-        if page.is_last and not await self._feed.head.leaves(page.end, left, stopped):
+        if page.is_held:
+            await self._feed.learns(left, stopped)
+        elif page.is_last and not await self._feed.head.leaves(page.end, left, stopped):
             return None
         async with self._feed.turn:
-            return await self._feed.pages.read(page.end, STREAM_PAGE, self._sought)
+            return await self._feed.pages.read(page.end, STREAM_PAGE, sought)
 
     def _said(self, chunk: bytes) -> bytes:
         self._said_at = asyncio.get_running_loop().time()

@@ -85,6 +85,9 @@ async def rename_unit(unit_id: UUID, body: UnitName, call: Calling) -> Response:
 @routes.post("/units/{unit_id}/move", status_code=204, summary="Move a unit under another parent")
 async def move_unit(unit_id: UUID, body: UnitMove, call: Calling) -> Response:
     """With all that is below it; no project is rewritten."""
+    organization = await call.fold(organization_decider, ORGANIZATION)
+    if unit := organization.units.get(unit_id):
+        call.concerns(*filter(None, [unit.parent_id]))
     return await _handle(call, MoveUnit(unit_id, body.parent_id), unit_id, reason=body.reason)
 
 
@@ -112,8 +115,10 @@ async def _handle(
     call.concerns(unit_id)
     match command:
         case OpenUnit(parent_id=parent_id):
+            call.concerns(*filter(None, [parent_id]))
             call.within(parent_id)
         case MoveUnit(parent_id=parent_id):
+            call.concerns(parent_id)
             call.within(unit_id, parent_id)
         case _:
             call.within(unit_id)
