@@ -13,6 +13,7 @@ from steerco_events.positions import Token
 from steerco_service.access.access import SOURCE
 from steerco_service.access.permissions import ROLES, Permission
 from steerco_service.access.scope import Grant, Scope, Tree, scope_of
+from steerco_service.audit.accessing import asked_by
 from steerco_service.consistency import token_of_header, wait_until
 from steerco_service.edge.visits import visit_of
 from steerco_service.identity.principal import Principal
@@ -116,6 +117,7 @@ async def asker_of(
     runtime = runtime_of(request)
     permission: Permission = request.app.state.permissions[request.scope["route"].name]
     principal = await runtime.authenticator.principal(authorization)
+    asked_by(request.scope, principal)
     if visit := visit_of(request.scope):
         visit.is_of(principal)
     return await asking_of(runtime, permission, principal, token_of_header(consistency_token))

@@ -46,7 +46,7 @@ async def readyz(request: Request) -> Readiness:
             detail = f"the database of {runtime.service.name} is not migrated to what this release needs"
             raise Problem(503, "not-migrated", detail, headers={"Retry-After": "5"}) from error
     await runtime.access.organization()
-    degraded = failing_now() | dict(runtime.authenticator.degraded)
+    degraded = failing_now() | dict(runtime.accesses.degraded) | dict(runtime.authenticator.degraded)
     if timer:
         degraded[f"{runtime.service.name} timer {timer.name} of {timer.stream}"] = timer.error
     return Readiness(ready=True, degraded=degraded | _parked(parked))

@@ -16,6 +16,7 @@ from steerco_events.clock import Clock
 from steerco_events.consuming.consumer import PARKED_LIMIT
 from steerco_events.ports import WHOLE, EventFeed, Shard
 from steerco_events.positions import Positions, reached
+from steerco_events.postgres.accesses import KEPT
 from steerco_events.postgres.checkpoints import Checkpoints
 from steerco_events.postgres.feed import StoreFeed
 from steerco_events.postgres.timers import are_due
@@ -67,6 +68,7 @@ class Host:
         first_admin: UUID | None = None,
         groups: Mapping[str, Sequence[GroupRole]] = MappingProxyType({}),
         stale_after: timedelta = STALE_AFTER,
+        accesses_kept: timedelta = KEPT,
     ) -> None:
         self._services = {service.name: service for service in services}
         self._databases = databases
@@ -90,6 +92,7 @@ class Host:
                 first_admin=first_admin,
                 groups=groups,
                 stale_after=stale_after,
+                accesses_kept=accesses_kept,
             )
             for service in services
         }
@@ -119,8 +122,9 @@ class Host:
             background.cancel()
             with suppress(asyncio.CancelledError):
                 await background
-            for engine in [*(r.engine for r in self.runtimes.values()), *self._feeds.values()]:
-                await engine.dispose()
+            await asyncio.gather(*(runtime.close() for runtime in self.runtimes.values()))
+            for feed in self._feeds.values():
+                await feed.dispose()
 
     async def settled(self) -> None:
         """Return when what is due was done, and all that was appended is sealed, projected and reacted to.

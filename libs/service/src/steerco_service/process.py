@@ -88,6 +88,7 @@ class Process:
             first_admin=settings.first_admin,
             groups=settings.group_roles,
             stale_after=timedelta(minutes=settings.access_stale_minutes),
+            accesses_kept=settings.accesses_kept,
         )
 
     def _open_feed(self, service: str, shard: Shard = WHOLE) -> EventFeed:
@@ -159,7 +160,7 @@ class Process:
             background.cancel()
             with suppress(asyncio.CancelledError):
                 await background
-            await self.runtime.engine.dispose()
+            await self.runtime.close()
 
 
 def authenticator_of(settings: ServiceSettings, clock: Clock) -> Authenticator:

@@ -23,6 +23,7 @@ from steerco_events.clock import ShiftedClock, SwitchableClock, SystemClock
 from steerco_events.contracts.catalog import CATALOG
 from steerco_events.envelope import Actor
 from steerco_events.ids import derived_id
+from steerco_events.postgres.accesses import KEPT
 from steerco_servers.postgres import PostgresServer, provision, remove_cluster, start_postgres
 from steerco_service.edge.front import Edge
 from steerco_service.garbage import keep_what_is_there
@@ -73,7 +74,10 @@ def bind(port: int) -> socket.socket:
 
 @asynccontextmanager
 async def edition(
-    directory: DataDirectory, content: Literal["empty", "example"], progress: Progress
+    directory: DataDirectory,
+    content: Literal["empty", "example"],
+    progress: Progress,
+    accesses_kept: timedelta = KEPT,
 ) -> AsyncIterator[Edition]:
     """A running edition. The example is told only into an empty directory; half told, it is told anew."""
     kept = directory.content()
@@ -96,7 +100,7 @@ async def edition(
             past.set(Calendar(SystemClock().now().date()).begins_at)
             clock.follow(past)
         progress("preparing databases and roles")
-        host = await _host(server, directory, clock, issuer)
+        host = await _host(server, directory, clock, issuer, accesses_kept)
         await host.migrate(lambda name: progress(f"migrating {name}"))
         apps = host.apps()
         async with host.running():
@@ -121,7 +125,13 @@ def kept_issuer(directory: DataDirectory) -> Issuer:
     return issuer
 
 
-async def _host(server: PostgresServer, directory: DataDirectory, clock: SwitchableClock, issuer: Issuer) -> Host:
+async def _host(
+    server: PostgresServer,
+    directory: DataDirectory,
+    clock: SwitchableClock,
+    issuer: Issuer,
+    accesses_kept: timedelta,
+) -> Host:
     names = [service.name for service in SERVICES]
     databases = await provision(server.url(), names, passwords=directory.roles)
     urls = {name: DatabaseUrls(each.owner_url, each.app_url, each.feed_url) for name, each in databases.items()}
@@ -135,6 +145,7 @@ async def _host(server: PostgresServer, directory: DataDirectory, clock: Switcha
         directory.signing(),
         first_admin=OPERATOR.actor.id,
         stale_after=NEVER_STALE,
+        accesses_kept=accesses_kept,
     )
 
 
