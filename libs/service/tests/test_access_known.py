@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import httpx
+from fastapi import FastAPI
 
 from steerco_events.clock import ShiftedClock, SystemClock
 from steerco_events.contracts.catalog import CATALOG
@@ -39,10 +40,10 @@ from steerco_service.testkit.scopes import (
 from steerco_service.testkit.serving import FOR_EVER, serving, with_access
 
 
-def client_of(runtime: Runtime, issuer: Issuer, person: Principal) -> httpx.AsyncClient:
+def client_of(app: FastAPI, issuer: Issuer, person: Principal) -> httpx.AsyncClient:
     token = issuer.token(person, SystemClock().now(), timedelta(hours=1))
     return httpx.AsyncClient(
-        transport=httpx.ASGITransport(create_app(runtime)),
+        transport=httpx.ASGITransport(app),
         base_url="http://scopes",
         headers={"Authorization": f"Bearer {token}"},
     )
@@ -69,7 +70,7 @@ async def unattended(postgres: TemporaryPostgres) -> AsyncIterator[tuple[Runtime
             yield host.runtimes["scopes"], issuer
         finally:
             for runtime in host.runtimes.values():
-                await runtime.engine.dispose()
+                await runtime.close()
 
 
 async def gone_live(runtime: Runtime) -> Build:
@@ -87,8 +88,8 @@ async def test_what_is_known_too_long_ago_lets_nobody_act_and_the_service_is_not
         await organized(served)
         person, clock = somebody(), ShiftedClock(SystemClock())
         await appointed(served, made(person))
-        runtime = replace(served.runtime("scopes"), clock=clock, stale_after=STALE_AFTER)
-        async with client_of(runtime, served.issuer, person) as client:
+        app = served.apart("scopes", clock=clock, stale_after=STALE_AFTER)
+        async with client_of(app, served.issuer, person) as client:
             for path in ("/scope", "/readyz"):
                 assert (await client.get(path)).status_code == 200
             clock.set(SystemClock().now() + STALE_AFTER + timedelta(minutes=1))
@@ -98,14 +99,14 @@ async def test_what_is_known_too_long_ago_lets_nobody_act_and_the_service_is_not
 
 
 async def test_while_the_view_is_made_for_the_first_time_nobody_may_act(postgres: TemporaryPostgres) -> None:
-    async with unattended(postgres) as (runtime, issuer), client_of(runtime, issuer, somebody()) as client:
+    async with unattended(postgres) as (runtime, issuer), client_of(create_app(runtime), issuer, somebody()) as client:
         await is_unknown(client, "/scope", "is being built")
 
 
 async def test_while_nothing_of_portfolio_s_log_was_read_nobody_may_act_and_the_service_is_not_ready(
     postgres: TemporaryPostgres,
 ) -> None:
-    async with unattended(postgres) as (runtime, issuer), client_of(runtime, issuer, somebody()) as client:
+    async with unattended(postgres) as (runtime, issuer), client_of(create_app(runtime), issuer, somebody()) as client:
         await gone_live(runtime)
         for path in ("/scope", "/readyz"):
             await is_unknown(client, path, "the log of portfolio was not read yet")
