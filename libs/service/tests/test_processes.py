@@ -158,3 +158,13 @@ async def test_a_worker_that_is_told_to_end_leaves_its_leases_to_the_next(
             worker.kill()
             await worker.wait()
     assert not any((await leases()).values())
+
+
+async def test_a_process_is_told_for_how_long_it_is_known_who_asked(
+    settings: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {**settings, "STEERCO_ACCESS_LOG_DAYS": "30"}.items():
+        monkeypatch.setenv(name, value)
+    runtime = Process(SERVICE, ServiceSettings(), CATALOG).runtime
+    await runtime.close()
+    assert runtime.accesses_kept == timedelta(days=30)
