@@ -241,7 +241,7 @@ async def test_the_places_of_a_log_that_was_restored_are_those_of_its_events(log
 
 
 async def plan(connection: AsyncConnection, sought: Filter) -> str:
-    values = {"after": 0, "until": 10**6, "limit": 100, **event_pages._values(sought)}
+    values = {"after": 0, "until": 10**6, "limit": 100, **event_pages.values_of(sought)}
     rows = await connection.execute(text(f"EXPLAIN {event_pages._query(sought)}"), values)
     return "\n".join(rows.scalars())
 

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
 from datetime import date, timedelta
 from uuid import UUID
 
@@ -16,7 +15,6 @@ from steerco_events.positions import Token
 from steerco_servers.testing import TemporaryPostgres
 from steerco_service.access.access import FRESH_SECONDS
 from steerco_service.access.groups import GroupRole
-from steerco_service.factory import create_app
 from steerco_service.identity.principal import Principal
 from steerco_service.testkit.scopes import (
     ENTERPRISE,
@@ -68,7 +66,7 @@ async def until_status(client: httpx.AsyncClient, expected: int) -> float:
 
 def with_groups(served: Served, person: Principal, **groups: Sequence[GroupRole]) -> httpx.AsyncClient:
     """A client of a process that is told these groups."""
-    app = create_app(replace(served.runtime("scopes"), groups=groups))
+    app = served.apart("scopes", groups=groups)
     token = served.issuer.token(person, SystemClock().now(), timedelta(hours=1))
     headers = {"Authorization": f"Bearer {token}"}
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://scopes", headers=headers)

@@ -16,6 +16,7 @@ from steerco_events.projections.fold import apply
 from steerco_events.testkit.recorded import BEGIN, log_of
 from steerco_servers.testing import TemporaryPostgres
 from steerco_service.access.access import STALE_AFTER, Access
+from steerco_service.factory import create_app
 from steerco_service.testkit.scopes import (
     ENTERPRISE,
     HARBOR,
@@ -46,8 +47,8 @@ async def test_what_is_known_too_long_ago_lets_nobody_act_and_the_service_is_not
         await organized(served)
         person, clock = somebody(), ShiftedClock(SystemClock())
         await appointed(served, made(person))
-        runtime = replace(served.runtime("scopes"), clock=clock, stale_after=STALE_AFTER)
-        async with client_of(runtime, served.issuer, person) as client:
+        app = served.apart("scopes", clock=clock, stale_after=STALE_AFTER)
+        async with client_of(app, served.issuer, person) as client:
             for path in ("/scope", "/readyz"):
                 assert (await client.get(path)).status_code == 200
             clock.set(SystemClock().now() + STALE_AFTER + timedelta(minutes=1))
@@ -57,14 +58,14 @@ async def test_what_is_known_too_long_ago_lets_nobody_act_and_the_service_is_not
 
 
 async def test_while_the_view_is_made_for_the_first_time_nobody_may_act(postgres: TemporaryPostgres) -> None:
-    async with unattended(postgres) as (runtime, issuer), client_of(runtime, issuer, somebody()) as client:
+    async with unattended(postgres) as (runtime, issuer), client_of(create_app(runtime), issuer, somebody()) as client:
         await is_unknown(client, "/scope", "is being built")
 
 
 async def test_while_nothing_of_portfolio_s_log_was_read_nobody_may_act_and_the_service_is_not_ready(
     postgres: TemporaryPostgres,
 ) -> None:
-    async with unattended(postgres) as (runtime, issuer), client_of(runtime, issuer, somebody()) as client:
+    async with unattended(postgres) as (runtime, issuer), client_of(create_app(runtime), issuer, somebody()) as client:
         await gone_live(runtime)
         for path in ("/scope", "/readyz"):
             await is_unknown(client, path, "the log of portfolio was not read yet")

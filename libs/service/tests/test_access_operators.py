@@ -17,6 +17,7 @@ from steerco_events.testkit.recorded import log_of
 from steerco_servers.testing import TemporaryPostgres
 from steerco_service.access.access import STALE_AFTER
 from steerco_service.access.groups import GroupRole
+from steerco_service.factory import create_app
 from steerco_service.identity.principal import Principal
 from steerco_service.runtime import Runtime
 from steerco_service.testkit.scopes import ENTERPRISE, NORTH, appointed, end, made, organized, somebody, unit_opened
@@ -55,7 +56,7 @@ def everywhere(person: Principal) -> AppointmentMade:
 
 async def statuses(runtime: Runtime, issuer: Any, person: Principal) -> tuple[int, int, int]:
     """What is answered to who lists what is parked, has the view made anew, and asks for a scope."""
-    async with client_of(runtime, issuer, person) as client:
+    async with client_of(create_app(runtime), issuer, person) as client:
         answers = await client.get("/log/parked"), await client.post(REBUILD), await client.get("/scope")
     return answers[0].status_code, answers[1].status_code, answers[2].status_code
 
@@ -120,7 +121,7 @@ async def test_while_the_first_build_of_a_newer_release_is_made_the_one_of_the_o
         runtime = of_a_newer_release(idle, first_admin=first.actor.id)
         async with runtime.engine.begin() as tx:
             await runtime.builds.begin(tx, runtime.clock.now())
-        async with client_of(runtime, issuer, admin) as client:
+        async with client_of(create_app(runtime), issuer, admin) as client:
             assert (await client.post(f"/views/{SERVICE.view.name}/accept")).status_code == 202
         for person, expected in ((admin, 200), (root, 200), (first, 403), (somebody(), 403)):
             assert (await statuses(runtime, issuer, person))[0] == expected

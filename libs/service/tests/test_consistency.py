@@ -84,7 +84,7 @@ async def unattended(postgres: TemporaryPostgres) -> AsyncIterator[Runtime]:
         try:
             yield host.runtimes["risk"]
         finally:
-            await host.runtimes["risk"].engine.dispose()
+            await host.runtimes["risk"].close()
 
 
 def beside(stream: str) -> str:

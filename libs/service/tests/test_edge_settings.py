@@ -1,6 +1,7 @@
 """What a process is told of its edge by its environment, and what it takes from files because it is secret."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,7 @@ def told(monkeypatch: pytest.MonkeyPatch, **settings: str) -> EdgeSettings:
 
 def test_the_defaults_are_those_of_an_edge() -> None:
     assert EdgeSettings().edge == Edge()
+    assert EdgeSettings().accesses_kept == timedelta(days=90)
     assert EdgeSettings().environment == {}
 
 
@@ -43,8 +45,10 @@ def test_every_limit_can_be_set_and_told_on(monkeypatch: pytest.MonkeyPatch) -> 
         "requests_at_once": "20",
         "streams_per_client": "3",
         "streams": "30",
+        "access_log_days": "30",
     }
-    assert told(monkeypatch, **settings).edge == Edge(
+    assert told(monkeypatch, **settings).accesses_kept == timedelta(days=30)
+    assert EdgeSettings().edge == Edge(
         origins=(PMO, "http://localhost:3000"),
         trusted_proxies=("10.1.2.3", "10.2.0.0/16", "2001:db8::/32"),
         hsts_seconds=0,

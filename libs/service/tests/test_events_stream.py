@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -24,7 +24,6 @@ from steerco_events.testkit.logs import running
 from steerco_servers.provisioning import connect_as_admin
 from steerco_servers.testing import TemporaryPostgres
 from steerco_service.events import log_head, streaming
-from steerco_service.factory import create_app
 from steerco_service.http_server import GRACE_SECONDS
 from steerco_service.runtime import Signals
 from steerco_service.testkit.blocks import PATIENCE, Reader
@@ -206,12 +205,12 @@ async def test_the_server_stops_at_once_and_its_streams_end_cleanly(fresh: Open)
 async def test_what_another_process_seals_comes_by_its_wake_up(fresh: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_head, "POLL_SECONDS", 3600)
     runtime = fresh.served.runtime("risk")
-    apart = replace(runtime, signals=Signals())
+    signals = Signals()
     url = runtime.engine.url.render_as_string(hide_password=False)
     waking = partial(announce, runtime.engine, SEALED, runtime.signals.sealed, COALESCE_SEALED_SECONDS)
     async with (
-        running(partial(listen, url, {SEALED: apart.signals.sealed}), waking),
-        listening(create_app(apart)) as api,
+        running(partial(listen, url, {SEALED: signals.sealed}), waking),
+        listening(fresh.served.apart("risk", signals=signals)) as api,
     ):
         headers = {"Authorization": fresh.client.headers["Authorization"], "Accept": "text/event-stream"}
         async with (

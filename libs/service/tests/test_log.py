@@ -61,7 +61,7 @@ async def process(served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         headers={"Authorization": f"Bearer {token}"},
     ) as client:
         yield client
-    await runtime.engine.dispose()
+    await runtime.close()
 
 
 async def published(served: Served) -> int:

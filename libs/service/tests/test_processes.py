@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -50,17 +51,20 @@ async def database(postgres: TemporaryPostgres) -> AsyncIterator[ServiceDatabase
         yield databases["risk"]
 
 
-def client_of(database: ServiceDatabase) -> httpx.AsyncClient:
+@asynccontextmanager
+async def client_of(database: ServiceDatabase) -> AsyncIterator[httpx.AsyncClient]:
     issuer = Issuer.generate()
     urls = {"risk": DatabaseUrls(database.owner_url, database.app_url, database.feed_url)}
     clock = SystemClock()
     host = Host([SERVICE], urls, CATALOG, clock, Authenticator(KnownKeys(issuer.public()), clock))
     token = issuer.token(TESTER, clock.now(), timedelta(hours=1))
-    return httpx.AsyncClient(
+    async with httpx.AsyncClient(
         transport=httpx.ASGITransport(host.apps()["risk"]),
         base_url="http://risk",
         headers={"Authorization": f"Bearer {token}"},
-    )
+    ) as client:
+        yield client
+    await host.runtimes["risk"].close()
 
 
 async def test_a_database_that_is_not_migrated_is_not_ready(database: ServiceDatabase) -> None:
@@ -154,3 +158,13 @@ async def test_a_worker_that_is_told_to_end_leaves_its_leases_to_the_next(
             worker.kill()
             await worker.wait()
     assert not any((await leases()).values())
+
+
+async def test_a_process_is_told_for_how_long_it_is_known_who_asked(
+    settings: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {**settings, "STEERCO_ACCESS_LOG_DAYS": "30"}.items():
+        monkeypatch.setenv(name, value)
+    runtime = Process(SERVICE, ServiceSettings(), CATALOG).runtime
+    await runtime.close()
+    assert runtime.accesses_kept == timedelta(days=30)

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from steerco.commands.appointments import appoint, appointments
+from steerco.commands.audit import audit
 from steerco.commands.env import env
 from steerco.commands.identity import login, logout, token
 from steerco.commands.import_projects import import_projects
@@ -48,6 +49,7 @@ app.command("rebuild", rich_help_panel="Operations")(rebuild)
 app.add_typer(log, name="log", rich_help_panel="Operations")
 log.add_typer(timers, name="timers")
 log.add_typer(parked, name="parked")
+app.add_typer(audit, name="audit", rich_help_panel="Operations")
 app.command("verify", rich_help_panel="Operations")(verify_logs)
 app.add_typer(demo, name="demo", rich_help_panel="Operations")
 app.add_typer(privacy, name="privacy", rich_help_panel="Operations")

@@ -15,6 +15,7 @@ from steerco_events.positions import Token
 from steerco_service.access.gaps import SOURCE
 from steerco_service.access.permissions import ROLES, SHOWN_TO, Permission
 from steerco_service.access.scope import Grant, Scope, Tree, scope_of
+from steerco_service.audit.accessing import asked_by
 from steerco_service.consistency import deadline_from_now, token_of_header, wait_until
 from steerco_service.edge.visits import visit_of
 from steerco_service.identity.principal import Principal
@@ -147,6 +148,7 @@ async def principal_of(request: Request, authorization: str | None) -> Principal
     if isinstance(found, Principal):
         return found
     principal = await runtime_of(request).authenticator.principal(authorization)
+    asked_by(request.scope, principal)
     if visit := visit_of(request.scope):
         visit.is_of(principal)
     request.scope[_PRINCIPAL] = principal

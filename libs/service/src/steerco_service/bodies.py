@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -21,6 +21,9 @@ from pydantic import (
 from steerco_events.contracts.values import CURRENCIES, Figure, Money, StatedDate, parse_period
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)", re.ASCII)
+"""How an instant with its zone is written (ISO 8601)."""
+
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _CONTROL_BUT_LINES = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _CODE = r"[A-Za-z0-9][A-Za-z0-9._/-]{0,59}"
@@ -65,6 +68,12 @@ def _iso_day(value: object) -> object:
     raise ValueError("a day is text such as '2026-03-31'")
 
 
+def _iso_instant(value: object) -> object:
+    if isinstance(value, datetime) or (isinstance(value, str) and INSTANT.fullmatch(value)):
+        return value
+    raise ValueError("an instant is text with its zone, such as '2026-03-31T12:00:00Z'")
+
+
 type Name = Annotated[
     str,
     StringConstraints(strict=True, strip_whitespace=True, min_length=1, max_length=200),
@@ -101,6 +110,9 @@ type Currency = Annotated[
 
 type Day = Annotated[date, BeforeValidator(_iso_day)]
 """A day, as ISO 8601 text."""
+
+type Instant = Annotated[datetime, BeforeValidator(_iso_instant)]
+"""An instant, as ISO 8601 text with its zone."""
 
 type Period = Annotated[str, StringConstraints(strict=True), AfterValidator(parse_period)]
 """`whole_life`, `fiscal_year 2023` or `fiscal_year 2022-23`."""

@@ -7,6 +7,8 @@ from fastapi.routing import APIRoute
 
 from steerco_service import batch, health, log, losses, parked, timers, views
 from steerco_service.access.permissions import permission_of
+from steerco_service.audit import accesses, trail
+from steerco_service.audit.accessing import LoggedAccesses
 from steerco_service.edge.pages import serve_pages
 from steerco_service.events import routes as events
 from steerco_service.events.feed import Feed
@@ -17,9 +19,9 @@ from steerco_service.traces import TracedRequests
 
 def routers_of(service: Service) -> Sequence[APIRouter]:
     """The service's own routers, and those that every service has."""
-    routers = [*service.routers, parked.routes, views.routes, health.routes]
+    routers = [*service.routers, parked.routes, views.routes, accesses.routes, health.routes]
     if service.owns_log:
-        routers += [batch.routes, events.routes, log.routes, losses.routes, timers.routes]
+        routers += [batch.routes, events.routes, trail.routes, log.routes, losses.routes, timers.routes]
     return routers
 
 
@@ -39,13 +41,15 @@ def create_app(runtime: Runtime) -> FastAPI:
     )
     app.state.runtime = runtime
     install_problem_handlers(app)
-    app.add_middleware(TracedRequests)
+    routers = routers_of(service)
+    operations = [route.name for each in routers for route in each.routes if isinstance(route, APIRoute)]
+    permissions = {name: permission_of(service.name, name) for name in operations}
+    app.state.permissions = permissions
+    app.add_middleware(LoggedAccesses, log=runtime.accesses, clock=runtime.clock, permissions=permissions)
+    app.add_middleware(TracedRequests)  # around it: a row names its trace
     if service.owns_log:
         app.state.feed = Feed(runtime)
-    routers = routers_of(service)
     for each in routers:
         app.include_router(each)
-    operations = [route.name for each in routers for route in each.routes if isinstance(route, APIRoute)]
-    app.state.permissions = {name: permission_of(service.name, name) for name in operations}
     serve_pages(app)
     return app

@@ -16,6 +16,7 @@ from steerco_events.clock import Clock
 from steerco_events.consuming.consumer import PARKED_LIMIT
 from steerco_events.ports import WHOLE, EventFeed, Shard
 from steerco_events.positions import Positions, reached
+from steerco_events.postgres.accesses import KEPT
 from steerco_events.postgres.checkpoints import Checkpoints
 from steerco_events.postgres.feed import StoreFeed
 from steerco_events.postgres.timers import are_due
@@ -81,6 +82,7 @@ class Host:
         service_clients: frozenset[str] = frozenset(),
         groups: Mapping[str, Sequence[GroupRole]] = MappingProxyType({}),
         stale_after: timedelta = STALE_AFTER,
+        accesses_kept: timedelta = KEPT,
     ) -> None:
         self._services = {service.name: service for service in services}
         self._databases = databases
@@ -113,6 +115,7 @@ class Host:
                 service_clients=service_clients,
                 groups=groups,
                 stale_after=stale_after,
+                accesses_kept=accesses_kept,
             )
             for service in services
         }
@@ -146,8 +149,8 @@ class Host:
             background.cancel()
             with suppress(asyncio.CancelledError):
                 await background
-            keys = [each.engine for each in self._key_databases.values()]
-            for engine in [*(r.engine for r in self.runtimes.values()), *self._feeds.values(), *keys]:
+            await asyncio.gather(*(runtime.close() for runtime in self.runtimes.values()))
+            for engine in [*self._feeds.values(), *(each.engine for each in self._key_databases.values())]:
                 await engine.dispose()
 
     async def settled(self) -> None:

@@ -65,6 +65,7 @@ class HttpServer(uvicorn.Server):
             "proxy_headers": False,
             "h11_max_incomplete_event_size": LARGEST_HEAD,
             "log_level": "warning",
+            "access_log": False,
             "timeout_graceful_shutdown": GRACE_SECONDS,
             **options,
         }

@@ -96,6 +96,7 @@ class Process:
             service_clients=frozenset(settings.service_clients),
             groups=settings.group_roles,
             stale_after=timedelta(minutes=settings.access_stale_minutes),
+            accesses_kept=settings.accesses_kept,
         )
 
     def _open_feed(self, service: str, shard: Shard = WHOLE) -> EventFeed:
@@ -167,7 +168,7 @@ class Process:
             background.cancel()
             with suppress(asyncio.CancelledError):
                 await background
-            await self.runtime.engine.dispose()
+            await self.runtime.close()
             if self.runtime.key_database:
                 await self.runtime.key_database.engine.dispose()
 

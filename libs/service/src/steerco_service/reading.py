@@ -152,7 +152,9 @@ async def reading_of(
         yield Reading(connection, build, runtime, asking)
 
 
-type Read = Annotated[Reading, Depends(reading_of)]
+type Read = Annotated[Reading, Depends(reading_of, scope="function")]
+"""Its connection is free again before the answer is sent: who reads slowly holds none, nor waits with one for another.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +170,7 @@ class Page:
         """The query for this page, ordered by columns that together are unique (text columns)."""
         if self.after:
             if len(self.after) != len(order):
-                raise _malformed_cursor()
+                raise malformed_cursor()
             query = query.where(tuple_(*order) > tuple_(*self.after))
         return query.order_by(*order).limit(self.limit + 1)
 
@@ -177,10 +179,13 @@ class Page:
         if len(rows) <= self.limit:
             return rows
         last = rows[self.limit - 1]
-        cursor = _encode([str(getattr(last, name)) for name in names])
-        url = self.request.url.include_query_params(after=cursor)
-        self.response.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
+        self.link(*(str(getattr(last, name)) for name in names))
         return rows[: self.limit]
+
+    def link(self, *after: str) -> None:
+        """Tell in the `Link` header that the list goes on after these values."""
+        url = self.request.url.include_query_params(after=_encode(after))
+        self.response.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
 
 
 def _encode(values: Sequence[str]) -> str:
@@ -199,13 +204,14 @@ async def page_of(
     try:
         text = base64.b64decode(after + "=" * (-len(after) % 4), altchars=b"-_", validate=True).decode()
     except ValueError as error:
-        raise _malformed_cursor() from error
+        raise malformed_cursor() from error
     if not text or "\x00" in text:
-        raise _malformed_cursor()
+        raise malformed_cursor()
     return Page(request, response, limit, tuple(text.split("\x1f")))
 
 
-def _malformed_cursor() -> Problem:
+def malformed_cursor() -> Problem:
+    """The refusal of what no page gave."""
     return Problem(400, "malformed-cursor", "`after` is not a cursor that a page gave")
 
 

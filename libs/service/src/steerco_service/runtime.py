@@ -15,6 +15,7 @@ from steerco_events.commands.batching import Batcher
 from steerco_events.consuming.consumer import PARKED_LIMIT, Consumers
 from steerco_events.consuming.reactions import Reaction
 from steerco_events.ports import WHOLE, EventFeed, Shard
+from steerco_events.postgres.accesses import KEPT
 from steerco_events.postgres.lease_keeper import LASTS, LeaseKeeper
 from steerco_events.postgres.store import EventStore
 from steerco_events.projections.builds import Builds
@@ -25,6 +26,7 @@ from steerco_events.signals import Signal
 from steerco_events.timing.timetable import TimedDecider, Timetable
 from steerco_service.access.access import STALE_AFTER, Access
 from steerco_service.access.groups import GroupRole
+from steerco_service.audit.access_log import AccessLog
 from steerco_service.identity.authenticator import Authenticator
 from steerco_service.log_key import Signing
 from steerco_service.lookups import Lookups
@@ -80,7 +82,7 @@ class Runtime:
     `first_admin`: who is appointed for the whole enterprise at the first start, and operates the service before
     anything is known. `keys` are those of people's records, to show who they are; the service that keeps them has them
     in `key_database`, and serves them to the machines of `service_clients`. `begun`: what the service does at each
-    start was done.
+    start was done. Who asked for what is known for as long as `accesses_kept`.
     """
 
     service: Service
@@ -102,11 +104,13 @@ class Runtime:
     keys: Keys = field(default_factory=NoKeys)
     key_database: KeyDatabase | None = None
     service_clients: frozenset[str] = frozenset()
+    accesses_kept: timedelta = KEPT
     begun: Event = field(init=False, default_factory=Event)
     batcher: Batcher = field(init=False)
     lookups: Lookups = field(init=False)
     leases: LeaseKeeper = field(init=False)
     access: Access = field(init=False)
+    accesses: AccessLog = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "batcher", Batcher(self.engine, self.store, self.signals.appended))
@@ -114,6 +118,12 @@ class Runtime:
         object.__setattr__(self, "leases", LeaseKeeper(self.engine, self.lasts))
         access = Access(self.engine, self.builds, self.clock, self.groups, self.stale_after, self.first_admin)
         object.__setattr__(self, "access", access)
+        object.__setattr__(self, "accesses", AccessLog(self.service.name, self.engine))
+
+    async def close(self) -> None:
+        """Record what was asked, and let go of the database."""
+        await self.accesses.close()
+        await self.engine.dispose()
 
     @property
     def store(self) -> EventStore:

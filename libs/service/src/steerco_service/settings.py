@@ -17,6 +17,7 @@ from sqlalchemy.exc import ArgumentError
 
 from steerco_events.consuming.consumer import PARKED_LIMIT
 from steerco_events.positions import PARTITIONS
+from steerco_events.postgres.accesses import KEPT
 from steerco_service.access.access import STALE_AFTER
 from steerco_service.access.groups import GroupRole, group_roles
 from steerco_service.edge.addresses import is_few
@@ -37,7 +38,7 @@ _EDGE = Edge()
 
 
 class EdgeSettings(BaseSettings):
-    """What every process that listens is told of its edge, as environment variables `STEERCO_<NAME>`."""
+    """What every process that listens is told of its edge and of who came: variables `STEERCO_<NAME>`."""
 
     model_config = SettingsConfigDict(env_prefix="STEERCO_", env_ignore_empty=True, hide_input_in_errors=True)
 
@@ -56,6 +57,9 @@ class EdgeSettings(BaseSettings):
     requests_at_once: int = Field(_EDGE.rate.at_once, ge=1, description="Of one client that sent none for a while.")
     streams_per_client: int = Field(_EDGE.streams.each, ge=0, description="Event streams of one client at once.")
     streams: int = Field(_EDGE.streams.all, ge=0, description="Event streams of the process at once.")
+    access_log_days: int = Field(
+        KEPT.days, ge=1, le=36_500, description="How long it is known who asked for what, from where."
+    )
 
     @field_validator("cors_origins", "trusted_proxies", mode="before")
     @classmethod
@@ -91,6 +95,11 @@ class EdgeSettings(BaseSettings):
             rate=Rate(self.requests_per_second, self.requests_at_once),
             streams=Streams(self.streams_per_client, self.streams),
         )
+
+    @property
+    def accesses_kept(self) -> timedelta:
+        """How long it is known who asked for what."""
+        return timedelta(days=self.access_log_days)
 
     @property
     def environment(self) -> dict[str, str]:

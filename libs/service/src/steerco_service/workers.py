@@ -7,6 +7,7 @@ from functools import partial
 from steerco_events.consuming.consumer import Role, run_shards
 from steerco_events.consuming.reactions import reacting
 from steerco_events.consuming.unparking import Unparking
+from steerco_events.postgres.accesses import keep_clearing
 from steerco_events.postgres.commands import keep_forgetting
 from steerco_events.postgres.lease import Lease
 from steerco_events.postgres.sealer import Sealer
@@ -29,6 +30,8 @@ def workers(runtime: Runtime) -> Sequence[tuple[str, Run]]:
     if service.owns_log:
         found.append((f"{service.name} sealer", _sealing(runtime).run))
         found.append((f"{service.name} remembered commands", partial(keep_forgetting, runtime.engine, runtime.clock)))
+    clearing = partial(keep_clearing, runtime.engine, runtime.clock, runtime.accesses_kept)
+    found.append((f"{service.name} old accesses", clearing))
     found.append((f"{service.name} leases", runtime.leases.run))
     view = ViewRunner(
         service.view,

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from steerco.client import CommandFailed
 
 _AGO = re.compile(r"-([0-9]{1,5})([dw])", re.ASCII)
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
 def instant_of(text: str, now: datetime) -> datetime:
@@ -13,27 +14,37 @@ def instant_of(text: str, now: datetime) -> datetime:
 
     Raises `CommandFailed` for other text, an instant without a zone, and the future.
     """
-    at = _parsed(text, now)
+    at = _parsed("--as-of", text, now, time.max)
     if at > now:
-        end = f" ({text} means its end in UTC)" if len(text) == len("2026-03-31") else ""
+        end = f" ({text} means its end in UTC)" if _DAY.fullmatch(text) else ""
         raise CommandFailed(f"--as-of {text} is in the future{end}; leave it out for now")
     return at
 
 
-def _parsed(text: str, now: datetime) -> datetime:
+def beginning_of(option: str, text: str, now: datetime) -> datetime:
+    """From when something is asked for: the same, also in the future, but a day is its beginning."""
+    return _parsed(option, text, now, time.min)
+
+
+def end_of(option: str, text: str, now: datetime) -> datetime:
+    """Until when something is asked for: the same, also in the future; a day is its end."""
+    return _parsed(option, text, now, time.max)
+
+
+def _parsed(option: str, text: str, now: datetime, of_day: time) -> datetime:
     try:
         if ago := _AGO.fullmatch(text):
             return now - timedelta(days=int(ago[1]) * (7 if ago[2] == "w" else 1))
-        if re.fullmatch(r"\d{4}-\d\d-\d\d", text, re.ASCII):
-            return datetime.combine(date.fromisoformat(text), time.max, UTC)
+        if _DAY.fullmatch(text):
+            return datetime.combine(date.fromisoformat(text), of_day, UTC)
         at = datetime.fromisoformat(text)
         if at.tzinfo is not None:
             return at.astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise CommandFailed(
-            f"--as-of {text!r} is no instant; write 2026-03-31, 2026-03-31T12:00:00Z or -90d"
+            f"{option} {text!r} is no instant; write 2026-03-31, 2026-03-31T12:00:00Z or -90d"
         ) from error
-    raise CommandFailed(f"--as-of {text} has no zone; write {text}Z for UTC")
+    raise CommandFailed(f"{option} {text} has no zone; write {text}Z for UTC")
 
 
 def shown(text: str) -> str:

@@ -23,6 +23,7 @@ from steerco_events.clock import ShiftedClock, SwitchableClock, SystemClock
 from steerco_events.contracts.catalog import CATALOG
 from steerco_events.envelope import Actor
 from steerco_events.ids import derived_id
+from steerco_events.postgres.accesses import KEPT
 from steerco_servers.postgres import PostgresServer, provision, remove_cluster, start_postgres
 from steerco_service.access.groups import group_roles
 from steerco_service.edge.front import Edge
@@ -78,7 +79,10 @@ def bind(port: int) -> socket.socket:
 
 @asynccontextmanager
 async def edition(
-    directory: DataDirectory, content: Literal["empty", "example"], progress: Progress
+    directory: DataDirectory,
+    content: Literal["empty", "example"],
+    progress: Progress,
+    accesses_kept: timedelta = KEPT,
 ) -> AsyncIterator[Edition]:
     """A running edition. The example is told only into an empty directory; half told, it is told anew."""
     kept = directory.content()
@@ -101,7 +105,7 @@ async def edition(
             past.set(Calendar(SystemClock().now().date()).begins_at)
             clock.follow(past)
         progress("preparing databases and roles")
-        host = await _host(server, directory, clock, issuer)
+        host = await _host(server, directory, clock, issuer, accesses_kept)
         await host.migrate(lambda name: progress(f"migrating {name}"))
         apps = host.apps()
         async with host.running():
@@ -126,7 +130,13 @@ def kept_issuer(directory: DataDirectory) -> Issuer:
     return issuer
 
 
-async def _host(server: PostgresServer, directory: DataDirectory, clock: SwitchableClock, issuer: Issuer) -> Host:
+async def _host(
+    server: PostgresServer,
+    directory: DataDirectory,
+    clock: SwitchableClock,
+    issuer: Issuer,
+    accesses_kept: timedelta,
+) -> Host:
     databases = await provision(server.url(), databases_of(SERVICES), passwords=directory.roles)
     urls = {name: DatabaseUrls(each.owner_url, each.app_url, each.feed_url) for name, each in databases.items()}
     authenticator = Authenticator(KnownKeys(issuer.public()), SystemClock())
@@ -140,6 +150,7 @@ async def _host(server: PostgresServer, directory: DataDirectory, clock: Switcha
         first_admin=OPERATOR.actor.id,
         groups=group_roles(OPERATOR_ROLES),
         stale_after=NEVER_STALE,
+        accesses_kept=accesses_kept,
     )
 
 

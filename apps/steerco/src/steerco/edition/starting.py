@@ -32,7 +32,6 @@ from steerco.edition.welcome import (
 from steerco_events.contracts.catalog import CATALOG
 from steerco_events.postgres.faults import DATABASE_FAULTS, is_unavailable
 from steerco_servers.child import ServerFailed, ServerMissing
-from steerco_service.edge.front import Edge
 from steerco_service.process import Process, migrate_service
 from steerco_service.runtime import Service
 from steerco_service.settings import EdgeSettings, ServiceSettings
@@ -85,10 +84,12 @@ def _run_edition(work: Coroutine[Any, Any, None]) -> None:
 
 def run_embedded(content: Literal["empty", "example"], data_dir: Path, port: int) -> None:
     """Run the one-process edition until a signal ends it."""
-    _run_edition(_run_embedded(content, data_dir, port, _edge_settings("up").edge))
+    _run_edition(_run_embedded(content, data_dir, port, _edge_settings("up")))
 
 
-async def _run_embedded(content: Literal["empty", "example"], data_dir: Path, port: int, edge: Edge) -> None:
+async def _run_embedded(
+    content: Literal["empty", "example"], data_dir: Path, port: int, settings: EdgeSettings
+) -> None:
     listening = bind(port)
     directory = open_directory(data_dir)
     with console.status("starting") as status:
@@ -98,14 +99,14 @@ async def _run_embedded(content: Literal["empty", "example"], data_dir: Path, po
             if not console.is_terminal:
                 console.print(f"· {step}", highlight=False)
 
-        async with edition(directory, content, progress) as started:
+        async with edition(directory, content, progress, settings.accesses_kept) as started:
             url = f"http://127.0.0.1:{port}"
             commands = await _welcome(started, url, directory.content() == "example")
             status.stop()
             say_ready(console, url, None if data_dir == data_directory() else data_dir.absolute(), commands)
             directory.announce(url, started.token)
             try:
-                await serve(edge.before(started.app), edge, listening)
+                await serve(settings.edge.before(started.app), settings.edge, listening)
             finally:
                 directory.withdraw()
 

@@ -28,6 +28,7 @@ totals and events leave it out.
 - What they see, but may not do: 403 `forbidden`, which names the roles.
 - *In the whole enterprise*: what is about a service as a whole takes the role at the enterprise, the topmost unit, or \
 at no unit and no project.
+- *Sensitive*: it is answered only once it is [recorded who asked](../how-to/audit.md#who-looked), and from where.
 """
 
 _APPOINTING = """## Who appoints
@@ -109,7 +110,8 @@ def who(permission: Permission) -> str:
         return "the other services, by their own clients"
     if not permission.needs_role:
         return "anybody with a token"
-    return ("*in the whole enterprise:* " if permission.is_whole else "") + _in_words(permission.roles)
+    where = "*in the whole enterprise:* " if permission.is_whole else ""
+    return where + _in_words(permission.roles) + ("; *sensitive*" if permission.is_sensitive else "")
 
 
 def _in_words(roles: Collection[Role]) -> str:

@@ -25,6 +25,9 @@ _BY_TYPE = " AND type = ANY(CAST(:types AS text[]))"
 _BY_UNIT = " AND org_units && CAST(:units AS uuid[])"
 _BY_SCOPE = " AND org_units && CAST(:scope AS uuid[])"
 _BY_SUBJECT = " AND stream = ANY(CAST(:subjects AS text[]))"
+_BY_ACTOR = " AND actor = ANY(CAST(:actors AS uuid[]))"
+_BY_CLIENT = " AND client = ANY(CAST(:clients AS text[]))"
+_BY_COMMAND = " AND correlation_id = ANY(CAST(:commands AS uuid[]))"
 _ORDERED = " ORDER BY position LIMIT :limit"
 
 
@@ -89,7 +92,8 @@ class Filter:
     """Which events are sought: those that have one of the values of each kind; an empty kind lets all through.
 
     A unit is judged by the event's stamp. `scope`: what is stamped with none of these is not there at all; it is as it
-    was at `known_at`, so what was sealed later is held back until more is known.
+    was at `known_at`, so what was sealed later is held back until more is known. A command is named by its correlation
+    id, which what reacted to it has, too.
     """
 
     types: Sequence[str] = ()
@@ -97,6 +101,15 @@ class Filter:
     units: Sequence[UUID] = ()
     scope: Sequence[UUID] | None = None
     known_at: datetime | None = None
+    actors: Sequence[UUID] = ()
+    clients: Sequence[str] = ()
+    commands: Sequence[UUID] = ()
+
+    @property
+    def is_scan(self) -> bool:
+        """Whether events are passed over one by one: those of a stream are found by an index."""
+        by_looking = (self.types, self.units, self.actors, self.clients, self.commands)
+        return not self.subjects and (self.scope is not None or any(by_looking))
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,10 +160,9 @@ class EventPages:
             is_held = known < end.position
             if after.position >= known:
                 return EventPage((), after, is_last=not is_held, is_held=is_held)
-            is_scan = bool(sought.types or sought.units or sought.scope is not None) and not sought.subjects
-            until = min(known, after.position + SCANNED_AT_MOST) if is_scan else known
+            until = min(known, after.position + SCANNED_AT_MOST) if sought.is_scan else known
             values = {"after": after.position, "until": until, "limit": limit}
-            rows = (await connection.execute(text(_query(sought)), values | _values(sought))).all()
+            rows = (await connection.execute(text(_query(sought)), values | values_of(sought))).all()
         last = rows[-1].position if len(rows) == limit else until
         events = [recorded(row, self._service, self._registry) for row in rows]
         return EventPage(events, end.place(last), is_last=last == end.position, is_held=is_held and last == known)
@@ -165,16 +177,29 @@ async def _sealed_by(connection: AsyncConnection, at: datetime) -> int:
 
 
 def _query(sought: Filter) -> str:
-    query = _SOUGHT + (_BY_TYPE if sought.types else "") + (_BY_UNIT if sought.units else "")
-    if sought.scope is not None:
-        query += _BY_SCOPE
+    query = _SOUGHT + conditions_of(sought)
     if sought.subjects:
         # `OFFSET 0` keeps the planner from walking the whole log in order for the few events of a stream.
-        return f"SELECT * FROM ({query}{_BY_SUBJECT} OFFSET 0) AS found{_ORDERED}"
+        return f"SELECT * FROM ({query} OFFSET 0) AS found{_ORDERED}"
     return query + _ORDERED
 
 
-def _values(sought: Filter) -> dict[str, Any]:
-    named = {"types": sought.types, "subjects": sought.subjects, "units": sought.units}
+def conditions_of(sought: Filter) -> str:
+    """What a query over `log.sealed_events` asks for beside its positions."""
+    by = {
+        _BY_TYPE: sought.types,
+        _BY_UNIT: sought.units,
+        _BY_SUBJECT: sought.subjects,
+        _BY_ACTOR: sought.actors,
+        _BY_CLIENT: sought.clients,
+        _BY_COMMAND: sought.commands,
+    }
+    scope = "" if sought.scope is None else _BY_SCOPE
+    return "".join(condition for condition, values in by.items() if values) + scope
+
+
+def values_of(sought: Filter) -> dict[str, Any]:
+    """The values of these conditions."""
+    named = {name: getattr(sought, name) for name in ("types", "units", "subjects", "actors", "clients", "commands")}
     scope = {} if sought.scope is None else {"scope": list(sought.scope)}
     return scope | {name: list(values) for name, values in named.items() if values}

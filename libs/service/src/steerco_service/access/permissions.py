@@ -4,7 +4,7 @@ An operation without an entry can't be served. `any` stands for what every servi
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import get_args
 
 from steerco_events.contracts.portfolio import Role
@@ -19,7 +19,8 @@ class Permission:
 
     `is_whole`: it is about the service as a whole, so the role is needed in the whole enterprise. `needs_role` is
     false for what everybody with a valid token may call, `needs_token` for what everybody may. `is_for_services`: only
-    the other services may, by their own clients.
+    the other services may, by their own clients. `is_sensitive`: the answer is given only once it is recorded who
+    asked.
     """
 
     roles: frozenset[Role] = frozenset()
@@ -27,10 +28,15 @@ class Permission:
     needs_role: bool = True
     needs_token: bool = True
     is_for_services: bool = False
+    is_sensitive: bool = False
 
 
 def _of(*roles: Role | frozenset[Role]) -> Permission:
     return Permission(_all(roles))
+
+
+def _sensitive(permission: Permission) -> Permission:
+    return replace(permission, is_sensitive=True)
 
 
 def _in_the_whole(*roles: Role) -> Permission:
@@ -71,8 +77,10 @@ PERMISSIONS: dict[str, Permission] = {
     "any.readyz": _PUBLIC,
     "any.send_batch": _SIGNED_IN,
     "any.read_events": _READERS,
+    "any.audit": _sensitive(_of(OFFICE, "auditor")),
+    "any.list_accesses": _sensitive(_INSPECTING),
     "any.log_state": _FOLLOWING,
-    "any.log_archive": _INSPECTING,
+    "any.log_archive": _sensitive(_INSPECTING),
     "any.republish": _OPERATING,
     "any.restored": _OPERATING,
     "any.accept": _OPERATING,
@@ -81,7 +89,7 @@ PERMISSIONS: dict[str, Permission] = {
     "any.rebuild": _OPERATING,
     "any.list_parked": _INSPECTING,
     "any.list_skipped": _INSPECTING,
-    "any.show_parked": _INSPECTING,
+    "any.show_parked": _sensitive(_INSPECTING),
     "any.retry_parked": _OPERATING,
     "any.skip_parked": _OPERATING,
     "any.view_state": _FOLLOWING,
@@ -135,8 +143,8 @@ PERMISSIONS: dict[str, Permission] = {
     "finance.reverse_actual_cost": _of(OFFICE, "finance_controller", "integration"),
     "finance.project_figures": _MONEY_READERS,
     "finance.list_figures": _MONEY_READERS,
-    "finance.list_postings": _MONEY_READERS,
-    "finance.one_posting": _MONEY_READERS,
+    "finance.list_postings": _sensitive(_MONEY_READERS),
+    "finance.one_posting": _sensitive(_MONEY_READERS),
     "risk.raise_risk": _of(DELIVERY, "risk_manager", "contributor", "integration"),
     "risk.rate_risk": _of(DELIVERY, "risk_manager", "integration"),
     "risk.close_risk": _of(DELIVERY, "risk_manager", "integration"),
@@ -145,9 +153,9 @@ PERMISSIONS: dict[str, Permission] = {
     "training.record_completion": _of(OFFICE, "training_coordinator", "integration"),
     "training.waive_obligation": _of(OFFICE, "training_coordinator"),
     "training.list_obligations": _READERS,
-    "training.one_learner": _READERS,
-    "training.list_completions": _READERS,
-    "training.one_completion": _READERS,
+    "training.one_learner": _sensitive(_READERS),
+    "training.list_completions": _sensitive(_READERS),
+    "training.one_completion": _sensitive(_READERS),
     "training.list_courses": _SIGNED_IN,
     "reporting.portfolio": _MONEY_READERS,
     "reporting.register": _MONEY_READERS,

@@ -12,6 +12,7 @@ from fastapi import Depends, Header, Query, Request
 from pydantic import AfterValidator, StringConstraints
 
 from steerco_events.postgres.event_pages import Filter
+from steerco_service.accepting import best_form
 from steerco_service.access.scope import Scope
 from steerco_service.asking import runtime_of
 from steerco_service.bodies import one_line
@@ -136,7 +137,7 @@ async def asked_of(
 ) -> Asked:
     """The dependency of the feed. Raises a `Problem`: 400 for the cursor, 406, 422 for what nobody knows."""
     _check_names(request)
-    _check_types(runtime_of(request), types)
+    check_types(runtime_of(request), types)
     form = _form_of(",".join(request.headers.getlist("accept")) or "*/*")
     cursor = START if after is None else Cursor(after, "query")
     if form == STREAM and last_event_id:
@@ -159,7 +160,8 @@ def _check_names(request: Request) -> None:
             raise _unknown("repeated-parameter", name, f"{name} is given {names.count(name)} times; once is the most")
 
 
-def _check_types(runtime: Runtime, types: Sequence[str]) -> None:
+def check_types(runtime: Runtime, types: Sequence[str]) -> None:
+    """Raise a 422 `Problem` for a type that the service has not."""
     owner = f"steerco.{runtime.service.name}."
     known = {each.name for each in runtime.registry if each.name.startswith(owner)}
     for name in types:
@@ -176,20 +178,8 @@ def _unknown(code: str, name: str, detail: str) -> Problem:
 
 def _form_of(accept: str) -> str:
     """The form that is liked best, of equals the first. Raises a 406 `Problem` when it is none of ours."""
-    best, form = 0.0, None
-    for each in accept.split(","):
-        name, *parameters = (part.strip().lower() for part in each.split(";"))
-        quality = next((_number(part[2:]) for part in parameters if part.startswith("q=")), 1.0)
-        if name in _RANGE_FORMS and quality > best:
-            best, form = quality, _RANGE_FORMS[name]
+    form = best_form(accept, _RANGE_FORMS)
     if form is None:
         detail = f"Accept is {BATCH}, application/json or {STREAM} (got {printable(accept)})"
         raise Problem(406, "not-acceptable", detail)
     return form
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return 0.0

@@ -42,7 +42,7 @@ class Feed:
         generation, target = token.target(self.runtime.service.name)
         if generation == 0:
             return sought
-        await self._is_sealed(token, deadline)
+        await self.is_sealed(token, deadline)
         while sought.known_at is not None and (await self.pages.place_at(sought.known_at)).position < max(target):
             await self.learns(self._left(deadline))
             now = await sought_now()
@@ -51,10 +51,11 @@ class Feed:
             sought = now
         return sought
 
-    async def _is_sealed(self, token: Token, deadline: float) -> None:
+    async def is_sealed(self, token: Token, deadline: float) -> None:
+        """Return once the log is sealed as far as the token goes. Raises as `has`."""
         service = self.runtime.service.name
         generation, target = token.target(service)
-        while True:
+        while generation:
             end = await self.pages.end()
             consistency.check_not_rewound(token, service, end.began)
             if len(end.began) >= generation and end.position >= max(target):

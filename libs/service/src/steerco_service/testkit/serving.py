@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from types import MappingProxyType
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 import httpx
@@ -109,10 +109,13 @@ class Served:
         self, authenticator: Authenticator, groups: Mapping[str, Sequence[GroupRole]] = MappingProxyType({})
     ) -> Mapping[str, FastAPI]:
         """The same services as applications of their own, which take another issuer's tokens."""
-        return {
-            name: create_app(replace(runtime, authenticator=authenticator, groups=groups))
-            for name, runtime in self.host.runtimes.items()
-        }
+        return {name: self.apart(name, authenticator=authenticator, groups=groups) for name in self.apps}
+
+    def apart(self, service: str, **other: Any) -> FastAPI:
+        """A service as an application of its own, whose runtime is another in this."""
+        runtime = replace(self.runtime(service), **other)
+        self.stack.push_async_callback(runtime.accesses.close)
+        return create_app(runtime)
 
     def runtime(self, service: str) -> Runtime:
         """The resources of one service."""

@@ -5,11 +5,11 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import httpx
+from fastapi import FastAPI
 
 from steerco_events.clock import SystemClock
 from steerco_events.contracts.catalog import CATALOG
 from steerco_events.projections.builds import Build
-from steerco_service.factory import create_app
 from steerco_service.hosting import DatabaseUrls, Host
 from steerco_service.identity.authenticator import Authenticator
 from steerco_service.identity.issuer import Issuer
@@ -20,12 +20,12 @@ from steerco_service.testkit.scopes import SCOPES
 from steerco_service.testkit.serving import Server, with_access
 
 
-def client_of(runtime: Runtime, issuer: Issuer, person: Principal) -> httpx.AsyncClient:
-    """A client of an application of its own over a service's resources."""
+def client_of(app: FastAPI, issuer: Issuer, person: Principal) -> httpx.AsyncClient:
+    """A client of an application."""
     token = issuer.token(person, SystemClock().now(), timedelta(hours=1))
     return httpx.AsyncClient(
-        transport=httpx.ASGITransport(create_app(runtime)),
-        base_url=f"http://{runtime.service.name}",
+        transport=httpx.ASGITransport(app),
+        base_url="http://service",
         headers={"Authorization": f"Bearer {token}"},
     )
 
@@ -43,7 +43,7 @@ async def unattended(server: Server) -> AsyncIterator[tuple[Runtime, Issuer]]:
             yield host.runtimes["scopes"], issuer
         finally:
             for runtime in host.runtimes.values():
-                await runtime.engine.dispose()
+                await runtime.close()
 
 
 async def gone_live(runtime: Runtime) -> Build:

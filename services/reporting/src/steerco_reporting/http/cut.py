@@ -1,6 +1,5 @@
 """The instant that a question is asked for."""
 
-import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
@@ -8,10 +7,9 @@ from typing import Annotated
 from fastapi import Depends, Query
 
 from steerco_reporting.projections.scope import NEWEST
+from steerco_service.bodies import INSTANT
 from steerco_service.problems import Problem, printable
 from steerco_service.reading import Read
-
-_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +26,7 @@ class Cut:
 
 def instant_of(text: str) -> datetime:
     """The instant of a text, in UTC. Raises a 422 `Problem`."""
-    if _INSTANT.fullmatch(text):
+    if INSTANT.fullmatch(text):
         try:
             return datetime.fromisoformat(text).astimezone(UTC)
         except (ValueError, OverflowError):
