@@ -56,7 +56,7 @@ def asked(log: Log, name: str, person: UUID, command: Count | Label | Close, *un
 
 def apart(handling: Asked, policy: Policy) -> Asked:
     """The same, by somebody who is not to have counted."""
-    return msgspec.structs.replace(handling, parting=policy.parting)
+    return msgspec.structs.replace(handling, partings=[policy.parting])
 
 
 def for_manager(handling: Asked) -> Asked:

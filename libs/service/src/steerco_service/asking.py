@@ -2,15 +2,18 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Header, Request
 
 from steerco_events.commands.judging import Forbidden
+from steerco_events.commands.parting import Parting
 from steerco_events.contracts.portfolio import Role
 from steerco_events.positions import Token
 from steerco_service.access.access import SOURCE
+from steerco_service.access.duties import pairs_of, parting
 from steerco_service.access.permissions import ROLES, Permission
 from steerco_service.access.scope import Grant, Scope, Tree, scope_of
 from steerco_service.consistency import token_of_header, wait_until
@@ -44,6 +47,10 @@ class Asking:
         permission = replace(self.permission, roles=self.permission.roles & roles)
         grants = [each for each in self.grants if not (in_person and each.is_delegated)]
         return replace(self, permission=permission, scope=scope_of(grants, self.tree, permission.roles))
+
+    def may_as(self, roles: frozenset[Role]) -> bool:
+        """Whether one of these roles is among those by which they may do this, wherever that is."""
+        return any(each.role in roles & self.permission.roles for each in self.grants)
 
     def has(self, units: Collection[UUID | None], projects: Collection[UUID] = ()) -> bool:
         """Whether what concerns these units, or is about one of these projects, is there for who asks.
@@ -105,6 +112,26 @@ async def _known(runtime: Runtime, permission: Permission, principal: Principal,
 
 def _listed(permission: Permission) -> str:
     return ", ".join(sorted(permission.roles))
+
+
+async def partings_of(request: Request, asking: Asking, seen: Token = NOTHING) -> Sequence[Parting]:
+    """Which duties are kept apart from what the request asks for, as units require it today.
+
+    What is known may be a second old, as in `asking_of`.
+    """
+    runtime = runtime_of(request)
+    pairs = pairs_of(f"{runtime.service.name}.{request.scope['route'].name}")
+    if not pairs:
+        return ()
+    organization = await runtime.access.organization(fresh=SOURCE in seen.seen)
+    today = runtime.clock.now().date()
+
+    def named(unit_id: UUID) -> str:
+        return organization.policies[unit_id].code if asking.sight.has_unit(unit_id) else "a unit above"
+
+    return [
+        parting(pair, partial(organization.requirement, duties, day=today), named) for duties, pair in pairs.items()
+    ]
 
 
 async def asker_of(

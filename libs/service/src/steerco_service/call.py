@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
@@ -13,14 +13,17 @@ import msgspec
 from fastapi import Depends, Header, Request, Response
 
 from steerco_events.commands.handling import Handled, Handling
-from steerco_events.commands.judging import IdTaken, Judge
+from steerco_events.commands.judging import Behalf, IdTaken, Judge
+from steerco_events.commands.parting import Parting
 from steerco_events.contracts.portfolio import Role
 from steerco_events.decider import Decider, Refusal
 from steerco_events.envelope import Context
 from steerco_events.ids import new_id
 from steerco_events.postgres.commands import CommandKey
 from steerco_events.projections.builds import ViewNotBuilt
-from steerco_service.asking import Asker, Asking, runtime_of
+from steerco_service.access.permissions import ROLES, SUPPORT
+from steerco_service.access.placed import project_placed
+from steerco_service.asking import Asker, Asking, partings_of, runtime_of
 from steerco_service.bodies import one_line
 from steerco_service.consistency import token_of_header, view_not_built, wait_until
 from steerco_service.headers import CONSISTENCY_TOKEN
@@ -74,6 +77,7 @@ class Call:
         if_match: str | None,
         idempotency_key: str | None,
         reason: str | None,
+        partings: Sequence[Parting],
     ) -> None:
         self.runtime = runtime_of(request)
         self.asking = asking
@@ -82,6 +86,7 @@ class Call:
         self._concerned: list[UUID] = []
         self._projects: list[UUID] = []
         self._judge: Judge = lambda units: self.asking.has(units, self._projects)
+        self._partings = partings
         self._request = request
         self._body = body
         self._expected = _expected_version(if_match)
@@ -164,7 +169,17 @@ class Call:
             org_units=tuple(self._concerned),
         )
 
-        handling = Handling(decider, stream, command, context, self._expected, self._must_be_there, judge=self._judge)
+        handling = Handling(
+            decider,
+            stream,
+            command,
+            context,
+            self._expected,
+            self._must_be_there,
+            judge=self._judge,
+            behalf=await self._behalf(),
+            partings=self._partings,
+        )
         with tracer("steerco.commands").start_as_current_span(f"handle {type(command).__name__}"):
             answer = await self.runtime.batcher.submit(
                 handling, self._key, lambda handled: msgspec.json.encode(self._answer(handled, created, among))
@@ -173,6 +188,17 @@ class Call:
         content = msgspec.json.encode(given.body) if given.body else None
         media_type = "application/json" if given.body else None
         return Response(content, given.status, dict(given.headers), media_type)
+
+    async def _behalf(self) -> Behalf | None:
+        """Who may do it by a role of support alone does it on behalf of the project's manager, if somebody is."""
+        if not self._projects or not self.asking.may_as(SUPPORT):
+            return None
+        placed = await self.look_up(project_placed, self._projects[-1])
+        manager = placed.manager(self.now.date()) if placed else None
+        if manager is None or manager == self.principal.actor.id:
+            return None
+        otherwise = self.asking.as_one_of(ROLES - SUPPORT).scope
+        return lambda units: None if otherwise.has_all(units, self._projects) else manager
 
     def _answer(self, handled: Handled, created: UUID | None, among: str | None) -> Answer:
         headers = {"ETag": f'"{handled.version}"', CONSISTENCY_TOKEN: handled.token.encode()}
@@ -232,8 +258,10 @@ async def call_of(
     ] = None,
 ) -> Call:
     """The dependency of every endpoint that changes something."""
-    await wait_until(runtime_of(request), token_of_header(consistency_token))
-    return Call(request, asking, await request.body(), if_match, idempotency_key, reason)
+    token = token_of_header(consistency_token)
+    await wait_until(runtime_of(request), token)
+    partings = await partings_of(request, asking, token)
+    return Call(request, asking, await request.body(), if_match, idempotency_key, reason, partings)
 
 
 type Calling = Annotated[Call, Depends(call_of)]

@@ -10,7 +10,7 @@ from steerco_service.access.placed import ACCESS
 from steerco_service.reference.projects import projects_seen
 from steerco_service.runtime import Service
 
-FINANCE_VIEW = View("finance", 2, ("finance", "portfolio"), (figures, postings, projects_seen, *ACCESS))
+FINANCE_VIEW = View("finance", 3, ("finance", "portfolio"), (figures, postings, projects_seen, *ACCESS))
 
 SERVICE = Service(
     name="finance",

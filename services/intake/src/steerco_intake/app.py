@@ -9,7 +9,7 @@ from steerco_service.access.placed import ACCESS
 from steerco_service.reference.units import units_seen
 from steerco_service.runtime import Service
 
-INTAKE_VIEW = View("intake", 3, ("intake", "portfolio"), (pitches, units_seen, *ACCESS))
+INTAKE_VIEW = View("intake", 4, ("intake", "portfolio"), (pitches, units_seen, *ACCESS))
 
 SERVICE = Service(
     name="intake",

@@ -14,7 +14,7 @@ from steerco_portfolio.reactions.charter_project_on_pitch_approved import charte
 from steerco_service.access.placed import ACCESS
 from steerco_service.runtime import Service
 
-PORTFOLIO_VIEW = View("portfolio", 4, ("portfolio",), (units, appointments, projects, rows_kept, *ACCESS))
+PORTFOLIO_VIEW = View("portfolio", 5, ("portfolio",), (units, appointments, projects, rows_kept, *ACCESS))
 
 SERVICE = Service(
     name="portfolio",

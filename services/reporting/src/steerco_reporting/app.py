@@ -18,7 +18,7 @@ from steerco_service.runtime import Service
 
 PORTFOLIO_REGISTER = View(
     "portfolio_register",
-    5,
+    6,
     ("intake", "portfolio", "finance", "risk", "training"),
     (units, projects, appointments, assessments, figures, actual_costs, risks, obligations, pitches, events, *ACCESS),
 )

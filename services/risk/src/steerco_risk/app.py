@@ -8,7 +8,7 @@ from steerco_service.access.placed import ACCESS
 from steerco_service.reference.projects import projects_seen
 from steerco_service.runtime import Service
 
-RISK_VIEW = View("risk", 2, ("risk", "portfolio"), (risks, projects_seen, *ACCESS))
+RISK_VIEW = View("risk", 3, ("risk", "portfolio"), (risks, projects_seen, *ACCESS))
 
 SERVICE = Service(
     name="risk",

@@ -11,7 +11,7 @@ from steerco_training.projections.completions import completions
 from steerco_training.projections.obligations import obligations
 from steerco_training.reactions.raise_obligation_on_manager_appointed import raise_obligation_on_manager_appointed
 
-TRAINING_VIEW = View("training", 4, ("training", "portfolio"), (obligations, completions, *ACCESS))
+TRAINING_VIEW = View("training", 5, ("training", "portfolio"), (obligations, completions, *ACCESS))
 
 SERVICE = Service(
     name="training",

@@ -41,7 +41,7 @@ class Handling[State, Command](msgspec.Struct, frozen=True):
     `is_new` says that the stream's id was just made up, so that there is nothing to read; `instead` makes of a
     refusal the command that is decided in its place. `judge` judges who asks by the units of the context
     and of the situation; for whom the thing is not there, it is decided as if it were not. By the same units who is
-    judged acts on `behalf` of another, and `parting` refuses who did what must be apart from this.
+    judged acts on `behalf` of another, and `partings` refuse who did what is kept apart from this.
     """
 
     decider: Decider[State, Command]
@@ -54,7 +54,7 @@ class Handling[State, Command](msgspec.Struct, frozen=True):
     instead: Callable[[Refusal], Command] | None = None
     judge: Judge | None = None
     behalf: Behalf | None = None
-    parting: Parting | None = None
+    partings: Sequence[Parting] = ()
 
 
 class Handled(msgspec.Struct, frozen=True):
@@ -143,7 +143,7 @@ async def resolve_all(
     """
     known: dict[str, bool] = {}
     while True:
-        deeds = await deeds_of(tx, store, ((each.stream, each.parting) for each in handlings))
+        deeds = await deeds_of(tx, store, ((each.stream, parting) for each in handlings for parting in each.partings))
         plan = _Plan(store, slices, assumed, known, deeds)
         outcomes = [plan.decide(each) for each in handlings]
         unknown = plan.reserved.keys() - known.keys()
@@ -220,8 +220,9 @@ class _Plan:
                 raise _as_if_absent(handling)
             if handling.behalf and (person := handling.behalf(concerned)):
                 context = replace(context, on_behalf_of=person)
-            if handling.parting and self.deeds:
-                handling.parting.check(stream, context, concerned, self.deeds)
+            if self.deeds:
+                for parting in handling.partings:
+                    parting.check(stream, context, concerned, self.deeds)
         _check_version(handling, situation.version)
         events = decider.decide(handling.command, situation.state)
         if not events:

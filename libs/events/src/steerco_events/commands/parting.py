@@ -32,11 +32,9 @@ class Parting(msgspec.Struct, frozen=True):
             self.judge(units)
 
 
-async def deeds_of(
-    tx: Transaction, store: EventStore, parted: Iterable[tuple[str, Parting | None]]
-) -> set[Deed] | None:
+async def deeds_of(tx: Transaction, store: EventStore, parted: Iterable[tuple[str, Parting]]) -> set[Deed] | None:
     """What was done in streams of which somebody must know it; `None` where nobody must."""
-    sought = [(stream, parting.events) for stream, parting in parted if parting]
+    sought = [(stream, parting.events) for stream, parting in parted]
     if not sought:
         return None
     types = frozenset[str]().union(*(events for _, events in sought))

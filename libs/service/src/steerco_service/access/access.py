@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
@@ -10,10 +10,12 @@ from sqlalchemy import Select, and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from steerco_events.clock import Clock
+from steerco_events.contracts.portfolio import Duties
 from steerco_events.projections.builds import Build, Builds, ViewNotBuilt
 from steerco_events.projections.tables import known_at, row_of
+from steerco_service.access.duties import Requirement, requirement
 from steerco_service.access.groups import GroupRole
-from steerco_service.access.placed import AppointmentHeld, appointments_held, in_force
+from steerco_service.access.placed import AppointmentHeld, UnitPlaced, appointments_held, in_force, units_placed
 from steerco_service.access.scope import Grant, Tree
 from steerco_service.identity.principal import Principal
 from steerco_service.problems import Problem
@@ -34,6 +36,8 @@ STALE_AFTER = timedelta(minutes=10)
 class Organization:
     """The tree of units and their codes, and the build that it was read from; whole up to `watermark`.
 
+    `policies` are the units that adopted anything of duties that are kept apart.
+
     `version` is that of portfolio's one stream of units, as far as the tree has it.
     """
 
@@ -43,6 +47,12 @@ class Organization:
     version: int | None = None
     tree: Tree = field(default_factory=Tree)
     codes: Mapping[str, UUID] = field(default_factory=dict)
+    policies: Mapping[UUID, UnitPlaced] = field(default_factory=dict)
+
+    def requirement(self, duties: Duties, unit_id: UUID, day: date) -> Requirement | None:
+        """Which unit requires on a day that these duties are kept apart at a unit, if one does."""
+        above = (self.policies[each] for each in self.tree.above(unit_id) if each in self.policies)
+        return requirement(duties, ((each.unit_id, each.duties) for each in above), day)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +144,18 @@ class Access:
             units = build.table("units_placed")
             version = (await connection.execute(select(func.max(units.c.stream_version)))).scalar()
             if known and known.build == build and known.version == version:
-                return Organization(build, watermark, now, version, known.tree, known.codes)
-            query = select(units.c.unit_id, units.c.code, units.c.parent_id).where(known_at(units, None))
-            rows = (await connection.execute(query)).all()
-        tree = Tree({row.unit_id: row.parent_id for row in rows})
-        return Organization(build, watermark, now, version, tree, {row.code.upper(): row.unit_id for row in rows})
+                return replace(known, watermark=watermark, read_at=now)
+            query = select(units).where(known_at(units, None))
+            rows = [row_of(units_placed, row) for row in (await connection.execute(query)).mappings()]
+        return Organization(
+            build,
+            watermark,
+            now,
+            version,
+            Tree({row.unit_id: row.parent_id for row in rows}),
+            {row.code.upper(): row.unit_id for row in rows},
+            {row.unit_id: row for row in rows if row.duties},
+        )
 
     async def _appointed(self, connection: AsyncConnection, build: Build, person_id: UUID) -> Sequence[Grant]:
         today = self._clock.now().date()

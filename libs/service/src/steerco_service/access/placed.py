@@ -10,22 +10,29 @@ from steerco_events.contracts import portfolio
 from steerco_events.contracts.portfolio import PORTFOLIO, Role
 from steerco_events.envelope import Recorded
 from steerco_events.projections.model import Projection
+from steerco_service.access.duties import DutiesAdopted
+from steerco_service.lookups import Finder
 from steerco_service.reference.appointments import appointment_key
 
 
 @dataclass(frozen=True, slots=True)
 class UnitPlaced:
-    """A unit and the one above it."""
+    """A unit, the one above it, and what it adopted of duties that are kept apart, in that order."""
 
     unit_id: UUID
     code: str
     parent_id: UUID | None
+    duties: tuple[DutiesAdopted, ...] = ()
 
 
 def unit_key(event: Recorded) -> str | None:
-    """The unit that an event opens or moves."""
+    """The unit that an event opens or moves, or that adopts a policy by it."""
     match event.payload:
-        case portfolio.UnitOpened(unit_id=unit_id) | portfolio.UnitMoved(unit_id=unit_id):
+        case (
+            portfolio.UnitOpened(unit_id=unit_id)
+            | portfolio.UnitMoved(unit_id=unit_id)
+            | portfolio.SeparationOfDutiesAdopted(unit_id=unit_id)
+        ):
             return str(unit_id)
         case _:
             return None
@@ -38,6 +45,8 @@ def evolve_unit(row: UnitPlaced | None, event: Recorded) -> UnitPlaced | None:
             return UnitPlaced(unit_id, code, parent_id)
         case portfolio.UnitMoved(to_parent_id=parent_id), UnitPlaced():
             return replace(row, parent_id=parent_id)
+        case portfolio.SeparationOfDutiesAdopted() as adopted, UnitPlaced():
+            return replace(row, duties=(*row.duties, DutiesAdopted.of(adopted)))
         case _:
             return row
 
@@ -50,6 +59,10 @@ class ProjectPlaced:
     unit_id: UUID
     manager_id: UUID | None = None
     manager_from_on: date | None = None
+
+    def manager(self, on: date) -> UUID | None:
+        """Who manages it on a day, if somebody does."""
+        return self.manager_id if self.manager_from_on and self.manager_from_on <= on else None
 
 
 def project_key(event: Recorded) -> str | None:
@@ -77,6 +90,11 @@ def evolve_project(row: ProjectPlaced | None, event: Recorded) -> ProjectPlaced 
             return replace(row, manager_id=person_id, manager_from_on=from_on)
         case _:
             return row
+
+
+async def project_placed(finder: Finder, project_id: UUID) -> ProjectPlaced | None:
+    """The project as the service knows it; `None` if it does not."""
+    return await finder.one(projects_placed, str(project_id))
 
 
 @dataclass(frozen=True, slots=True)
