@@ -124,6 +124,8 @@ async def partings_of(request: Request, asking: Asking, seen: Token = NOTHING) -
     if not pairs:
         return ()
     organization = await runtime.access.organization(fresh=SOURCE in seen.seen)
+    if not organization.policies:
+        return ()
     today = runtime.clock.now().date()
 
     def named(unit_id: UUID) -> str:
