@@ -126,6 +126,11 @@ BODIES: Mapping[str, Body] = {
     "move_unit": lambda w: {"parent_id": w.unit, "reason": "r"},
     "close_unit": _reason,
     "adopt_pmo_model": lambda _: {"pmo_model": "coach", "effective_on": "2027-01-01"},
+    "separate_duties": lambda _: {
+        "duties": "pitch_submission_and_decision",
+        "is_required": True,
+        "effective_on": "2027-01-01",
+    },
     "make_appointment": _appointment,
     "change_appointment_term": _term,
     "end_appointment": _reason,

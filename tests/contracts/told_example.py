@@ -87,6 +87,13 @@ def beyond() -> Chapter:
 def _of_units() -> Iterator[Act]:
     model = {"pmo_model": "coach", "effective_on": CALENDAR.on(DAY + 30), "reason": "The records are in order"}
     yield _act(LEAD, "portfolio", f"/units/{unit_id('LIC')}/pmo-model", model)
+    apart = {
+        "duties": "pitch_submission_and_decision",
+        "is_required": True,
+        "effective_on": CALENDAR.on(DAY + 30),
+        "reason": "The auditors asked for two pairs of eyes",
+    }
+    yield _act(LEAD, "portfolio", f"/units/{unit_id('LIC')}/separation-of-duties", apart, "PUT")
     name = {"name": "Market conduct and consumers"}
     yield _act(LEAD, "portfolio", f"/units/{unit_id('SUP-conduct')}/name", name, "PUT")
     lab = {

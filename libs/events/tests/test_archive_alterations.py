@@ -29,6 +29,7 @@ from steerco_events.testkit.logs import Log
         {"id": new_id()},
         {"correlation_id": new_id()},
         {"causation_id": new_id()},
+        {"on_behalf_of": new_id()},
     ],
     ids=lambda changes: next(iter(changes)),
 )

@@ -11,10 +11,12 @@ from steerco_events.archive.taking import CannotTakeOver, take_over
 from steerco_events.archive.verifying import Altered, Verifier, verify
 from steerco_events.archive.writing import ReactionNamed
 from steerco_events.envelope import Recorded
+from steerco_events.ids import new_id
 from steerco_events.ports import Cursor
 from steerco_events.postgres.checkpoints import Checkpoints
 from steerco_events.testkit.archives import ONE, altered, told, written
 from steerco_events.testkit.logs import Log, fresh_log
+from steerco_events.testkit.tally import Count, tally
 from steerco_servers.testing import TemporaryPostgres
 
 
@@ -45,6 +47,17 @@ async def test_another_database_goes_on_from_the_archive(log: Log, postgres: Tem
         assert verify(await written(other)).events == 10
         with pytest.raises(CannotTakeOver, match="is not empty"):
             await take_over(other.engine, other.service, renamed, Verifier())
+
+
+async def test_on_whose_behalf_it_was_goes_along(log: Log, postgres: TemporaryPostgres) -> None:
+    behalf = replace(log.context(), on_behalf_of=new_id())
+    await log.handle(tally, "tally-0", Count(1), behalf)
+    await log.seal()
+    async with fresh_log(postgres) as other:
+        renamed = [_of_service(line, other.service) for line in await written(log)]
+        await take_over(other.engine, other.service, renamed, Verifier())
+        (event,) = (await other.feed().read(Cursor(), 10)).events
+    assert event.on_behalf_of == behalf.on_behalf_of
 
 
 def _of_service(line: Line, service: str) -> Line:

@@ -165,7 +165,14 @@ def test_every_example_is_valid() -> None:
 def test_the_headers_are_those_that_are_sent() -> None:
     assert tuple(ATTRIBUTES) == cloudevents.ATTRIBUTES
     (bare,) = log_of([[("ship-a", ArrivedV1(ship="Anna", tonnes=7))]], "dock", READING)
-    full = replace(bare, traceparent="00-1-2-3", reason="Why", org_units=(derived_id("unit", 1),), valid_at=BEGIN)
+    full = replace(
+        bare,
+        traceparent="00-1-2-3",
+        reason="Why",
+        org_units=(derived_id("unit", 1),),
+        valid_at=BEGIN,
+        on_behalf_of=derived_id("person", 1),
+    )
     assert [header_of(name) for name in ATTRIBUTES] == [name for name, _ in headers_of(full)]
     absent = {name for name, _ in headers_of(full)} - {name for name, _ in headers_of(bare)}
     assert absent == {header_of(name) for name in cloudevents.OPTIONAL}

@@ -53,6 +53,7 @@ def events(draw: st.DrawFn) -> Recorded:
         org_units=tuple(draw(st.lists(st.uuids(), max_size=3))),
         data=TALLY.encode(payload),
         registry=TALLY,
+        on_behalf_of=draw(st.none() | st.uuids()),
     )
 
 
@@ -78,6 +79,7 @@ def test_the_headers_are_those_of_cloudevents_in_binary_mode() -> None:
         valid_at=datetime(2026, 1, 31, 23, 30, tzinfo=UTC),
         traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
         org_units=UNITS,
+        on_behalf_of=UNITS[0],
     )
     assert dict(headers_of(event)) == {
         "ce_specversion": b"1.0",
@@ -101,6 +103,7 @@ def test_the_headers_are_those_of_cloudevents_in_binary_mode() -> None:
         "ce_client": b"tests",
         "ce_reason": "Überprüft".encode(),
         "ce_validat": b"2026-01-31T23:30:00.000000Z",
+        "ce_onbehalfof": str(UNITS[0]).encode(),
     }
 
 
@@ -122,7 +125,7 @@ def test_an_event_in_json_is_one_line_and_may_say_more(event: Recorded) -> None:
 
 
 def test_what_an_event_does_not_have_is_no_header() -> None:
-    absent = {"ce_reason", "ce_validat", "ce_traceparent", "ce_orgunits"}
+    absent = {"ce_reason", "ce_validat", "ce_traceparent", "ce_orgunits", "ce_onbehalfof"}
     assert absent.isdisjoint(name for name, _ in headers_of(PLAIN))
 
 

@@ -38,6 +38,7 @@ def contexts(draw: st.DrawFn) -> Context:
         valid_at=draw(st.none() | instants),
         traceparent=draw(st.none() | words.filter(bool)),
         org_units=tuple(draw(st.lists(st.uuids(), max_size=3))),
+        on_behalf_of=draw(st.none() | st.uuids()),
     )
 
 

@@ -151,7 +151,12 @@ def test_values_in_lists_and_maps_are_described_too() -> None:
 def test_the_envelopes_schemas_are_of_what_is_sent() -> None:
     (bare,) = log_of([[("ship-a", ArrivedV1(ship="Anna", tonnes=7))]], "dock", READING)
     full = replace(
-        bare, traceparent=f"00-{1:032x}-{2:016x}-01", reason="Why", org_units=(derived_id("unit", 1),), valid_at=BEGIN
+        bare,
+        traceparent=f"00-{1:032x}-{2:016x}-01",
+        reason="Why",
+        org_units=(derived_id("unit", 1),),
+        valid_at=BEGIN,
+        on_behalf_of=derived_id("person", 1),
     )
     head = msgspec.json.decode(msgspec.json.encode(Head(began=(0,), positions=START, watermark=BEGIN)))
     sent = {

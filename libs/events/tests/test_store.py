@@ -127,6 +127,7 @@ async def test_an_event_keeps_all_that_its_command_said(shared_log: Log) -> None
         valid_at=shared_log.clock.now() - timedelta(days=40),
         traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
         org_units=(new_id(), new_id()),
+        on_behalf_of=new_id(),
     )
     async with shared_log.engine.begin() as tx:
         await shared_log.store.append(tx, [Write(tally, 0, [ONE, TWO])], context)
@@ -134,6 +135,7 @@ async def test_an_event_keeps_all_that_its_command_said(shared_log: Log) -> None
     assert [(event.payload, event.stream_version) for event in events] == [(ONE, 1), (TWO, 2)]
     for event in events:
         assert (event.actor, event.client, event.reason) == (context.actor, context.client, context.reason)
+        assert event.on_behalf_of == context.on_behalf_of
         assert (event.recorded_at, event.valid_at) == (context.recorded_at, context.valid_at)
         assert (event.correlation_id, event.causation_id) == (context.correlation_id, context.causation_id)
         assert (event.traceparent, event.org_units) == (context.traceparent, context.org_units)

@@ -12,6 +12,7 @@ from steerco_events.ids import derived_id
 from steerco_events.projections.model import Projection
 from steerco_events.registry import Payload
 from steerco_events.testkit.recorded import log_of
+from steerco_service.access.duties import DutiesAdopted
 from steerco_service.access.placed import (
     AppointmentHeld,
     ProjectManaged,
@@ -67,6 +68,17 @@ def test_a_unit_is_below_the_one_that_it_was_opened_under() -> None:
 def test_a_unit_that_was_moved_is_below_another() -> None:
     moved = portfolio.UnitMoved(unit_id=NORTH, from_parent_id=ENTERPRISE, to_parent_id=SOUTH)
     assert rows(units_placed, OPENED, moved) == {str(NORTH): UnitPlaced(NORTH, "NORTH", SOUTH)}
+
+
+def test_a_unit_keeps_what_it_adopted_of_duties_in_that_order() -> None:
+    adopted = [
+        portfolio.SeparationOfDutiesAdopted(
+            unit_id=NORTH, duties="pitch_submission_and_decision", is_required=is_required, effective_on=BEGAN
+        )
+        for is_required in (True, False)
+    ]
+    duties = tuple(DutiesAdopted("pitch_submission_and_decision", each, BEGAN) for each in (True, False))
+    assert rows(units_placed, OPENED, *adopted) == {str(NORTH): UnitPlaced(NORTH, "NORTH", ENTERPRISE, duties)}
 
 
 def test_another_name_and_a_closure_leave_a_unit_where_it_is() -> None:

@@ -40,6 +40,16 @@ def test_a_unit_that_the_tree_does_not_have_is_below_itself_alone() -> None:
     assert TREE.below([]) == frozenset()
 
 
+def test_above_a_unit_is_itself_and_what_it_hangs_under_up_to_the_enterprise() -> None:
+    assert list(TREE.above(QUAY)) == [QUAY, HARBOR, NORTH, ENTERPRISE]
+    assert list(TREE.above(ENTERPRISE)) == [ENTERPRISE]
+    assert list(TREE.above(NOWHERE)) == [NOWHERE]
+
+
+def test_above_the_units_of_a_circle_is_each_of_them_once() -> None:
+    assert list(Tree({NORTH: SOUTH, SOUTH: NORTH}).above(NORTH)) == [NORTH, SOUTH]
+
+
 def is_below(tree: Mapping[UUID, UUID | None], unit: UUID, tops: set[UUID]) -> bool:
     """The walk up, a step at a time, never longer than the tree is large."""
     at: UUID | None = unit

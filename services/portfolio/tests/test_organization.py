@@ -10,6 +10,7 @@ from hypothesis import strategies as some
 from steerco_events.contracts.portfolio import (
     PmoModel,
     PmoModelAdopted,
+    SeparationOfDutiesAdopted,
     UnitClosed,
     UnitKind,
     UnitMoved,
@@ -30,6 +31,7 @@ from steerco_portfolio.domain.organization import (
     ParentDoesNotFit,
     RenameUnit,
     SecondEnterprise,
+    SeparateDuties,
     UnitAlreadyOpened,
     UnitCodeReserved,
     UnitCodeTaken,
@@ -206,10 +208,37 @@ def test_a_model_that_was_given_up_can_be_adopted_again() -> None:
     organization.given(*past).when(AdoptPmoModel(LIC, "coach", day)).then(_adopted("coach", day))
 
 
+def test_duties_are_kept_apart_from_a_day_on_and_no_more_when_that_is_said() -> None:
+    required, lifted = _separated(LIC, date(2026, 4, 1)), _separated(LIC, date(2026, 5, 1), is_required=False)
+    organization.given(*TREE).when(_separate(required)).then(required)
+    organization.given(*TREE, required).when(_separate(required)).then_nothing()
+    organization.given(*TREE, required).when(_separate(lifted)).then(lifted)
+    organization.given(*TREE, required, lifted).when(_separate(required)).then(required)
+
+
+@pytest.mark.parametrize("unit_id", [COM, LIC, WEB])
+def test_every_unit_has_a_policy_of_its_own_for_duties(unit_id: UUID) -> None:
+    others = [_separated(each, date(2026, 4, 1)) for each in (COM, LIC, WEB) if each != unit_id]
+    required = _separated(unit_id, date(2026, 4, 1))
+    organization.given(*TREE, *others).when(_separate(required)).then(required)
+
+
+def test_a_pmo_model_changes_nothing_of_the_duties() -> None:
+    required = _separated(LIC, date(2026, 4, 1))
+    past = (*TREE, required, _adopted("coach", date(2026, 4, 1)))
+    organization.given(*past).when(_separate(required)).then_nothing()
+
+
 @pytest.mark.parametrize(
-    "command", [MoveUnit(WEB, LIC), AdoptPmoModel(WEB, "coach", date(2026, 4, 1))], ids=["moved", "given a model"]
+    "command",
+    [
+        MoveUnit(WEB, LIC),
+        AdoptPmoModel(WEB, "coach", date(2026, 4, 1)),
+        SeparateDuties(WEB, "pitch_submission_and_decision", True, date(2026, 4, 1)),
+    ],
+    ids=["moved", "given a model", "given a policy"],
 )
-def test_a_closed_unit_is_neither_moved_nor_given_a_model(command: OrganizationCommand) -> None:
+def test_a_closed_unit_is_neither_moved_nor_given_a_model_or_policy(command: OrganizationCommand) -> None:
     organization.given(*TREE, CLOSED_WEB).when(command).then_refused(UnitIsClosed)
 
 
@@ -220,8 +249,9 @@ def test_a_closed_unit_is_neither_moved_nor_given_a_model(command: OrganizationC
         MoveUnit(NEW, LIC),
         CloseUnit(NEW),
         AdoptPmoModel(NEW, "coach", date(2026, 4, 1)),
+        SeparateDuties(NEW, "pitch_submission_and_decision", True, date(2026, 4, 1)),
     ],
-    ids=["renamed", "moved", "closed", "given a model"],
+    ids=["renamed", "moved", "closed", "given a model", "given a policy"],
 )
 def test_what_is_done_to_a_unit_is_done_to_one_that_there_is(command: OrganizationCommand) -> None:
     organization.given(*TREE).when(command).then_refused(UnknownUnit)
@@ -229,6 +259,16 @@ def test_what_is_done_to_a_unit_is_done_to_one_that_there_is(command: Organizati
 
 def _adopted(model: PmoModel, day: date) -> PmoModelAdopted:
     return PmoModelAdopted(unit_id=LIC, pmo_model=model, effective_on=day)
+
+
+def _separated(unit_id: UUID, day: date, *, is_required: bool = True) -> SeparationOfDutiesAdopted:
+    return SeparationOfDutiesAdopted(
+        unit_id=unit_id, duties="pitch_submission_and_decision", is_required=is_required, effective_on=day
+    )
+
+
+def _separate(said: SeparationOfDutiesAdopted) -> SeparateDuties:
+    return SeparateDuties(said.unit_id, said.duties, said.is_required, said.effective_on)
 
 
 some_id = some.sampled_from([COM, LIC, MKT, REG, WEB, NEW])

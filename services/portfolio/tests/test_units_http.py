@@ -1,6 +1,6 @@
 """The organization over HTTP: its commands, its list, and the PMO model in force."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +12,8 @@ from steerco_events.ids import derived_id, new_id
 from steerco_service.testkit.serving import Served
 
 ROOT, MARKETS, LICENSING = (derived_id("unit", code) for code in ("COM", "MKT", "LIC"))
+PITCHES = "pitch_submission_and_decision"
+TODAY = SystemClock().now().date()
 
 
 def unit(**changes: object) -> dict[str, object]:
@@ -104,10 +106,11 @@ async def test_a_unit_is_found_by_its_id_only(portfolio: httpx.AsyncClient) -> N
         ("POST", "move", {"parent_id": str(ROOT), "reason": "x"}),
         ("POST", "closure", {"reason": "x"}),
         ("POST", "pmo-model", {"pmo_model": "coach", "effective_on": "2027-01-01"}),
+        ("PUT", "separation-of-duties", {"duties": PITCHES, "is_required": True, "effective_on": "2027-01-01"}),
     ],
 )
 async def test_what_is_done_to_a_unit_is_done_to_one_that_there_is(
-    portfolio: httpx.AsyncClient, method: str, what: str, body: dict[str, str]
+    portfolio: httpx.AsyncClient, method: str, what: str, body: dict[str, object]
 ) -> None:
     answer = await portfolio.request(method, f"/units/{new_id()}/{what}", json=body)
     assert (answer.status_code, answer.json()["type"]) == (404, "urn:steerco:problem:unknown-unit")
@@ -179,3 +182,65 @@ async def test_the_model_in_force_is_the_one_adopted_last_for_the_latest_day_tha
         body = {"pmo_model": model, "effective_on": days[day]}
         assert (await portfolio.post(f"{location}/pmo-model", json=body)).status_code == 204
         assert [(await portfolio.get(each)).json()["pmo_model"] for each in (location, below)] == [in_force] * 2
+
+
+async def separates(portfolio: httpx.AsyncClient, location: str, is_required: bool, on: date = TODAY) -> None:
+    body = {"duties": PITCHES, "is_required": is_required, "effective_on": str(on), "reason": "The auditors ask for it"}
+    answer = await portfolio.put(f"{location}/separation-of-duties", json=body)
+    assert answer.status_code == 204, answer.text
+
+
+async def separated(portfolio: httpx.AsyncClient, location: str) -> list[dict[str, str]]:
+    """Which duties are kept apart at a unit, as it says and as the list says."""
+    answer = (await portfolio.get(location)).json()
+    assert answer in await listed(portfolio)
+    found: list[dict[str, str]] = answer["separated_duties"]
+    return found
+
+
+def policy(location: str, since_on: date = TODAY) -> list[dict[str, str]]:
+    return [{"duties": PITCHES, "policy_of": location.rsplit("/", 1)[-1], "since_on": str(since_on)}]
+
+
+async def test_no_duties_are_kept_apart_where_nobody_requires_it(portfolio: httpx.AsyncClient) -> None:
+    assert await separated(portfolio, await opened(portfolio)) == []
+
+
+async def test_what_a_unit_requires_is_in_force_there_and_below_from_its_day_until_it_is_lifted(
+    portfolio: httpx.AsyncClient,
+) -> None:
+    location = await opened(portfolio)
+    below = await opened(portfolio, parent_id=location.rsplit("/", 1)[-1])
+    await separates(portfolio, location, True, TODAY + timedelta(days=3000))
+    assert await separated(portfolio, location) == await separated(portfolio, below) == []
+    await separates(portfolio, location, True)
+    assert await separated(portfolio, location) == await separated(portfolio, below) == policy(location)
+    await separates(portfolio, location, False)
+    assert await separated(portfolio, location) == await separated(portfolio, below) == []
+
+
+async def test_what_a_unit_above_requires_is_not_lifted_below(portfolio: httpx.AsyncClient) -> None:
+    location = await opened(portfolio)
+    below = await opened(portfolio, parent_id=location.rsplit("/", 1)[-1])
+    long_ago = TODAY - timedelta(days=3000)
+    await separates(portfolio, location, True, long_ago)
+    await separates(portfolio, below, False)
+    assert await separated(portfolio, below) == policy(location, long_ago)
+    await separates(portfolio, below, True)
+    assert await separated(portfolio, below) == policy(below)
+
+
+async def test_a_unit_that_moves_comes_under_the_policy_of_those_above_it_there(portfolio: httpx.AsyncClient) -> None:
+    strict, moving = await opened(portfolio), await opened(portfolio)
+    await separates(portfolio, strict, True)
+    for parent_id, expected in ((strict.rsplit("/", 1)[-1], policy(strict)), (str(LICENSING), [])):
+        answer = await portfolio.post(f"{moving}/move", json={"parent_id": parent_id, "reason": "They inspect"})
+        assert answer.status_code == 204, answer.text
+        assert await separated(portfolio, moving) == expected
+
+
+@pytest.mark.parametrize("changes", [{"duties": "all"}, {"is_required": "yes"}, {"effective_on": "soon"}])
+async def test_a_policy_that_can_not_be_is_refused(portfolio: httpx.AsyncClient, changes: dict[str, str]) -> None:
+    body = {"duties": PITCHES, "is_required": True, "effective_on": str(TODAY)} | changes
+    answer = await portfolio.put(f"/units/{LICENSING}/separation-of-duties", json=body)
+    assert (answer.status_code, answer.json()["type"]) == (422, "urn:steerco:problem:invalid-request")

@@ -158,9 +158,17 @@ class Telling:
         self._served = served
         self._clock = clock
 
-    async def at(self, day: str, service: str, stream: str, *events: Payload, reason: str | None = None) -> None:
+    async def at(
+        self,
+        day: str,
+        service: str,
+        stream: str,
+        *events: Payload,
+        reason: str | None = None,
+        behalf: UUID | None = None,
+    ) -> None:
         self._clock.set(datetime.fromisoformat(f"{day}T12:00:00+00:00"))
-        await self._served.append(service, stream, *events, reason=reason)
+        await self._served.append(service, stream, *events, reason=reason, behalf=behalf)
         await self._served.host.settled()
 
     async def organization(self, day: str, *events: Payload, reason: str | None = None) -> None:
@@ -248,6 +256,12 @@ async def tell_moves(tell: Telling) -> None:
         "2025-05-10",
         portfolio.UnitMoved(unit_id=unit_id("LIC-web"), from_parent_id=unit_id("LIC"), to_parent_id=unit_id("SUP")),
         portfolio.PmoModelAdopted(unit_id=unit_id("SUP"), pmo_model="repository", effective_on=date(2025, 6, 1)),
+        portfolio.SeparationOfDutiesAdopted(
+            unit_id=unit_id("SUP"),
+            duties="pitch_submission_and_decision",
+            is_required=True,
+            effective_on=date(2025, 6, 1),
+        ),
     )
     dates = portfolio.ProjectDatesStated(
         project_id=project_id("R-1"),
@@ -276,7 +290,7 @@ async def tell_risks_and_training(tell: Telling) -> None:
         risk_id=RISK, project_id=project_id("R-1"), probability=3, impact=5, band="high", matrix_version=1
     )
     await tell.at("2025-05-13", "risk", f"risk-{RISK}", raised(RISK, "R-1"))
-    await tell.at("2025-05-14", "risk", f"risk-{RISK}", band, reason="After the audit")
+    await tell.at("2025-05-14", "risk", f"risk-{RISK}", band, reason="After the audit", behalf=MANAGER)
     await tell.at("2025-05-15", "risk", f"risk-{UNRATED}", raised(UNRATED, "U-1"))
     averted = risk.RiskClosed(risk_id=AVERTED, project_id=project_id("R-1"))
     await tell.at("2025-05-16", "risk", f"risk-{AVERTED}", raised(AVERTED, "R-1"), averted)

@@ -122,7 +122,9 @@ async def test_an_answer_as_of_an_instant_is_that_of_an_edition_with_the_events_
         ):
             events = list(sealed)
             retold_clock.set(at)
-            await retold.append(service, stream, *(each.payload for each in events), reason=events[0].reason)
+            payloads = (each.payload for each in events)
+            about = events[0]
+            await retold.append(service, stream, *payloads, reason=about.reason, behalf=about.on_behalf_of)
             await retold.settled()
         for question in QUESTIONS:
             as_of = retold_clock.now().isoformat()

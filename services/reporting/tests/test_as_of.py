@@ -88,7 +88,7 @@ async def test_an_answer_stands_on_the_last_event_of_each_log_at_its_instant(rep
     assert positions(early) == {"intake": 3, "portfolio": 18, "finance": 0, "risk": 0, "training": 0}
     assert positions(await asked(reporting, as_of="2025-02-03T11:00:00Z")) == positions(early)
     now = await asked(reporting, "/sources")
-    assert positions(now) == {"intake": 3, "portfolio": 32, "finance": 16, "risk": 5, "training": 5}
+    assert positions(now) == {"intake": 3, "portfolio": 33, "finance": 16, "risk": 5, "training": 5}
 
 
 async def test_an_answer_is_complete_once_every_log_is_whole_up_to_its_instant(
@@ -235,6 +235,18 @@ async def test_a_pmo_model_is_in_force_from_its_day_and_inherited_below(reportin
     assert await model("SUP", "2025-06-01T00:00:00Z") == "repository"
     assert await model("LIC-web", "2025-05-10T11:59:59Z") == "coach", "under the parent that it had then"
     assert await model("LIC-web") == "repository"
+
+
+async def test_duties_are_kept_apart_from_a_day_on_where_it_is_required_and_below(reporting: httpx.AsyncClient) -> None:
+    async def separated(scope: str, as_of: str | None = None) -> object:
+        return (await asked(reporting, scope=scope, as_of=as_of))["scope"]["separated_duties"]
+
+    apart = ["pitch_submission_and_decision"]
+    assert await separated("COM") == await separated("LIC") == []
+    assert await separated("SUP", "2025-05-31T23:59:59.999999Z") == [], "adopted, but not in force yet"
+    assert await separated("SUP", "2025-06-01T00:00:00Z") == await separated("SUP-insp") == apart
+    assert await separated("LIC-web", "2025-05-10T11:59:59Z") == [], "under the parent that it had then"
+    assert await separated("LIC-web") == apart
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,10 @@ from typing import Any
 import httpx
 import pytest
 
+from steerco_events.ids import derived_id
 from steerco_service.testkit.serving import TESTER
+
+MANAGER = derived_id("person", "manager")
 
 type Answer = dict[str, Any]
 
@@ -95,14 +98,22 @@ async def test_a_withheld_figure_is_told_in_its_own_words(reporting: httpx.Async
 
 async def test_every_line_tells_who_did_it_and_why_if_they_said_so(reporting: httpx.AsyncClient) -> None:
     lines = (await story(reporting, "WEB-1"))["lines"] + (await story(reporting, "R-1"))["lines"]
-    who = {"actor_id": str(TESTER.actor.id), "job_title": TESTER.actor.job_title}
-    assert [line["who"] for line in lines] == [who] * len(lines)
+    assert {(line["who"]["actor_id"], line["who"]["job_title"]) for line in lines} == {
+        (str(TESTER.actor.id), TESTER.actor.job_title)
+    }
     assert {line["what"]: line["why"] for line in lines if line["why"]} == {
         "Pitch approved": "Pays back within two years",
         "Forecast made: whole-life cost 1,200.00 EUR": "Steel is dearer",
         "Risk rated high (probability 3, impact 5): the supplier fails": "After the audit",
     }
     assert len({line["event_id"] for line in lines}) == len(lines)
+
+
+async def test_a_line_tells_on_whose_behalf_it_was(reporting: httpx.AsyncClient) -> None:
+    behalf = {line["what"]: line["who"]["on_behalf_of"] for line in (await story(reporting, "R-1"))["lines"]}
+    assert {what: person for what, person in behalf.items() if person} == {
+        "Risk rated high (probability 3, impact 5): the supplier fails": str(MANAGER)
+    }
 
 
 async def test_a_story_is_found_by_the_projects_code_and_by_its_id(reporting: httpx.AsyncClient) -> None:

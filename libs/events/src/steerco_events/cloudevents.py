@@ -2,7 +2,7 @@
 
 Beside the attributes of CloudEvents (`sequence`, `partitionkey`, `traceparent` and the correlation ids are its
 documented extensions) stand Steerco's own: `streamversion loggeneration orgunits sealedat actor client reason
-validat`. Every value is text.
+validat onbehalfof`. Every value is text.
 """
 
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ REQUIRED = (
 )
 """What every event has."""
 
-OPTIONAL = ("traceparent", "orgunits", "reason", "validat")
+OPTIONAL = ("traceparent", "orgunits", "reason", "validat", "onbehalfof")
 """What an event may lack."""
 
 ATTRIBUTES = REQUIRED + OPTIONAL
@@ -84,6 +84,7 @@ def values_of(event: Recorded) -> tuple[str | None, ...]:
         ",".join(map(str, event.org_units)) if event.org_units else None,
         event.reason,
         instant(event.valid_at) if event.valid_at else None,
+        str(event.on_behalf_of) if event.on_behalf_of else None,
     )
 
 
@@ -121,6 +122,7 @@ def recorded_of(
         org_units=tuple(UUID(unit) for unit in attributes.get("orgunits", "").split(",") if unit),
         data=data,
         registry=registry,
+        on_behalf_of=UUID(attributes["onbehalfof"]) if "onbehalfof" in attributes else None,
     )
 
 

@@ -24,7 +24,7 @@ class Context:
     """What every event of one command carries beside its data.
 
     `recorded_at` is the command's instant (UTC); `valid_at` the instant at which it was true, if another;
-    `org_units` are the units that the writer believed to be concerned.
+    `org_units` are the units that the writer believed to be concerned; `on_behalf_of` whoever the actor did it for.
     """
 
     command_id: UUID
@@ -37,10 +37,16 @@ class Context:
     valid_at: datetime | None = None
     traceparent: str | None = None
     org_units: tuple[UUID, ...] = ()
+    on_behalf_of: UUID | None = None
 
     def event_id(self, n: int) -> UUID:
         """The id of the command's n-th event: the same command always gives the same ids."""
         return derived_id(self.command_id, n)
+
+    @property
+    def people(self) -> Sequence[UUID]:
+        """Who acts, and on whose behalf."""
+        return (self.actor.id,) if self.on_behalf_of is None else (self.actor.id, self.on_behalf_of)
 
     def concerning(self, *org_units: UUID) -> "Context":
         """The same context, stamped with the units concerned."""
@@ -72,6 +78,7 @@ class Recorded:
     org_units: tuple[UUID, ...]
     data: bytes
     registry: Registry
+    on_behalf_of: UUID | None = None
 
     @property
     def schema(self) -> str:

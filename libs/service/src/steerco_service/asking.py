@@ -3,15 +3,18 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Header, Request
 
 from steerco_events.commands.judging import Forbidden
+from steerco_events.commands.parting import Parting
 from steerco_events.contracts.portfolio import Role
 from steerco_events.contracts.values import FieldClass
 from steerco_events.positions import Token
+from steerco_service.access.duties import pairs_of, parting
 from steerco_service.access.gaps import SOURCE
 from steerco_service.access.permissions import ROLES, SHOWN_TO, Permission
 from steerco_service.access.scope import Grant, Scope, Tree, scope_of
@@ -59,6 +62,10 @@ class Asking:
     def seeing(self, fields: FieldClass) -> "Asking":
         """The same question, where the fields of a class may be seen."""
         return replace(self, scope=scope_of(self.grants, self.tree, SHOWN_TO[fields]))
+
+    def may_as(self, roles: frozenset[Role]) -> bool:
+        """Whether one of these roles is among those by which they may do this, wherever that is."""
+        return any(each.role in roles & self.permission.roles for each in self.grants)
 
     def has(self, units: Collection[UUID | None], projects: Collection[UUID] = ()) -> bool:
         """Whether what concerns these units, or is about one of these projects, is there for who asks.
@@ -140,6 +147,28 @@ def _is_service(runtime: Runtime, principal: Principal) -> bool:
 
 def _listed(permission: Permission) -> str:
     return ", ".join(sorted(permission.roles))
+
+
+async def partings_of(request: Request, asking: Asking, seen: Token = NOTHING) -> Sequence[Parting]:
+    """Which duties are kept apart from what the request asks for, as units require it today.
+
+    What is known may be a second old, as in `asking_of`.
+    """
+    runtime = runtime_of(request)
+    pairs = pairs_of(f"{runtime.service.name}.{request.scope['route'].name}")
+    if not pairs:
+        return ()
+    organization = await runtime.access.organization(fresh=SOURCE in seen.seen)
+    if not organization.policies:
+        return ()
+    today = runtime.clock.now().date()
+
+    def named(unit_id: UUID) -> str:
+        return organization.policies[unit_id].code if asking.sight.has_unit(unit_id) else "a unit above"
+
+    return [
+        parting(pair, partial(organization.requirement, duties, day=today), named) for duties, pair in pairs.items()
+    ]
 
 
 async def principal_of(request: Request, authorization: str | None) -> Principal:

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
@@ -13,15 +13,17 @@ import msgspec
 from fastapi import Depends, Header, Request, Response
 
 from steerco_events.commands.handling import Handled, Handling
-from steerco_events.commands.judging import Forbidden, IdTaken, Judge
+from steerco_events.commands.judging import Behalf, Forbidden, IdTaken, Judge
+from steerco_events.commands.parting import Parting
 from steerco_events.contracts.portfolio import Role
 from steerco_events.decider import Decider, Refusal
 from steerco_events.envelope import Context
 from steerco_events.ids import new_id
 from steerco_events.postgres.commands import CommandKey, find
 from steerco_events.projections.builds import ViewNotBuilt
+from steerco_service.access.permissions import ROLES, SUPPORT
 from steerco_service.access.placed import ProjectPlaced, projects_placed
-from steerco_service.asking import Asker, Asking, runtime_of
+from steerco_service.asking import Asker, Asking, partings_of, runtime_of
 from steerco_service.bodies import one_line
 from steerco_service.consistency import token_of_header, view_not_built, wait_until
 from steerco_service.headers import CONSISTENCY_TOKEN
@@ -79,6 +81,7 @@ class Call:
         if_match: str | None,
         idempotency_key: str | None,
         reason: str | None,
+        partings: Sequence[Parting],
     ) -> None:
         self.runtime = runtime_of(request)
         self.asking = asking
@@ -87,6 +90,7 @@ class Call:
         self._concerned: list[UUID] = []
         self._projects: list[UUID] = []
         self._judge: Judge = lambda units: self.asking.has(units, self._projects)
+        self._partings = partings
         self._request = request
         self._body = body
         self._expected = _expected_version(if_match)
@@ -182,7 +186,17 @@ class Call:
             org_units=tuple(self._concerned),
         )
 
-        handling = Handling(decider, stream, command, context, self._expected, self._must_be_there, judge=self._judge)
+        handling = Handling(
+            decider,
+            stream,
+            command,
+            context,
+            self._expected,
+            self._must_be_there,
+            judge=self._judge,
+            behalf=await self._behalf(),
+            partings=self._partings,
+        )
         self._is_submitted = True
         with tracer("steerco.commands").start_as_current_span(f"handle {type(command).__name__}"):
             answer = await self.runtime.batcher.submit(
@@ -201,6 +215,16 @@ class Call:
             found = await find(connection, [self._key])
         remembered = found.get(self._key.identity)
         return _response(remembered.answer_to(self._key)) if remembered else None
+
+    async def _behalf(self) -> Behalf | None:
+        """Who may do it by a role of support alone does it on behalf of the project's manager, if somebody is."""
+        if not self._projects or not self.asking.may_as(SUPPORT):
+            return None
+        manager = await self.runtime.access.manager(self._projects[-1])
+        if manager is None or manager == self.principal.actor.id:
+            return None
+        otherwise = self.asking.as_one_of(ROLES - SUPPORT).scope
+        return lambda units: None if otherwise.has_all(units, self._projects) else manager
 
     def _answer(self, handled: Handled, created: UUID | None, among: str | None) -> Answer:
         headers = {"ETag": f'"{handled.version}"', CONSISTENCY_TOKEN: handled.token.encode()}
@@ -260,8 +284,10 @@ async def call_of(
     ] = None,
 ) -> Call:
     """The dependency of every endpoint that changes something."""
-    await wait_until(runtime_of(request), token_of_header(consistency_token), asking.deadline)
-    call = Call(request, asking, await request.body(), if_match, idempotency_key, reason)
+    token = token_of_header(consistency_token)
+    await wait_until(runtime_of(request), token, asking.deadline)
+    partings = await partings_of(request, asking, token)
+    call = Call(request, asking, await request.body(), if_match, idempotency_key, reason, partings)
     request.state.remembered = call.remembered
     return call
 

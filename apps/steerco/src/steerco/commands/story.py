@@ -31,6 +31,12 @@ def story(
         for title, ratio in (("what happened", 3), ("who", 2), ("why", 2)):
             table.add_column(title, ratio=ratio)
         for line in answer["lines"]:
-            who, why = words(line["who"]["job_title"]), line["why"] or ""
+            who, why = _who(line["who"]), line["why"] or ""
             table.add_row(shown(line["at"]), escape(line["what"]), escape(who), escape(why))
         console.print(table, highlight=False)
+
+
+def _who(who: dict[str, str | None]) -> str:
+    """The job title, and on whose behalf, if on somebody else's."""
+    job_title = words(who["job_title"] or "")
+    return f"{job_title}, on behalf of {who['on_behalf_of']}" if who["on_behalf_of"] else job_title

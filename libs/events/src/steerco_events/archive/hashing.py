@@ -1,7 +1,7 @@
 """The hashes that seals are made of, as `log.event_hash` and `log.seal_hash` compute them in the database.
 
 A field goes into a hash as a netstring, `<length in bytes>:<text>`, and as `-` where there is none, so no two
-events are the same text. Instants are microseconds since 1970, UTC.
+events are the same text. On whose behalf an event is stands with its actor. Instants are microseconds since 1970, UTC.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -44,7 +44,7 @@ def event_hash(event: Recorded) -> bytes:
         event.schema_version,
         microseconds(event.recorded_at),
         microseconds(event.valid_at),
-        event.actor.id,
+        event.actor.id if event.on_behalf_of is None else f"{event.actor.id}/{event.on_behalf_of}",
         event.actor.job_title,
         event.client,
         event.reason,

@@ -47,7 +47,7 @@ _DRAW_BEYOND = text("SELECT log.draw_beyond(:last)")
 _EVENT_COLUMNS = (
     *("position", "id", "stream", "stream_version", "partition", "type", "schema_version", "recorded_at", "valid_at"),
     *("actor", "actor_title", "client", "reason", "correlation_id", "causation_id", "traceparent", "org_units"),
-    "data",
+    *("data", "on_behalf_of"),
 )
 _SEAL_COLUMNS = ("first", "last", "sealed_at", "generation", "epoch", "hashes", "previous", "hash")
 
@@ -163,4 +163,5 @@ def _columns(event: Recorded) -> tuple[Any, ...]:
         event.traceparent,
         list(event.org_units),
         event.data,
+        event.on_behalf_of,
     )

@@ -5,14 +5,15 @@ before it have decided.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from steerco_events.commands.judging import IdTaken, Judge
+from steerco_events.commands.judging import Behalf, IdTaken, Judge
+from steerco_events.commands.parting import Deed, Parting, deeds_in, deeds_of
 from steerco_events.decider import Decider, Refusal
 from steerco_events.envelope import Context, StreamSlice
 from steerco_events.positions import Token
@@ -39,7 +40,8 @@ class Handling[State, Command](msgspec.Struct, frozen=True):
     `expected` is the version that the caller saw (`None`: any); `must_exist` refuses a stream that is not there;
     `is_new` says that the stream's id was just made up, so that there is nothing to read; `instead` makes of a
     refusal the command that is decided in its place. `judge` judges who asks by the units of the context
-    and of the situation; for whom the thing is not there, it is decided as if it were not.
+    and of the situation; for whom the thing is not there, it is decided as if it were not. By the same units who is
+    judged acts on `behalf` of another, and `partings` refuse who did what is kept apart from this.
     """
 
     decider: Decider[State, Command]
@@ -51,6 +53,8 @@ class Handling[State, Command](msgspec.Struct, frozen=True):
     is_new: bool = False
     instead: Callable[[Refusal], Command] | None = None
     judge: Judge | None = None
+    behalf: Behalf | None = None
+    partings: Sequence[Parting] = ()
 
 
 class Handled(msgspec.Struct, frozen=True):
@@ -139,7 +143,8 @@ async def resolve_all(
     """
     known: dict[str, bool] = {}
     while True:
-        plan = _Plan(store, slices, assumed, known)
+        deeds = await deeds_of(tx, store, ((each.stream, parting) for each in handlings for parting in each.partings))
+        plan = _Plan(store, slices, assumed, known, deeds)
         outcomes = [plan.decide(each) for each in handlings]
         unknown = plan.reserved.keys() - known.keys()
         taken = await store.taken(tx, unknown) if unknown else set()
@@ -173,6 +178,7 @@ def _handled(decided: _Decided, slices: Mapping[str, StreamSlice], tokens: Seque
 class _Plan:
     """What a series of commands leads to, as long as nobody comes between. `known`: which reservations are taken.
 
+    `deeds`: who did what in the streams, if somebody must know.
     Of the streams that it appends to: `situations`, `new` events, and the number of the last append.
     """
 
@@ -180,6 +186,7 @@ class _Plan:
     slices: Mapping[str, StreamSlice]
     assumed: Mapping[str, Situation]
     known: Mapping[str, bool]
+    deeds: set[Deed] | None
     situations: dict[str, Situation] = field(default_factory=dict)
     new: dict[str, list[Payload]] = field(default_factory=dict)
     last: dict[str, int] = field(default_factory=dict)
@@ -206,10 +213,16 @@ class _Plan:
     def _decide(self, handling: Handling[Any, Any]) -> _Decided:
         decider, stream = handling.decider, handling.stream
         situation = self._situation(decider, stream)
+        context = handling.context
         if handling.judge:
             concerned = (*handling.context.org_units, *decider.concerns(situation.state)) or situation.org_units
             if (concerned or situation.version) and not handling.judge(concerned):
                 raise _as_if_absent(handling)
+            if handling.behalf and (person := handling.behalf(concerned)):
+                context = replace(context, on_behalf_of=person)
+            if self.deeds:
+                for parting in handling.partings:
+                    parting.check(stream, context, concerned, self.deeds)
         _check_version(handling, situation.version)
         events = decider.decide(handling.command, situation.state)
         if not events:
@@ -225,7 +238,9 @@ class _Plan:
             Write(stream, situation.version, events),
             *(Write(reserved.stream, 0, (reserved.event,)) for reserved in reservations),
         ]
-        self.appends.append(self.store.prepare(writes, handling.context, org_units))
+        self.appends.append(self.store.prepare(writes, context, org_units))
+        if self.deeds is not None:
+            self.deeds.update(deeds_in(self.appends[-1]))
         if decider.timing:
             told = [(handling.context.event_id(n), decider.newest(event)) for n, event in enumerate(events)]
             self.timers |= timer_changes(decider.timing, stream, told)

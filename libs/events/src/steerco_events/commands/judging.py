@@ -10,6 +10,10 @@ type Judge = Callable[[Sequence[UUID]], bool]
 """Of the units that a thing concerns: whether it is there for who asks. Raises `Forbidden`."""
 
 
+type Behalf = Callable[[Sequence[UUID]], UUID | None]
+"""Of the units that a thing concerns: on whose behalf who asks does it, if on somebody else's."""
+
+
 class Forbidden(Refusal):
     """Who asks may see the thing, but not do this with it."""
 

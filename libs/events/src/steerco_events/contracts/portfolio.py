@@ -35,6 +35,9 @@ type Role = Literal[
 ]
 """What somebody is in the organization; each is allowed what the table of permissions says."""
 
+type Duties = Literal["pitch_submission_and_decision"]
+"""Two things that one person may do, unless a unit's policy keeps them apart."""
+
 type ProjectState = Literal["chartered", "planning", "executing", "closing", "closed", "on_hold", "terminated"]
 type Rating = Literal["green", "amber_green", "amber", "amber_red", "red", "undisclosed", "not_rated"]
 """Delivery confidence: three levels since 2021, five before; or words in a rating's place; or no rating any more."""
@@ -83,6 +86,16 @@ class PmoModelAdopted:
 
     unit_id: UUID
     pmo_model: PmoModel
+    effective_on: date
+
+
+@event(PORTFOLIO, "separation-of-duties-adopted")
+class SeparationOfDutiesAdopted:
+    """From a day on a unit, with all below it, requires that two things are not done by one person, or no more."""
+
+    unit_id: UUID
+    duties: Duties
+    is_required: bool
     effective_on: date
 
 

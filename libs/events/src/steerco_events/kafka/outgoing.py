@@ -32,6 +32,7 @@ _VALUES = {
     "orgunits": "nullif(array_to_string(org_units, ','), '')",
     "reason": "reason",
     "validat": _instant("valid_at"),
+    "onbehalfof": "on_behalf_of::text",
 }
 """`cloudevents.values_of`, in SQL, but for what an event has by its log or twice.
 

@@ -11,7 +11,7 @@ def recorded(row: Sequence[Any], service: str, registry: Registry) -> Recorded:
     """The event of a row of `log.sealed_events`, with all its columns in their order."""
     position, id, stream, stream_version, partition, type, schema_version, *others = row
     recorded_at, valid_at, actor, actor_title, client, reason, correlation_id, causation_id, *others = others
-    traceparent, org_units, data, sealed_at, generation = others
+    traceparent, org_units, data, on_behalf_of, sealed_at, generation = others
     event = Recorded.__new__(Recorded)  # without its `__init__`, which takes twice as long as all the rest
     event.__dict__.update(
         id=id,
@@ -34,6 +34,7 @@ def recorded(row: Sequence[Any], service: str, registry: Registry) -> Recorded:
         traceparent=traceparent,
         org_units=tuple(org_units),
         data=data,
+        on_behalf_of=on_behalf_of,
         registry=registry,
     )
     return event

@@ -61,13 +61,14 @@ _LOCK_STREAMS = Statement(
 )
 _COLUMNS = (
     "id, stream, stream_version, partition, type, schema_version, recorded_at, valid_at, actor, actor_title, client,"
-    " reason, correlation_id, causation_id, traceparent, org_units, data"
+    " reason, correlation_id, causation_id, traceparent, org_units, on_behalf_of, data"
 )
 _INSERT_EVENTS = Statement(
     f"INSERT INTO log.events ({_COLUMNS}) SELECT {_COLUMNS} FROM ROWS FROM ("
     "json_to_recordset(CAST(:rows AS json)) AS (id uuid, stream text, stream_version integer, partition smallint,"
     " type text, schema_version smallint, recorded_at timestamptz, valid_at timestamptz, actor uuid, actor_title text,"
-    " client text, reason text, correlation_id uuid, causation_id uuid, traceparent text, org_units uuid[]),"
+    " client text, reason text, correlation_id uuid, causation_id uuid, traceparent text, org_units uuid[],"
+    " on_behalf_of uuid),"
     f" unnest(CAST(:data AS bytea[]))) WITH ORDINALITY AS e ({_COLUMNS}, n) ORDER BY n"
     f" RETURNING position, {PRESENT}"
 )
@@ -77,13 +78,17 @@ _READ_STREAMS = Statement(
     " (SELECT * FROM log.events WHERE stream = s.stream AND stream_version > s.after ORDER BY stream_version) e"
 )
 _TAKEN = Statement("SELECT stream FROM log.streams WHERE stream = ANY(CAST(:streams AS text[]))")
+_WHO_DID = Statement(
+    "SELECT stream, type, actor, on_behalf_of FROM log.events"
+    " WHERE stream = ANY(CAST(:streams AS text[])) AND type = ANY(CAST(:types AS text[]))"
+)
 _STREAM_EVENTS = text(
     "SELECT *, recorded_at AS sealed_at, (SELECT max(generation) FROM log.generations) AS generation"
     " FROM log.events WHERE stream = :stream ORDER BY stream_version"
 )
 
 
-class _Row(msgspec.Struct):
+class _Row(msgspec.Struct, omit_defaults=True):
     """What a row of `log.events` has beside its data."""
 
     id: UUID
@@ -102,6 +107,7 @@ class _Row(msgspec.Struct):
     causation_id: UUID
     traceparent: str | None
     org_units: Sequence[UUID]
+    on_behalf_of: UUID | None = None
 
 
 class EventStore:
@@ -193,6 +199,7 @@ class EventStore:
                         about.causation_id,
                         about.traceparent,
                         append.org_units,
+                        about.on_behalf_of,
                     )
                     rows.append(row)
                     datas.append(data)
@@ -219,6 +226,13 @@ class EventStore:
     async def taken(self, tx: Transaction, streams: Collection[str]) -> set[str]:
         """Which of these streams are there."""
         return {stream for (stream,) in await _TAKEN.rows(tx, {"streams": list(streams)})}
+
+    async def who_did(
+        self, tx: Transaction, streams: Collection[str], types: Collection[str]
+    ) -> Sequence[tuple[str, str, UUID, UUID | None]]:
+        """Of the events of these types in these streams: stream, type, who did it, and on whose behalf."""
+        rows = await _WHO_DID.rows(tx, {"streams": list(streams), "types": list(types)})
+        return [(stream, type, actor, on_behalf_of) for stream, type, actor, on_behalf_of in rows]
 
     async def read_stream(self, tx: Transaction, stream: str, after: int = 0) -> StreamSlice:
         """One stream's payloads, as `read_streams` has them."""

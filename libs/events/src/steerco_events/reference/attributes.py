@@ -42,6 +42,7 @@ ATTRIBUTES: Mapping[str, Schema] = {
     ),
     "reason": _text("Why, if somebody said."),
     "validat": _text("When it was true, if at another instant than it was recorded (UTC).", format="date-time"),
+    "onbehalfof": _text("For whom the actor did it, if for somebody else: an id.", format="uuid"),
 }
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from uuid import UUID
 from weakref import WeakValueDictionary
@@ -11,12 +11,20 @@ from sqlalchemy import Select, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from steerco_events.clock import Clock
-from steerco_events.contracts.portfolio import Role
+from steerco_events.contracts.portfolio import Duties, Role
 from steerco_events.projections.builds import Build, Builds, ViewNotBuilt
 from steerco_events.projections.tables import known_at, row_of
+from steerco_service.access.duties import Requirement, requirement
 from steerco_service.access.gaps import SOURCE, Gaps, gaps_of
 from steerco_service.access.groups import GroupRole
-from steerco_service.access.placed import AppointmentHeld, appointments_held, in_force, managing
+from steerco_service.access.placed import (
+    AppointmentHeld,
+    UnitPlaced,
+    appointments_held,
+    in_force,
+    managing,
+    units_placed,
+)
 from steerco_service.access.scope import Grant, Tree
 from steerco_service.identity.principal import Principal
 from steerco_service.problems import Problem
@@ -37,8 +45,8 @@ FIRST_ADMIN: Role = "pmo_admin"
 class Organization:
     """The tree of units and their codes, and the build that it was read from; whole up to `watermark`, but for `gaps`.
 
-    `version` is that of portfolio's one stream of units, as far as the tree has it; it has none where units are
-    among the gaps.
+    `policies` are the units that adopted anything of duties that are kept apart. `version` is that of portfolio's one
+    stream of units, as far as the tree has it; it has none where units are among the gaps.
     """
 
     build: Build
@@ -48,6 +56,12 @@ class Organization:
     tree: Tree = field(default_factory=Tree)
     codes: Mapping[str, UUID] = field(default_factory=dict)
     gaps: Gaps = field(default_factory=Gaps)
+    policies: Mapping[UUID, UnitPlaced] = field(default_factory=dict)
+
+    def requirement(self, duties: Duties, unit_id: UUID, day: date) -> Requirement | None:
+        """Which unit requires on a day that these duties are kept apart at a unit, if one does."""
+        above = (self.policies[each] for each in self.tree.above(unit_id) if each in self.policies)
+        return requirement(duties, ((each.unit_id, each.duties) for each in above), day)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +189,14 @@ class Access:
         is_over = bool(held) and not any(each.is_in_force(today) for each in held)
         return () if is_over else [Grant(FIRST_ADMIN)]
 
+    async def manager(self, project_id: UUID) -> UUID | None:
+        """Who manages a project today, if somebody does, and as long as it goes on."""
+        organization = await self.organization()
+        query = managing(organization.build.table, organization.gaps, self._clock.now().date()).subquery()
+        on_it = select(query.c.person_id).where(query.c.project_id == project_id, query.c.is_over.is_(False))
+        async with self._engine.connect() as connection:
+            return (await connection.execute(on_it)).scalars().first()
+
     async def places(self, person_id: UUID) -> Places:
         """Where a person has a role, and which projects they manage."""
         today = self._clock.now().date()
@@ -225,12 +247,19 @@ class Access:
             units = build.table("units_placed")
             version = (await connection.execute(select(func.max(units.c.stream_version)))).scalar()
             if known and known.build == build and known.version == version and known.gaps == gaps:
-                return Organization(build, watermark, now, version, known.tree, known.codes, gaps)
-            query = select(units.c.unit_id, units.c.code, units.c.parent_id).where(known_at(units, None))
-            rows = (await connection.execute(query)).all()
-        tree = Tree({row.unit_id: row.parent_id for row in rows}, gaps)
-        codes = {row.code.upper(): row.unit_id for row in rows}
-        return Organization(build, watermark, now, version, tree, codes, gaps)
+                return replace(known, watermark=watermark, read_at=now)
+            query = select(units).where(known_at(units, None))
+            rows = [row_of(units_placed, row) for row in (await connection.execute(query)).mappings()]
+        return Organization(
+            build,
+            watermark,
+            now,
+            version,
+            Tree({row.unit_id: row.parent_id for row in rows}, gaps),
+            {row.code.upper(): row.unit_id for row in rows},
+            gaps,
+            {row.unit_id: row for row in rows if row.duties},
+        )
 
     async def _appointed(
         self, connection: AsyncConnection, organization: Organization, person_id: UUID

@@ -60,7 +60,10 @@ OFFICE: frozenset[Role] = frozenset({"pmo_admin", "pmo_officer"})
 STEERING: frozenset[Role] = OFFICE | {"portfolio_manager"}
 """Who decides which projects a scope has."""
 
-DELIVERY: frozenset[Role] = STEERING | {"program_manager", "project_manager", "project_support"}
+SUPPORT: frozenset[Role] = frozenset({"project_support"})
+"""Who enters facts on behalf of a project's manager."""
+
+DELIVERY: frozenset[Role] = STEERING | SUPPORT | {"program_manager", "project_manager"}
 """Who tells how projects fare; support does so on a manager's behalf."""
 
 _READERS = _of(ROLES)
@@ -110,6 +113,7 @@ PERMISSIONS: dict[str, Permission] = {
     "portfolio.move_unit": _OFFICE,
     "portfolio.close_unit": _OFFICE,
     "portfolio.adopt_pmo_model": _OFFICE,
+    "portfolio.separate_duties": _OFFICE,
     "portfolio.list_units": _READERS,
     "portfolio.one_unit": _READERS,
     "portfolio.register_person": _of(OFFICE, "integration"),

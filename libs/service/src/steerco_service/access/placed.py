@@ -12,23 +12,29 @@ from steerco_events.contracts.portfolio import PORTFOLIO, Role
 from steerco_events.envelope import Recorded
 from steerco_events.projections.model import Projection
 from steerco_events.projections.tables import known_at
+from steerco_service.access.duties import DutiesAdopted
 from steerco_service.access.gaps import Gaps
 from steerco_service.reference.appointments import appointment_key
 
 
 @dataclass(frozen=True, slots=True)
 class UnitPlaced:
-    """A unit and the one above it."""
+    """A unit, the one above it, and what it adopted of duties that are kept apart, in that order."""
 
     unit_id: UUID
     code: str
     parent_id: UUID | None
+    duties: tuple[DutiesAdopted, ...] = ()
 
 
 def unit_key(event: Recorded) -> str | None:
-    """The unit that an event opens or moves."""
+    """The unit that an event opens or moves, or that adopts a policy by it."""
     match event.payload:
-        case portfolio.UnitOpened(unit_id=unit_id) | portfolio.UnitMoved(unit_id=unit_id):
+        case (
+            portfolio.UnitOpened(unit_id=unit_id)
+            | portfolio.UnitMoved(unit_id=unit_id)
+            | portfolio.SeparationOfDutiesAdopted(unit_id=unit_id)
+        ):
             return str(unit_id)
         case _:
             return None
@@ -41,6 +47,8 @@ def evolve_unit(row: UnitPlaced | None, event: Recorded) -> UnitPlaced | None:
             return UnitPlaced(unit_id, code, parent_id)
         case portfolio.UnitMoved(to_parent_id=parent_id), UnitPlaced():
             return replace(row, parent_id=parent_id)
+        case portfolio.SeparationOfDutiesAdopted() as adopted, UnitPlaced():
+            return replace(row, duties=(*row.duties, DutiesAdopted.of(adopted)))
         case _:
             return row
 

@@ -1,6 +1,6 @@
 """Where somebody may do something: units with all below them, single projects, or the whole enterprise."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -39,6 +39,14 @@ class Tree:
                 if path[-1] in found:
                     found.update(path)
         return frozenset(found)
+
+    def above(self, unit_id: UUID) -> Iterator[UUID]:
+        """The unit, its parent, and so on up to the enterprise."""
+        found = {unit_id}
+        yield unit_id
+        while (parent := self.parents.get(unit_id)) and parent not in found:
+            found.add(parent)
+            yield (unit_id := parent)
 
     @property
     def tops(self) -> frozenset[UUID]:

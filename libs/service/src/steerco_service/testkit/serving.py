@@ -122,7 +122,13 @@ class Served:
         return self.host.runtimes[service]
 
     async def append(
-        self, service: str, stream: str, *events: Payload, reason: str | None = None, units: tuple[UUID, ...] = ()
+        self,
+        service: str,
+        stream: str,
+        *events: Payload,
+        reason: str | None = None,
+        units: tuple[UUID, ...] = (),
+        behalf: UUID | None = None,
     ) -> Token:
         """Put events at the end of a stream, as if the service had decided them; the token that covers them."""
         runtime = self.runtime(service)
@@ -136,6 +142,7 @@ class Served:
             causation_id=command_id,
             reason=reason,
             org_units=units,
+            on_behalf_of=behalf,
         )
 
         async with runtime.engine.connect() as connection:

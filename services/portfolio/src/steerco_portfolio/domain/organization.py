@@ -6,8 +6,10 @@ from datetime import date
 from uuid import UUID
 
 from steerco_events.contracts.portfolio import (
+    Duties,
     PmoModel,
     PmoModelAdopted,
+    SeparationOfDutiesAdopted,
     UnitKind,
     UnitOpened,
 )
@@ -28,6 +30,7 @@ class Unit:
     parent_id: UUID | None
     is_open: bool = True
     adopted: PmoModelAdopted | None = None
+    separations: Mapping[Duties, SeparationOfDutiesAdopted] = field(default_factory=dict)
 
     @property
     def unit_id(self) -> UUID:
@@ -110,7 +113,17 @@ class AdoptPmoModel:
     effective_on: date
 
 
-type OrganizationCommand = OpenUnit | RenameUnit | MoveUnit | CloseUnit | AdoptPmoModel
+@dataclass(frozen=True, slots=True)
+class SeparateDuties:
+    """From a day on a unit requires that two things are not done by one person, or no more."""
+
+    unit_id: UUID
+    duties: Duties
+    is_required: bool
+    effective_on: date
+
+
+type OrganizationCommand = OpenUnit | RenameUnit | MoveUnit | CloseUnit | AdoptPmoModel | SeparateDuties
 
 # Refusals
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from steerco_events.contracts.portfolio import (
     PmoModelAdopted,
+    SeparationOfDutiesAdopted,
     UnitClosed,
     UnitKind,
     UnitMoved,
@@ -26,6 +27,7 @@ from steerco_portfolio.domain.organization import (
     ParentDoesNotFit,
     RenameUnit,
     SecondEnterprise,
+    SeparateDuties,
     Unit,
     UnitAlreadyOpened,
     UnitCodeReserved,
@@ -57,6 +59,8 @@ def decide(command: OrganizationCommand, state: Organization) -> Sequence[Payloa
             return close_unit(command, state)
         case AdoptPmoModel():
             return adopt_pmo_model(command, state)
+        case SeparateDuties():
+            return separate_duties(command, state)
         case _:
             assert_never(command)
 
@@ -149,6 +153,18 @@ def adopt_pmo_model(command: AdoptPmoModel, state: Organization) -> Sequence[Pay
     return [] if unit.adopted == adopted else [adopted]
 
 
+def separate_duties(command: SeparateDuties, state: Organization) -> Sequence[Payload]:
+    """Effective from a day; what a unit requires holds for the units below, too."""
+    unit = open_unit_of(command.unit_id, state)
+    adopted = SeparationOfDutiesAdopted(
+        unit_id=unit.unit_id,
+        duties=command.duties,
+        is_required=command.is_required,
+        effective_on=command.effective_on,
+    )
+    return [] if unit.separations.get(command.duties) == adopted else [adopted]
+
+
 def known_unit(unit_id: UUID, state: Organization) -> Unit:
     """The unit, open or closed."""
     unit = state.units.get(unit_id)
@@ -178,6 +194,9 @@ def evolve(state: Organization, event: Payload) -> Organization:
             return state.with_unit(replace(state.units[unit_id], is_open=False))
         case PmoModelAdopted(unit_id=unit_id):
             return state.with_unit(replace(state.units[unit_id], adopted=event))
+        case SeparationOfDutiesAdopted(unit_id=unit_id, duties=duties):
+            unit = state.units[unit_id]
+            return state.with_unit(replace(unit, separations={**unit.separations, duties: event}))
         case _:
             return state
 

@@ -8,12 +8,13 @@ from uuid import UUID
 from fastapi import Query, Response
 from pydantic import BaseModel
 
-from steerco_events.contracts.portfolio import PmoModel, ProjectState, Rating, UnitKind
+from steerco_events.contracts.portfolio import Duties, PmoModel, ProjectState, Rating, UnitKind
 from steerco_events.contracts.values import StatedDate
 from steerco_portfolio.domain.organization import ORGANIZATION, UnknownUnit
 from steerco_portfolio.domain.project import UnknownProject
 from steerco_portfolio.projections.projects import ProjectRow, projects, projects_listed
-from steerco_portfolio.projections.units import UnitRow, all_units, model_in_force, units
+from steerco_portfolio.projections.units import UnitRow, all_units, duties_separated, model_in_force, units
+from steerco_service.access.duties import Requirement
 from steerco_service.bodies import Code, Name
 from steerco_service.reading import Paged, Read, Reading
 from steerco_service.routing import router
@@ -21,8 +22,21 @@ from steerco_service.routing import router
 routes = router("queries")
 
 
+class DutiesAnswer(BaseModel):
+    """Duties that nobody does both of here, by the policy of this unit or of one above, since a day."""
+
+    duties: Duties
+    policy_of: UUID
+    since_on: date
+
+    @classmethod
+    def of(cls, required: Requirement) -> Self:
+        """The answer for a requirement."""
+        return cls(duties=required.duties, policy_of=required.unit_id, since_on=required.since_on)
+
+
 class UnitAnswer(BaseModel):
-    """One unit; its PMO model is the one in force today, its own or inherited."""
+    """One unit; its PMO model and the duties kept apart are those in force today, its own or inherited."""
 
     unit_id: UUID
     code: str
@@ -31,6 +45,7 @@ class UnitAnswer(BaseModel):
     parent_id: UUID | None
     is_open: bool
     pmo_model: PmoModel
+    separated_duties: list[DutiesAnswer]
 
 
 class StatedDateAnswer(BaseModel):
@@ -86,10 +101,16 @@ class ProjectAnswer(BaseModel):
 def _unit_answers(rows: Sequence[UnitRow], reading: Reading) -> list[UnitAnswer]:
     by_id = {row.unit_id: row for row in rows}
     today = reading.runtime.clock.now().date()
-    named = [name for name in UnitAnswer.model_fields if name != "pmo_model"]
     return [
-        UnitAnswer.model_validate(
-            {name: getattr(row, name) for name in named} | {"pmo_model": model_in_force(row, by_id, today)}
+        UnitAnswer(
+            unit_id=row.unit_id,
+            code=row.code,
+            name=row.name,
+            kind=row.kind,
+            parent_id=row.parent_id,
+            is_open=row.is_open,
+            pmo_model=model_in_force(row, by_id, today),
+            separated_duties=list(map(DutiesAnswer.of, duties_separated(row, by_id, today))),
         )
         for row in rows
     ]

@@ -6,14 +6,16 @@ from uuid import UUID
 from fastapi import Response
 from pydantic import Field
 
-from steerco_events.contracts.portfolio import PmoModel, UnitKind
+from steerco_events.contracts.portfolio import Duties, PmoModel, UnitKind
 from steerco_portfolio.domain.organization import (
     ORGANIZATION,
     AdoptPmoModel,
     CloseUnit,
     MoveUnit,
     OpenUnit,
+    OrganizationCommand,
     RenameUnit,
+    SeparateDuties,
 )
 from steerco_portfolio.domain.organization_rules import organization_decider
 from steerco_service.bodies import Body, Code, Day, Name
@@ -61,6 +63,15 @@ class PmoModelChoice(Body):
     reason: Name | None = None
 
 
+class SeparationOfDuties(Body):
+    """Whether one person may do both, and the day from which that holds."""
+
+    duties: Annotated[Duties, Field(examples=["pitch_submission_and_decision"])]
+    is_required: Annotated[bool, Field(strict=True, description="That they are kept apart.", examples=[True])]
+    effective_on: Annotated[Day, Field(examples=["2027-01-01"])]
+    reason: Name | None = None
+
+
 @routes.post("/units", status_code=201, summary="Open a unit")
 async def open_unit(body: NewUnit, call: Calling) -> Response:
     """One enterprise without a parent; business units below it; departments below those."""
@@ -104,9 +115,16 @@ async def adopt_pmo_model(unit_id: UUID, body: PmoModelChoice, call: Calling) ->
     return await _handle(call, command, unit_id, reason=body.reason)
 
 
+@routes.put("/units/{unit_id}/separation-of-duties", status_code=204, summary="Keep two duties apart, or no more")
+async def separate_duties(unit_id: UUID, body: SeparationOfDuties, call: Calling) -> Response:
+    """From that day, here and in the units below: what a unit above requires is required here whatever is said here."""
+    command = SeparateDuties(unit_id, body.duties, body.is_required, body.effective_on)
+    return await _handle(call, command, unit_id, reason=body.reason)
+
+
 async def _handle(
     call: Call,
-    command: OpenUnit | RenameUnit | MoveUnit | CloseUnit | AdoptPmoModel,
+    command: OrganizationCommand,
     unit_id: UUID,
     *,
     created: UUID | None = None,

@@ -1,6 +1,6 @@
 """The units of the organization: row, fold and query; what is inherited is computed in the query."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from uuid import UUID
@@ -10,6 +10,7 @@ from sqlalchemy import select
 from steerco_events.contracts import portfolio
 from steerco_events.envelope import Recorded
 from steerco_events.projections.model import Projection
+from steerco_service.access.duties import DutiesAdopted, Requirement, requirements
 from steerco_service.reading import Reading
 
 
@@ -23,15 +24,16 @@ class ModelAdopted:
 
 @dataclass(frozen=True, slots=True)
 class UnitRow:
-    """One unit; `models` in the order in which they were adopted."""
+    """One unit; `models` and `duties` in the order in which they were adopted."""
 
     unit_id: UUID
     code: str
     name: str
-    kind: str
+    kind: portfolio.UnitKind
     parent_id: UUID | None
     is_open: bool
     models: tuple[ModelAdopted, ...]
+    duties: tuple[DutiesAdopted, ...] = ()
 
 
 def unit_key(event: Recorded) -> str | None:
@@ -57,6 +59,8 @@ def evolve_unit(row: UnitRow | None, event: Recorded) -> UnitRow | None:
             return replace(row, is_open=False)
         case portfolio.PmoModelAdopted(effective_on=day, pmo_model=model), UnitRow():
             return replace(row, models=(*row.models, ModelAdopted(day, model)))
+        case portfolio.SeparationOfDutiesAdopted() as adopted, UnitRow():
+            return replace(row, duties=(*row.duties, DutiesAdopted.of(adopted)))
         case _:
             return row
 
@@ -75,10 +79,21 @@ def model_in_force(unit: UnitRow, by_id: Mapping[UUID, UnitRow], today: date) ->
 
     Of two models from the same day on, the one adopted later.
     """
+    for each in above(unit, by_id):
+        in_force = [model for model in each.models if model.effective_on <= today]
+        if in_force:
+            return max(reversed(in_force), key=lambda model: model.effective_on).pmo_model
+    return "repository"
+
+
+def duties_separated(unit: UnitRow, by_id: Mapping[UUID, UnitRow], today: date) -> Sequence[Requirement]:
+    """Which duties are kept apart at the unit on a day, by a policy of its own or of a unit above."""
+    return requirements(((each.unit_id, each.duties) for each in above(unit, by_id)), today)
+
+
+def above(unit: UnitRow, by_id: Mapping[UUID, UnitRow]) -> Iterator[UnitRow]:
+    """The unit, its parent, and so on up to the enterprise."""
     at: UnitRow | None = unit
     while at:
-        in_force = [each for each in at.models if each.effective_on <= today]
-        if in_force:
-            return max(reversed(in_force), key=lambda each: each.effective_on).pmo_model
+        yield at
         at = by_id.get(at.parent_id) if at.parent_id else None
-    return "repository"

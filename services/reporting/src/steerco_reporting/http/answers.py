@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from steerco_events.contracts.portfolio import PmoModel, ProjectState, UnitKind
+from steerco_events.contracts.portfolio import Duties, PmoModel, ProjectState, UnitKind
 from steerco_events.contracts.values import Measure, StatedDate, amount_text
 from steerco_reporting.http.cut import Cut
 from steerco_reporting.projections.figures import FigureKind
@@ -25,12 +25,21 @@ class UnitAnswer(BaseModel):
     name: str
     kind: UnitKind
     pmo_model: PmoModel
+    separated_duties: list[Duties]
 
     @classmethod
     def of(cls, unit: UnitRow, organization: Organization, day: date) -> Self:
         """The answer for a unit on a day."""
         model = organization.pmo_model(unit.unit_id, day)
-        return cls(unit_id=unit.unit_id, code=unit.code, name=unit.name, kind=unit.kind, pmo_model=model)
+        duties = [each.duties for each in organization.separated_duties(unit.unit_id, day)]
+        return cls(
+            unit_id=unit.unit_id,
+            code=unit.code,
+            name=unit.name,
+            kind=unit.kind,
+            pmo_model=model,
+            separated_duties=duties,
+        )
 
 
 class SourceAnswer(BaseModel):

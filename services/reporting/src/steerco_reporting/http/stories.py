@@ -22,10 +22,11 @@ routes = router("stories")
 
 
 class Who(BaseModel):
-    """Who did it: a person or a reaction, by an id and a job title."""
+    """Who did it: a person or a reaction, by an id and a job title; and on whose behalf, if on somebody else's."""
 
     actor_id: UUID
     job_title: str
+    on_behalf_of: UUID | None
 
 
 class StoryLine(BaseModel):
@@ -46,7 +47,7 @@ class StoryLine(BaseModel):
         discreet = None if is_commercial_seen else WITHOUT_COMMERCIAL_FIELDS.get(event.type)
         return cls(
             at=line.at,
-            who=Who(actor_id=event.actor_id, job_title=event.job_title),
+            who=Who(actor_id=event.actor_id, job_title=event.job_title, on_behalf_of=event.on_behalf_of),
             why=event.reason,
             what=discreet or line.what,
             type=event.type,

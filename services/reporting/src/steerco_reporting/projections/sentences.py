@@ -98,6 +98,9 @@ def _organization(event: Payload) -> str | None:
             return "Unit closed"
         case portfolio.PmoModelAdopted(pmo_model=pmo_model, effective_on=effective_on):
             return f"PMO model {pmo_model} adopted from {effective_on}"
+        case portfolio.SeparationOfDutiesAdopted(duties=duties, is_required=is_required, effective_on=effective_on):
+            kept = "kept apart" if is_required else "no more kept apart"
+            return f"{_words(duties).capitalize()} {kept} from {effective_on}"
         case _:
             return None
 

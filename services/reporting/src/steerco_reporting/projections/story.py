@@ -37,6 +37,7 @@ class EventRow:
     from_unit_id: UUID | None
     to_unit_id: UUID | None
     about: str | None
+    on_behalf_of: UUID | None = None
 
 
 def evolve_event(row: EventRow | None, event: Recorded) -> EventRow | None:
@@ -58,6 +59,7 @@ def evolve_event(row: EventRow | None, event: Recorded) -> EventRow | None:
         from_unit_id=from_unit_id,
         to_unit_id=to_unit_id,
         about=_about(event),
+        on_behalf_of=event.on_behalf_of,
     )
 
 

@@ -13,6 +13,7 @@ from steerco_events.decider import Refusal
 from steerco_events.envelope import Recorded
 from steerco_events.projections.model import Projection
 from steerco_events.projections.tables import row_of
+from steerco_service.access.duties import DutiesAdopted, Requirement, requirements
 from steerco_service.access.scope import Scope
 from steerco_service.reading import Reading
 
@@ -27,7 +28,7 @@ class Adoption:
 
 @dataclass(frozen=True, slots=True)
 class UnitRow:
-    """One unit; its adoptions in the order in which they were decided."""
+    """One unit; its adoptions, and those of duties, in the order in which they were decided."""
 
     unit_id: UUID
     code: str
@@ -36,6 +37,7 @@ class UnitRow:
     parent_id: UUID | None
     is_open: bool
     adoptions: tuple[Adoption, ...]
+    duties: tuple[DutiesAdopted, ...] = ()
 
 
 def unit_key(event: Recorded) -> str | None:
@@ -47,6 +49,7 @@ def unit_key(event: Recorded) -> str | None:
             | portfolio.UnitMoved(unit_id=unit_id)
             | portfolio.UnitClosed(unit_id=unit_id)
             | portfolio.PmoModelAdopted(unit_id=unit_id)
+            | portfolio.SeparationOfDutiesAdopted(unit_id=unit_id)
         ):
             return str(unit_id)
         case _:
@@ -67,6 +70,8 @@ def evolve_unit(row: UnitRow | None, event: Recorded) -> UnitRow | None:
             return replace(row, is_open=False)
         case portfolio.PmoModelAdopted(pmo_model=pmo_model, effective_on=effective_on), UnitRow():
             return replace(row, adoptions=(*row.adoptions, Adoption(pmo_model, effective_on)))
+        case portfolio.SeparationOfDutiesAdopted() as adopted, UnitRow():
+            return replace(row, duties=(*row.duties, DutiesAdopted.of(adopted)))
         case _:
             return row
 
@@ -146,6 +151,10 @@ class Organization:
             if begun := [each for each in unit.adoptions if each.effective_on <= day]:
                 return max(reversed(begun), key=lambda each: each.effective_on).pmo_model
         return "repository"
+
+    def separated_duties(self, unit_id: UUID, day: date) -> Sequence[Requirement]:
+        """Which duties are kept apart at a unit on a day, by a policy of its own or of a unit above."""
+        return requirements(((unit.unit_id, unit.duties) for unit in self.above(unit_id)), day)
 
 
 async def organizations(reading: Reading, instants: Sequence[datetime]) -> Sequence[Organization]:
