@@ -15,7 +15,7 @@ SCANNED_AT_MOST = 20_000
 
 _COLUMNS = (
     "position, id, type, stream, stream_version, recorded_at, sealed_at, valid_at, actor, actor_title, client, reason,"
-    " correlation_id, causation_id, traceparent, org_units"
+    " correlation_id, causation_id, traceparent, org_units, on_behalf_of"
 )
 _HEAD = text("SELECT position FROM log.head")
 _SEALED_BEFORE = text("SELECT last FROM log.seals WHERE sealed_at < :at ORDER BY sealed_at DESC LIMIT 1")

@@ -120,9 +120,9 @@ PERMISSIONS: dict[str, Permission] = {
     "portfolio.correct_person": _of(OFFICE, "integration"),
     "portfolio.move_person": _of(OFFICE, "integration"),
     "portfolio.erase_person": _OPERATING,
-    "portfolio.list_people": _READERS,
-    "portfolio.one_person": _READERS,
-    "portfolio.read_keys": _SERVICES,
+    "portfolio.list_people": _sensitive(_READERS),
+    "portfolio.one_person": _sensitive(_READERS),
+    "portfolio.read_keys": _sensitive(_SERVICES),
     "portfolio.make_appointment": _OFFICE,
     "portfolio.change_appointment_term": _OFFICE,
     "portfolio.end_appointment": _OFFICE,
@@ -166,7 +166,7 @@ PERMISSIONS: dict[str, Permission] = {
     "reporting.project_story": _MONEY_READERS,
     "reporting.known_sources": _READERS,
     "reporting.appointments": _READERS,
-    "reporting.people": _READERS,
+    "reporting.people": _sensitive(_READERS),
 }
 
 

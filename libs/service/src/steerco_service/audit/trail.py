@@ -42,6 +42,7 @@ class AuditedEvent(BaseModel):
     stream_version: int
     actor_id: Annotated[UUID, Field(validation_alias=AliasChoices("actor_id", "actor"))]
     actor_title: str
+    on_behalf_of: UUID | None
     client: str
     reason: str | None
     units: Annotated[list[UUID], Field(validation_alias=AliasChoices("units", "org_units"))]
