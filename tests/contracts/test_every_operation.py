@@ -105,8 +105,8 @@ async def test_every_text_field_refuses_control_characters_and_too_much(
             if "requestBody" not in operation or path == "/batch":
                 continue
             schema = resolved(document, operation["requestBody"]["content"]["application/json"]["schema"])
-            for field in schema["properties"]:
-                for value in BAD_VALUES:
+            for field, kind in schema["properties"].items():
+                for value in (each for each in BAD_VALUES if kind.get("type") != "boolean" or each is not True):
                     answer = await clients[service].request(method, filled(path), json={field: value})
                     assert answer.status_code == 422, f"{service} {method} {path} {field}={value!r}: {answer.text}"
                     pointers = [error["pointer"] for error in answer.json()["errors"]]
