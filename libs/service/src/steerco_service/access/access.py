@@ -58,6 +58,10 @@ class Granted:
     watermark: datetime
     read_at: float
 
+    def is_as_good_as(self, known: Organization, since: float) -> bool:
+        """Whether it was read since then, and tells no less than what is known now."""
+        return self.read_at >= since and self.watermark >= known.watermark
+
 
 @dataclass(frozen=True, slots=True)
 class Places:
@@ -128,10 +132,10 @@ class Access:
         good_since = asked_at if fresh else asked_at - FRESH_SECONDS
         known, asker = await self.known(fresh=fresh), (principal.actor.id, principal.groups)
         found = self._granted.get(asker)
-        if found is None or found.read_at < good_since:
+        if found is None or not found.is_as_good_as(known, good_since):
             async with self._granting.setdefault(asker, asyncio.Lock()):
                 found = self._granted.get(asker)
-                if found is None or found.read_at < good_since:
+                if found is None or not found.is_as_good_as(known, good_since):
                     found = await self._granted_to(principal, known)
                     if len(self._granted) >= PEOPLE_KEPT:
                         self._granted.clear()
