@@ -2,8 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from uuid import UUID
 from weakref import WeakValueDictionary
 
@@ -16,6 +15,7 @@ from steerco_events.projections.builds import Build, Builds, ViewNotBuilt
 from steerco_events.projections.tables import known_at, row_of
 from steerco_service.access.gaps import SOURCE, Gaps, gaps_of
 from steerco_service.access.groups import GroupRole
+from steerco_service.access.known import Granted, Organization, Places
 from steerco_service.access.placed import AppointmentHeld, appointments_held, in_force, managing
 from steerco_service.access.scope import Grant, Tree
 from steerco_service.identity.principal import Principal
@@ -31,44 +31,6 @@ STALE_AFTER = timedelta(minutes=10)
 
 FIRST_ADMIN: Role = "pmo_admin"
 """The role of who is named by the settings, in the whole enterprise."""
-
-
-@dataclass(frozen=True, slots=True)
-class Organization:
-    """The tree of units and their codes, and the build that it was read from; whole up to `watermark`, but for `gaps`.
-
-    `version` is that of portfolio's one stream of units, as far as the tree has it; it has none where units are
-    among the gaps.
-    """
-
-    build: Build
-    watermark: datetime
-    read_at: float
-    version: int | None = None
-    tree: Tree = field(default_factory=Tree)
-    codes: Mapping[str, UUID] = field(default_factory=dict)
-    gaps: Gaps = field(default_factory=Gaps)
-
-
-@dataclass(frozen=True, slots=True)
-class Granted:
-    """What somebody may, with all that was sealed up to `watermark`."""
-
-    grants: Sequence[Grant]
-    watermark: datetime
-    read_at: float
-
-    def is_as_good_as(self, known: Organization, since: float) -> bool:
-        """Whether it was read since then, and tells no less than what is known now."""
-        return self.read_at >= since and self.watermark >= known.watermark
-
-
-@dataclass(frozen=True, slots=True)
-class Places:
-    """The units and the projects at which somebody is."""
-
-    units: frozenset[UUID]
-    projects: frozenset[UUID]
 
 
 type _Asker = tuple[UUID, frozenset[str]]
