@@ -117,15 +117,20 @@ def charter_by_pitch(edition: RunningEdition) -> None:
     wait_until(lambda: asked(edition, f"/portfolio/projects/{derived_id('project', PITCH)}").is_success)
 
 
-def end_first_appointment(edition: RunningEdition) -> None:
-    """From now on nobody is appointed in the whole enterprise; return when that is known everywhere."""
-    (first,) = asked(edition, "/portfolio/appointments", role="pmo_admin").json()
-    path = f"/portfolio/appointments/{first['appointment_id']}"
-    headers = {"Authorization": f"Bearer {edition.run['token']}"}
-    httpx.post(f"{edition.run['url']}{path}/end", json={"reason": "Others run it"}, headers=headers).raise_for_status()
-    wait_until(
-        lambda: bool(asked(edition, "/reporting/appointments", role="pmo_admin").json() == []) or "not ended yet"
-    )
+def hand_over(edition: RunningEdition) -> None:
+    """Somebody else is appointed for the whole enterprise in place of who runs it; return when all know it."""
+    appointments, headers = "/portfolio/appointments", {"Authorization": f"Bearer {edition.run['token']}"}
+    (before,) = asked(edition, appointments, role="pmo_admin").json()
+    other = {"person_id": str(derived_id("person", "other")), "role": "pmo_admin", "from_on": before["from_on"]}
+    for path, body in (("", other), (f"/{before['appointment_id']}/end", {"reason": "Others run it"})):
+        url = f"{edition.run['url']}{appointments}{path}"
+        httpx.post(url, json=body, headers=headers).raise_for_status()
+
+    def holders() -> list[str]:
+        found = asked(edition, "/reporting/appointments", role="pmo_admin").json()
+        return [each["person_id"] for each in found]
+
+    wait_until(lambda: holders() == [other["person_id"]] or "it is not known everywhere")
 
 
 def events_in(archive: Path) -> list[Any]:
@@ -216,7 +221,7 @@ def test_who_runs_an_edition_administers_it_whoever_is_appointed_in_the_logs_tha
     example: RunningEdition, exported: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     with gone_on(example, exported, tmp_path_factory.mktemp("home")) as other:
-        end_first_appointment(other)
+        hand_over(other)
         assert other.steerco("log", "parked", "list") == "nothing is parked\n"
         assert other.steerco("log", "status").count("\n") > len(LOGS)
 
@@ -231,7 +236,7 @@ def test_services_as_processes_go_on_from_an_export_and_one_process_from_theirs(
         assert positions(distributed) == positions(example)
         assert answers(distributed) == known
         charter_by_pitch(distributed)
-        end_first_appointment(distributed)
+        hand_over(distributed)
         distributed.steerco("log", "export", str(again))
         assert distributed.steerco("verify").count("✓") == 5
         all_done(distributed)

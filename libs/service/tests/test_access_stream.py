@@ -46,11 +46,6 @@ STAMPS: Sequence[tuple[UUID, ...]] = [(NORTH,), (SOUTH,), (), (HARBOR,), (SOUTH,
 """Of the events that are there, in their order."""
 
 NORTHERN = ["risk-0", "risk-3", "risk-4", "risk-6"]
-LIMIT = 3.0
-"""Seconds that a request waits at most, in the spec of that."""
-
-NOTHING_OF_UNITS = [ProjectRenamed(project_id=derived_id("project", "renamed"), title="t")]
-
 SOUTHERN = ["risk-1", "risk-4", "risk-6"]
 
 
@@ -171,9 +166,10 @@ async def test_who_asks_for_a_part_of_what_is_inside_gets_that(feed: Asked) -> N
 async def test_all_that_a_request_waits_for_is_waited_for_within_one_limit(
     feed: Asked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consistency, "WAIT_SECONDS", LIMIT)
+    limit, renamed = 3.0, ProjectRenamed(project_id=derived_id("project", "renamed"), title="t")
+    monkeypatch.setattr(consistency, "WAIT_SECONDS", limit)
     person, _ = await feed.viewer(NORTH)
-    portfolio = await feed.served.append("portfolio", "of the limit", *NOTHING_OF_UNITS)
+    portfolio = await feed.served.append("portfolio", "of the limit", renamed)
     await feed.served.settled()
     _, positions = portfolio.target("portfolio")
     later = Token.of("portfolio", 1, {"of the limit": max(positions) + 1})
@@ -183,12 +179,12 @@ async def test_all_that_a_request_waits_for_is_waited_for_within_one_limit(
         began = loop.time()
         headers = {"Consistency-Token": later.merged(never).encode()}
         asking = asyncio.create_task(client.get("/events", headers=headers))
-        while loop.time() < began + LIMIT / 2:
+        while loop.time() < began + limit / 2:
             await asyncio.sleep(0.02)
-        await feed.served.append("portfolio", "of the limit", *NOTHING_OF_UNITS)
+        await feed.served.append("portfolio", "of the limit", renamed)
         answer = await asking
     assert (answer.status_code, answer.json()["type"]) == (503, "urn:steerco:problem:log-behind")
-    assert loop.time() - began < 1.4 * LIMIT
+    assert loop.time() - began < 1.4 * limit
 
 
 async def test_who_has_a_role_at_a_project_alone_gets_nothing(feed: Asked) -> None:
@@ -273,8 +269,8 @@ async def test_a_page_that_waits_passes_over_nothing_of_a_unit_that_is_opened_me
         await opened(feed.served, quay, HARBOR, "QUAY")
         await feed.happened("at the quay", quay)
         page = await waiting
-        found = page.json() or (await client.get(f"{page.links['next']['url']}")).json()
-        assert subjects(found) == ["at the quay"]
+        following = page.links["next"]["url"]
+        assert subjects(page.json() or (await client.get(following)).json()) == ["at the quay"]
 
 
 async def test_who_brings_the_token_of_an_event_gets_it_also_while_no_unit_is_opened_or_moved(feed: Asked) -> None:

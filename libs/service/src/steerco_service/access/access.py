@@ -2,8 +2,8 @@
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from dataclasses import replace
+from datetime import date, timedelta
 from uuid import UUID
 from weakref import WeakValueDictionary
 
@@ -11,15 +11,14 @@ from sqlalchemy import Select, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from steerco_events.clock import Clock
-from steerco_events.contracts.portfolio import Duties, Role
+from steerco_events.contracts.portfolio import Role
 from steerco_events.projections.builds import Build, Builds, ViewNotBuilt
 from steerco_events.projections.tables import known_at, row_of
-from steerco_service.access.duties import Requirement, requirement
 from steerco_service.access.gaps import SOURCE, Gaps, gaps_of
 from steerco_service.access.groups import GroupRole
+from steerco_service.access.known import Granted, Organization, Places
 from steerco_service.access.placed import (
     AppointmentHeld,
-    UnitPlaced,
     appointments_held,
     in_force,
     managing,
@@ -39,46 +38,6 @@ STALE_AFTER = timedelta(minutes=10)
 
 FIRST_ADMIN: Role = "pmo_admin"
 """The role of who is named by the settings, in the whole enterprise."""
-
-
-@dataclass(frozen=True, slots=True)
-class Organization:
-    """The tree of units and their codes, and the build that it was read from; whole up to `watermark`, but for `gaps`.
-
-    `policies` are the units that adopted anything of duties that are kept apart. `version` is that of portfolio's one
-    stream of units, as far as the tree has it; it has none where units are among the gaps.
-    """
-
-    build: Build
-    watermark: datetime
-    read_at: float
-    version: int | None = None
-    tree: Tree = field(default_factory=Tree)
-    codes: Mapping[str, UUID] = field(default_factory=dict)
-    gaps: Gaps = field(default_factory=Gaps)
-    policies: Mapping[UUID, UnitPlaced] = field(default_factory=dict)
-
-    def requirement(self, duties: Duties, unit_id: UUID, day: date) -> Requirement | None:
-        """Which unit requires on a day that these duties are kept apart at a unit, if one does."""
-        above = (self.policies[each] for each in self.tree.above(unit_id) if each in self.policies)
-        return requirement(duties, ((each.unit_id, each.duties) for each in above), day)
-
-
-@dataclass(frozen=True, slots=True)
-class Granted:
-    """What somebody may, with all that was sealed up to `watermark`."""
-
-    grants: Sequence[Grant]
-    watermark: datetime
-    read_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class Places:
-    """The units and the projects at which somebody is."""
-
-    units: frozenset[UUID]
-    projects: frozenset[UUID]
 
 
 type _Asker = tuple[UUID, frozenset[str]]
@@ -142,10 +101,10 @@ class Access:
         good_since = asked_at if fresh else asked_at - FRESH_SECONDS
         known, asker = await self.known(fresh=fresh), (principal.actor.id, principal.groups)
         found = self._granted.get(asker)
-        if found is None or found.read_at < good_since:
+        if found is None or not found.is_as_good_as(known, good_since):
             async with self._granting.setdefault(asker, asyncio.Lock()):
                 found = self._granted.get(asker)
-                if found is None or found.read_at < good_since:
+                if found is None or not found.is_as_good_as(known, good_since):
                     found = await self._granted_to(principal, known)
                     if len(self._granted) >= PEOPLE_KEPT:
                         self._granted.clear()
