@@ -10,6 +10,7 @@ from steerco_service.access.permissions import permission_of
 from steerco_service.edge.pages import serve_pages
 from steerco_service.events import routes as events
 from steerco_service.events.feed import Feed
+from steerco_service.openapi import DescribedApp
 from steerco_service.problems import install_problem_handlers
 from steerco_service.runtime import Runtime, Service
 from steerco_service.traces import TracedRequests
@@ -29,7 +30,7 @@ def create_app(runtime: Runtime) -> FastAPI:
     Raises `NoPermission` for an operation of which nobody has said who may call it.
     """
     service = runtime.service
-    app = FastAPI(
+    app = DescribedApp(
         title=service.title,
         description=service.description,
         version="0.1.0",
@@ -45,7 +46,8 @@ def create_app(runtime: Runtime) -> FastAPI:
     routers = routers_of(service)
     for each in routers:
         app.include_router(each)
-    operations = [route.name for each in routers for route in each.routes if isinstance(route, APIRoute)]
-    app.state.permissions = {name: permission_of(service.name, name) for name in operations}
+    operations = [route for each in routers for route in each.routes if isinstance(route, APIRoute)]
+    app.state.operations = operations
+    app.state.permissions = {route.name: permission_of(service.name, route.name) for route in operations}
     serve_pages(app)
     return app
