@@ -92,7 +92,7 @@ async def token_of_heads(cluster: Cluster) -> str:
     return Token(seen).encode()
 
 
-PLACES: Mapping[str, str] = {"intake": "/pitches?limit=1", "portfolio": "/units?limit=1", "reporting": "/portfolio"}
+PLACES: Mapping[str, str] = {"intake": "/pitches?limit=1", "portfolio": "/units", "reporting": "/portfolio"}
 """What is asked of each service to learn whether it has applied what a token covers."""
 
 

@@ -52,6 +52,13 @@ async def test_a_head_that_never_ends_is_refused_while_it_comes() -> None:
     assert (status, problem["type"], problem["detail"]) == (431, "urn:steerco:problem:head-too-large", TOO_LARGE)
 
 
+async def test_who_sends_on_after_a_refusal_still_hears_of_it() -> None:
+    async with listening(SMALL.before(answering()), **SMALL.server_options) as server:
+        head = b"GET /thing HTTP/1.1\r\nHost: a\r\nReason: "
+        status, _, problem = await sent(server.url, head, *[b"x" * 100_000] * 40)
+    assert (status, problem["detail"]) == (431, TOO_LARGE)
+
+
 async def test_a_head_that_comes_at_once_is_refused_all_the_same() -> None:
     async with (
         listening(SMALL.before(answering()), **SMALL.server_options) as server,

@@ -111,3 +111,39 @@ async def test_health_and_docs_need_no_token(served: Served) -> None:
         docs = (await anyone.get("/docs")).text
         assert "https://" not in docs
         assert (await anyone.get("/openapi.json")).json()["info"]["title"] == "Shelf"
+
+
+@pytest.mark.parametrize(
+    ("query", "code", "said"),
+    [
+        ("is_opne=true", "unknown-parameter", "there is no parameter 'is_opne'; there is after, is_open, limit"),
+        ("limit=1&limit=2", "repeated-parameter", "limit is given 2 times; once is the most"),
+        ("a~/b=1", "unknown-parameter", "there is no parameter 'a~/b'"),
+    ],
+)
+async def test_a_parameter_that_nobody_knows_is_refused_and_not_ignored(
+    shelf: httpx.AsyncClient, query: str, code: str, said: str
+) -> None:
+    answer = await shelf.get(f"/things?{query}")
+    assert (answer.status_code, answer.json()["type"]) == (422, f"urn:steerco:problem:{code}")
+    assert answer.json()["detail"].startswith(said)
+
+
+async def test_a_command_and_a_probe_have_no_parameters(shelf: httpx.AsyncClient) -> None:
+    for answer in (await shelf.post("/things?x=1", json={"name": "Chair"}), await shelf.get("/livez?x=1")):
+        assert answer.json()["detail"] == "there is no parameter 'x'; there is none"
+
+
+async def test_head_is_answered_where_get_is(shelf: httpx.AsyncClient) -> None:
+    for path in ("/things?limit=1", "/livez", f"/things/{new_id()}", "/things?limit=0"):
+        assert (await shelf.head(path)).status_code == (await shelf.get(path)).status_code
+    assert (await shelf.head("/things/x/closure")).status_code == 405
+
+
+async def test_a_method_that_an_address_does_not_take_is_refused_by_those_that_it_does(
+    shelf: httpx.AsyncClient,
+) -> None:
+    for method in ("PATCH", "OPTIONS", "TRACE"):
+        answer = await shelf.request(method, "/things")
+        assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, HEAD, POST")
+        assert answer.json()["type"] == "urn:steerco:problem:method-not-allowed"

@@ -186,7 +186,7 @@ async def principal_of(request: Request, authorization: str | None) -> Principal
 
 async def asker_of(
     request: Request,
-    authorization: Annotated[str | None, Header()] = None,
+    authorization: Annotated[str | None, Header(include_in_schema=False)] = None,
     consistency_token: Annotated[str | None, Header(include_in_schema=False)] = None,
 ) -> Asking:
     """Who asks for what the request names. Raises a 401, 403, 429 or 503 `Problem`."""

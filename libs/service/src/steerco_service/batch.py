@@ -74,7 +74,7 @@ async def send_batch(
     batch: Batch,
     request: Request,
     asker: Asker,
-    authorization: Annotated[str, Header()],
+    authorization: Annotated[str, Header(include_in_schema=False)],
     consistency_token: Annotated[str | None, Header()] = None,
 ) -> BatchAnswer:
     """Commands of one group run one after the other; different groups run side by side."""

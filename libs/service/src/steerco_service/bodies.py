@@ -104,7 +104,7 @@ type Currency = Annotated[
     str,
     StringConstraints(strict=True),
     AfterValidator(_known_currency),
-    WithJsonSchema({"type": "string", "pattern": "^[A-Z]{3}$"}),
+    WithJsonSchema({"type": "string", "enum": sorted(CURRENCIES)}),
 ]
 """The ISO 4217 code of a currency in use."""
 

@@ -271,10 +271,18 @@ async def call_of(
     request: Request,
     asking: Asker,
     if_match: Annotated[
-        str | None, Header(description='The version that was seen, such as `"3"`; 412 if it is another.')
+        str | None,
+        Header(
+            description='The version that was seen, such as `"3"`; 412 if it is another.',
+            json_schema_extra={"pattern": rf"^({_ETAG.pattern}|\*)$"},
+        ),
     ] = None,
     idempotency_key: Annotated[
-        str | None, Header(description="Makes the command safe to send twice, for 30 days.")
+        str | None,
+        Header(
+            description="Makes the command safe to send twice, for 30 days.",
+            json_schema_extra={"pattern": f"^{_KEY.pattern}$"},
+        ),
     ] = None,
     reason: Annotated[
         str | None, Header(description="Why: one line, kept with the events (percent-encoded UTF-8).")

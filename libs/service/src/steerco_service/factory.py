@@ -12,6 +12,7 @@ from steerco_service.audit.accessing import LoggedAccesses
 from steerco_service.edge.pages import serve_pages
 from steerco_service.events import routes as events
 from steerco_service.events.feed import Feed
+from steerco_service.openapi import DescribedApp
 from steerco_service.problems import install_problem_handlers
 from steerco_service.runtime import Runtime, Service
 from steerco_service.traces import TracedRequests
@@ -31,7 +32,7 @@ def create_app(runtime: Runtime) -> FastAPI:
     Raises `NoPermission` for an operation of which nobody has said who may call it.
     """
     service = runtime.service
-    app = FastAPI(
+    app = DescribedApp(
         title=service.title,
         description=service.description,
         version="0.1.0",
@@ -42,9 +43,9 @@ def create_app(runtime: Runtime) -> FastAPI:
     app.state.runtime = runtime
     install_problem_handlers(app)
     routers = routers_of(service)
-    operations = [route.name for each in routers for route in each.routes if isinstance(route, APIRoute)]
-    permissions = {name: permission_of(service.name, name) for name in operations}
-    app.state.permissions = permissions
+    operations = [route for each in routers for route in each.routes if isinstance(route, APIRoute)]
+    permissions = {route.name: permission_of(service.name, route.name) for route in operations}
+    app.state.operations, app.state.permissions = operations, permissions
     app.add_middleware(LoggedAccesses, log=runtime.accesses, clock=runtime.clock, permissions=permissions)
     app.add_middleware(TracedRequests)  # around it: a row names its trace
     if service.owns_log:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from pydantic import BaseModel
 from sqlalchemy.exc import ProgrammingError
 
@@ -13,8 +13,9 @@ from steerco_service.asking import runtime_of
 from steerco_service.consistency import live_build
 from steerco_service.parked import consumers_of
 from steerco_service.problems import Problem
+from steerco_service.routing import router
 
-routes = APIRouter(tags=["health"])
+routes = router("health")
 
 
 class Readiness(BaseModel):

@@ -21,6 +21,9 @@ GRACE_SECONDS = 5
 TICK_SECONDS = 1.0
 """How often the `Date` header of answers moves on."""
 
+LINGER_SECONDS = 2.0
+"""How long what is still coming is let pass after a refusal: closed at once, it would take the answer away."""
+
 HEAD_TOO_LARGE = 431
 
 _STOPPING = "steerco.stopping"
@@ -31,6 +34,13 @@ class _Http(H11Protocol):
 
     h11 stops at a head that is too large while it comes; how many headers there may be it leaves to others.
     """
+
+    _is_refused = False
+
+    def data_received(self, data: bytes) -> None:
+        """After a refusal nothing is read any more."""
+        if not self._is_refused:
+            super().data_received(data)
 
     def send_400_response(self, msg: str) -> None:
         """Called where h11 has raised what is wrong."""
@@ -44,7 +54,10 @@ class _Http(H11Protocol):
         for event in (h11.Response(status_code=problem.status, headers=headers), h11.Data(data=bytes(answer.body))):
             self.transport.write(self.conn.send(event))
         self.transport.write(self.conn.send(h11.EndOfMessage()))
-        self.transport.close()
+        self._is_refused = True
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.loop.call_later(LINGER_SECONDS, self.transport.close)
 
 
 class HttpServer(uvicorn.Server):

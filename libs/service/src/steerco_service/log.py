@@ -159,7 +159,12 @@ async def restored(request: Request, _: Asker) -> LogState:
     return state
 
 
-@routes.get("/log/archive", summary="An archive of the log, to be verified or taken over elsewhere")
+@routes.get(
+    "/log/archive",
+    summary="An archive of the log, to be verified or taken over elsewhere",
+    response_class=StreamingResponse,
+    responses={200: {"description": "Lines of JSON.", "content": {ARCHIVE_TYPE: {"schema": {"type": "string"}}}}},
+)
 async def log_archive(
     request: Request,
     _: Asker,

@@ -123,7 +123,7 @@ async def consumers_of(connection: AsyncConnection, runtime: Runtime) -> Sequenc
     return [*(build.checkpoints.consumer for build in builds), *(each.name for each in runtime.service.reactions)]
 
 
-@routes.get("/log/parked", summary="List the parked streams")
+@routes.get("/log/parked", summary="List the parked streams", responses={404: {"description": "No such consumer."}})
 async def list_parked(
     request: Request, _: Asker, consumer: Annotated[str | None, Query(description="Of this consumer only.")] = None
 ) -> list[ParkedState]:

@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from steerco_events.commands.handling import Contended, StaleVersion
 from steerco_events.decider import Refusal
@@ -85,7 +86,7 @@ def _problem_of_validation(error: RequestValidationError) -> Problem:
             reason = found.get("ctx", {}).get("error", "")
             return Problem(400, "malformed-json", f"the body is not JSON: {reason}")
         where, *path = found["loc"]
-        pointer = "".join(f"/{_escaped(str(part))}" for part in path)
+        pointer = "".join(f"/{pointer_part(str(part))}" for part in path)
         message = found["msg"].removeprefix("Value error, ")
         if found["type"] not in ("missing", "extra_forbidden") and "input" in found:
             message = f"{message} (got {printable(found['input'])})"
@@ -95,7 +96,7 @@ def _problem_of_validation(error: RequestValidationError) -> Problem:
     return Problem(422, "invalid-request", detail, errors=errors)
 
 
-def _escaped(part: str) -> str:
+def pointer_part(part: str) -> str:
     """A part of a JSON pointer (RFC 6901)."""
     return part.replace("~", "~0").replace("/", "~1")
 
@@ -109,6 +110,16 @@ async def _nothing() -> None:
 
 
 _HTTP_CODES = {404: "not-found", 405: "method-not-allowed"}
+_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE")
+
+
+def _allowed(request: Request) -> str:
+    """The methods that any of the routes of an address takes: routing asks the first one only."""
+    asked = {method: {**request.scope, "method": method} for method in _METHODS}
+    routes = request.app.routes
+    return ", ".join(
+        method for method, scope in asked.items() if any(each.matches(scope)[0] is Match.FULL for each in routes)
+    )
 
 
 def install_problem_handlers(app: FastAPI) -> None:
@@ -134,7 +145,8 @@ def install_problem_handlers(app: FastAPI) -> None:
         assert isinstance(error, HTTPException)
         code = _HTTP_CODES.get(error.status_code, "bad-request")
         detail = f"{request.method} {request.url.path}: {error.detail}"
-        return problem_response(Problem(error.status_code, code, detail, headers=error.headers))
+        headers = {"Allow": _allowed(request)} if error.status_code == 405 else error.headers
+        return problem_response(Problem(error.status_code, code, detail, headers=headers))
 
     async def on_too_large(_: Request, error: Exception) -> JSONResponse:
         return problem_response(Problem(413, "event-too-large", str(error)))

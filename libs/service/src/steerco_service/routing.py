@@ -7,8 +7,11 @@ from typing import Any
 import msgspec
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
+from starlette.routing import Match
+from starlette.types import Receive, Scope, Send
 
 from steerco_service.asking import principal_of
+from steerco_service.parameters import Parameters
 from steerco_service.problems import Problem
 
 
@@ -36,14 +39,31 @@ class StrictRequest(Request):
 
 
 class StrictRoute(APIRoute):
-    """A route that reads strict JSON, and nothing of it before it is known who asks."""
+    """A route that reads strict JSON, and nothing of it before it is known who asks.
+
+    It refuses parameters that it does not have, and answers HEAD where it does GET.
+    """
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """HEAD finds what GET does, where no other route takes it."""
+        return super().matches(self._asked(scope))
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer; the server leaves out the body of what is answered to HEAD."""
+        await super().handle(self._asked(scope), receive, send)
+
+    def _asked(self, scope: Scope) -> Scope:
+        is_head = scope.get("method") == "HEAD" and "GET" in (self.methods or ())
+        return {**scope, "method": "GET"} if is_head else scope
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """FastAPI's handler, over a strict request. Raises a 401 `Problem` for who has no valid token."""
         handler = super().get_route_handler()
+        parameters = Parameters.of(self.dependant)
 
         async def strict(request: Request) -> Response:
             await principal_of(request, request.headers.get("authorization"))
+            parameters.check(request)
             checked = StrictRequest(request.scope, request.receive)
             await checked.read()
             return await handler(checked)

@@ -46,8 +46,8 @@ class TimersRebuilt(BaseModel):
 @routes.get("/log/timers", summary="List what is due, and when")
 async def list_timers(
     request: Request,
-    page: Paged,
     _: Asker,
+    page: Paged,
     failing: Annotated[bool | None, Query(description="Only those whose firing failed, or only the rest.")] = None,
 ) -> list[TimerState]:
     """In the order in which it is due; the next page is in the `Link` header."""

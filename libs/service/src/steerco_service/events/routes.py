@@ -23,7 +23,6 @@ _HEADERS = {"Cache-Control": "no-store", "Vary": "Accept"}
 routes = router("events")
 
 
-@routes.head("/events", include_in_schema=False)
 @routes.get(
     "/events",
     summary="The events of this log, from any position",
@@ -31,6 +30,7 @@ routes = router("events")
     response_class=Response,
     responses=ANSWERS,
 )
+@routes.head("/events", include_in_schema=False)
 async def read_events(
     request: Request,
     asking: Asker,

@@ -77,6 +77,11 @@ class Authenticator:
         except InvalidToken as error:
             raise _refused(f"the bearer token is not valid: {error}") from error
 
+    @property
+    def issuer(self) -> str:
+        """Whose tokens are taken."""
+        return self._expected.issuer
+
     async def prepare(self) -> None:
         """Have the issuer's keys at hand. Raises a 503 `Problem` while there are none: nobody could be let in."""
         await self._keys.keys_of(None)

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from steerco_events.contracts.portfolio import Role
 from steerco_reporting.http.cut import AsOf
-from steerco_reporting.http.portfolio import ScopeName
+from steerco_reporting.http.portfolio import UNKNOWN_SCOPE, ScopeName
 from steerco_reporting.projections.appointments import Held, appointments_at
 from steerco_reporting.projections.units import Organization, organizations
 from steerco_service.privacy.showing import Shown, known_people
@@ -61,7 +61,7 @@ class HeldAnswer(BaseModel):
         )
 
 
-@routes.get("/appointments", summary="Who holds which role at a scope")
+@routes.get("/appointments", summary="Who holds which role at a scope", responses=UNKNOWN_SCOPE)
 async def appointments(
     reading: Read,
     page: Paged,

@@ -22,10 +22,16 @@ from steerco_service.routing import router
 
 routes = router("portfolio")
 
+UNKNOWN_SCOPE: dict[int | str, dict[str, Any]] = {
+    404: {"description": "There is no such scope, or none for the caller."}
+}
+
 type ScopeName = Annotated[Code, Query(description="A unit's code; `enterprise` is the whole.", examples=["DFT"])]
 
 
-@routes.get("/portfolio", summary="The portfolio at a scope", response_model_exclude_unset=True)
+@routes.get(
+    "/portfolio", summary="The portfolio at a scope", response_model_exclude_unset=True, responses=UNKNOWN_SCOPE
+)
 async def portfolio(
     reading: Read,
     cut: AsOf,

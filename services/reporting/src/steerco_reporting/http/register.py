@@ -10,7 +10,7 @@ from steerco_events.contracts.portfolio import ProjectState, Rating
 from steerco_events.contracts.values import Measure
 from steerco_reporting.http.answers import ProjectAnswer, project_fields
 from steerco_reporting.http.cut import AsOf
-from steerco_reporting.http.portfolio import ScopeName
+from steerco_reporting.http.portfolio import UNKNOWN_SCOPE, ScopeName
 from steerco_reporting.projections.figures import FigureKind, FigureRow
 from steerco_reporting.projections.projects import projects_listed
 from steerco_reporting.projections.register import Record, records
@@ -72,7 +72,7 @@ class RecordAnswer(ProjectAnswer):
         )
 
 
-@routes.get("/register", summary="The projects of a scope")
+@routes.get("/register", summary="The projects of a scope", responses=UNKNOWN_SCOPE)
 async def register(
     reading: Read,
     page: Paged,
