@@ -4,6 +4,7 @@ PORT ?= 8080
 ROUNDS ?= 100
 SEED ?= 1
 MINUTES ?= 45
+SCHEMA_MINUTES ?= 10
 PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
@@ -91,9 +92,10 @@ test: setup ## Every test, against a real PostgreSQL, a real Kafka and a real Ke
 	@$(BIN)/python -m steerco_servers.prefetch
 	@$(BIN)/pytest -q --numprocesses 3 --dist loadfile
 
-faults: setup ## Break everything under load, again and again: nothing lost, doubled or out of order (ROUNDS=100 SEED=1)
+faults: setup ## Break everything under load, again and again; then ask all that OpenAPI allows (ROUNDS=100 SEED=1 SCHEMA_MINUTES=10)
 	@$(BIN)/python -m steerco_servers.needs kafka
 	@$(BIN)/python -m tests.faults --rounds $(ROUNDS) --seed $(SEED) --minutes $(MINUTES)
+	@$(BIN)/python -m tests.schemas --minutes $(SCHEMA_MINUTES) --seed $(SEED)
 
 bench: setup ## Measure against what else there is: ratios, in a table and in build/bench.json (ONLY=appending)
 	@$(BIN)/python -m steerco_servers.needs kafka
