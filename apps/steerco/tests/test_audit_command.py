@@ -30,6 +30,7 @@ def event(service: str, at: str, **more: object) -> dict[str, Any]:
         "stream_version": 1,
         "actor_id": PERSON,
         "actor_title": "Auditor",
+        "on_behalf_of": None,
         "client": "steerco",
         "reason": None,
         "units": [UNIT],

@@ -84,6 +84,8 @@ async def test_who_operates_acts_on_what_was_known_however_old_and_nobody_else_d
             assert await statuses(runtime, served.issuer, person) == (200, 202, 503)
         for person in (north, ended, somebody(), somebody("others")):
             assert await statuses(runtime, served.issuer, person) == (403, 403, 503)
+        async with client_of(create_app(runtime), served.issuer, admin) as client:
+            assert (await client.get("/whole")).status_code == 503, "it is about the whole, and heals nothing"
 
 
 async def test_while_no_view_was_ever_built_groups_and_the_first_admin_operate(postgres: TemporaryPostgres) -> None:

@@ -18,6 +18,7 @@ from steerco_events.postgres.accesses import Accessed
 from steerco_events.testkit.logs import running, until
 from steerco_service.audit import access_log
 from steerco_service.audit.access_log import AccessLog
+from steerco_service.audit.accessing import STRANGERS
 from steerco_service.testkit.answering import asking
 from steerco_service.testkit.serving import TESTER, Served
 from steerco_service.workers import workers
@@ -62,7 +63,7 @@ async def test_a_request_is_a_row_with_who_asked_for_what_and_from_where(
     assert (await visitor.post("/things", json={"thing_id": str(thing), "name": "Lamp"})).status_code == 201
     trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
     shouted = f"/things/{str(thing).upper()}"
-    assert (await visitor.get(f"{shouted}?color=red", headers={"traceparent": trace})).status_code == 200
+    assert (await visitor.get(f"{shouted}?color=red", headers={"traceparent": trace})).status_code == 422
     (read,) = await accesses(shelf, subject=str(thing))
     assert read.pop("at") is not None
     assert read.pop("traceparent").startswith(trace[:35])
@@ -74,7 +75,7 @@ async def test_a_request_is_a_row_with_who_asked_for_what_and_from_where(
         "operation": "one",
         "path": shouted,
         "subject": str(thing),
-        "status": 200,
+        "status": 422,
         "is_sensitive": False,
     }
 
@@ -93,6 +94,18 @@ async def test_who_has_no_valid_token_is_nobody_at_an_address(
     assert (await visitor.get("/things", headers={"Authorization": "Bearer x.y.z"})).status_code == 401
     row = next(row for row in await accesses(shelf, operation="listed", **{"from": began.isoformat()}))
     assert (row["actor_id"], row["client"], row["address"], row["status"]) == (None, None, ADDRESS, 401)
+
+
+async def test_a_flood_of_who_has_no_valid_token_fills_no_table(served: Served, shelf: httpx.AsyncClient) -> None:
+    began, several = SystemClock().now(), STRANGERS.at_once + 50
+    runtime = served.runtime("risk")
+    app = served.apart("risk", clock=runtime.clock)
+    async with asking(app, client=ADDRESS) as stranger:
+        for _ in range(several):
+            assert (await stranger.get("/things")).status_code == 401
+        await app.state.runtime.accesses.flush()
+    rows = await accesses(shelf, operation="listed", **{"from": began.isoformat()})
+    assert STRANGERS.at_once <= sum(row["status"] == 401 for row in rows) < several
 
 
 async def test_what_is_nowhere_has_its_path_only_and_nothing_in_it_can_hurt(

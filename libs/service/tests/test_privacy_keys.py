@@ -59,8 +59,24 @@ async def test_a_key_is_asked_for_once_in_five_minutes(monkeypatch: pytest.Monke
     assert source.asked == [{ADA, GRACE}]
     monkeypatch.setattr(kept, "KEPT_SECONDS", 0.0)
     assert await KeptKeys(source).find([ADA]) == KEYS
-    assert await keys.find([GRACE]) == {}
-    assert source.asked[2:] == [{GRACE}]
+    assert source.asked == [{ADA, GRACE}, {ADA}]
+
+
+async def test_that_there_is_no_key_or_that_it_can_not_be_told_is_kept_for_a_moment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source = Source()
+    keys, nowhere = KeptKeys(source), KeptKeys(NoKeys())
+    for _ in range(2):
+        assert await keys.find([GRACE]) == {}
+        with pytest.raises(KeysUnavailable):
+            await nowhere.find([ADA])
+    assert source.asked == [{GRACE}]
+    monkeypatch.setattr(kept, "MOMENT_SECONDS", 0.0)
+    soon = KeptKeys(source)
+    for _ in range(2):
+        assert await soon.find([GRACE]) == {}
+    assert source.asked[1:] == [{GRACE}, {GRACE}]
 
 
 async def test_portfolio_gives_keys_to_the_right_token(portfolio: str) -> None:

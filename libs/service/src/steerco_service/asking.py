@@ -104,7 +104,7 @@ async def asking_of(
 ) -> Asking:
     """Who asks, if they may at all. Raises a 403 or 503 `Problem`.
 
-    Who operates the service as a whole is judged by what was last known, however old: they heal it.
+    Who heals a service that does not know any more is judged by what was last known, however old.
     What is known may be a second old, but for what a token says that they have seen of portfolio's log.
     """
     if permission.is_for_services and not _is_service(runtime, principal):
@@ -123,7 +123,7 @@ async def asking_of(
 
 async def _known(runtime: Runtime, permission: Permission, principal: Principal, *, is_fresh: bool) -> Asking:
     access, known_at = runtime.access, None
-    if permission.is_whole:
+    if permission.heals:
         grants, tree = await access.last_known(principal)
     else:
         granted = await access.grants(principal, fresh=is_fresh)

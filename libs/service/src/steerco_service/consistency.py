@@ -4,6 +4,7 @@ Never a silent answer without it: what will not come by waiting is said at once.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -112,13 +113,14 @@ def check_not_rewound(token: Token, service: str, began: Sequence[int]) -> None:
 async def _check_not_parked(
     connection: AsyncConnection, runtime: Runtime, token: Token, consumers: Collection[str]
 ) -> None:
-    parked = [
-        f"{each.stream} of {each.service} is parked for {each.consumer} ({each.error})"
+    parked = Counter(
+        each.consumer
         for each in await parked_by(connection, sorted(consumers))
         if token.covers(each.service, each.stream, each.first)
-    ]
+    )
     if parked:
-        raise _problem(runtime, parked, PARKED_RETRY_SECONDS)
+        said = [f"parked for {consumer}, streams: {count}" for consumer, count in sorted(parked.items())]
+        raise _problem(runtime, said, PARKED_RETRY_SECONDS)
 
 
 async def consumed(connection: AsyncConnection, runtime: Runtime) -> Sequence[Consumed]:

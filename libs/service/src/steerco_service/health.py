@@ -50,7 +50,7 @@ async def readyz(request: Request) -> Readiness:
             raise Problem(503, "not-migrated", detail, headers={"Retry-After": "5"}) from error
     await runtime.access.known()
     degraded = {name: error.partition(":")[0] for name, error in failing_now().items()}
-    degraded |= {**runtime.accesses.degraded, **runtime.authenticator.degraded}
+    degraded |= {**runtime.accesses.degraded, **dict.fromkeys(runtime.authenticator.degraded, "unreachable")}
     degraded |= {f"timers {name} of {runtime.service.name}": f"failing: {count}" for name, count in timers.items()}
     by_consumer = Counter(each.consumer for each in parked)
     degraded |= {f"parked for {consumer}": f"streams: {count}" for consumer, count in by_consumer.items()}

@@ -22,8 +22,8 @@ PORTFOLIO_VIEW = View("portfolio", 5, ("portfolio",), (units, people, appointmen
 
 async def begin(runtime: Runtime) -> None:
     """What portfolio does at each start."""
-    await apply_erasures_on_start(runtime)
     await appoint_first_admin_on_first_start(runtime)
+    await apply_erasures_on_start(runtime)
 
 
 SERVICE = Service(

@@ -156,8 +156,10 @@ def _show(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 def _event(row: Row) -> Sequence[str]:
     what = row["type"].rpartition(".")[2].replace("-", " ")
-    at = to_the_second(row["recorded_at"])
-    return at, row["service"], what, row["subject"], f"{row['actor_title']}\n{row['actor_id']}", row["reason"] or ""
+    by = f"{row['actor_title']}\n{row['actor_id']}"
+    if row["on_behalf_of"]:
+        by += f"\non behalf of {row['on_behalf_of']}"
+    return to_the_second(row["recorded_at"]), row["service"], what, row["subject"], by, row["reason"] or ""
 
 
 def _access(row: Row) -> Sequence[str]:

@@ -20,7 +20,7 @@ class Permission:
     `is_whole`: it is about the service as a whole, so the role is needed in the whole enterprise. `needs_role` is
     false for what everybody with a valid token may call, `needs_token` for what everybody may. `is_for_services`: only
     the other services may, by their own clients. `is_sensitive`: the answer is given only once it is recorded who
-    asked.
+    asked. `heals`: it mends a service that does not know any more who may do what, so what was last known will do.
     """
 
     roles: frozenset[Role] = frozenset()
@@ -29,10 +29,15 @@ class Permission:
     needs_token: bool = True
     is_for_services: bool = False
     is_sensitive: bool = False
+    heals: bool = False
 
 
 def _of(*roles: Role | frozenset[Role]) -> Permission:
     return Permission(_all(roles))
+
+
+def _healing(*roles: Role) -> Permission:
+    return replace(_in_the_whole(*roles), heals=True)
 
 
 def _sensitive(permission: Permission) -> Permission:
@@ -71,9 +76,11 @@ _OFFICE, _STEERING, _DELIVERY = _of(OFFICE), _of(STEERING), _of(DELIVERY)
 _LOADING = _of(STEERING, "integration")
 _PITCHING = _of(DELIVERY, "sponsor", "contributor")
 _MONEY_READERS = _of(ROLES - {"contributor", "training_coordinator"})
-_OPERATING = _in_the_whole("pmo_admin")
-_INSPECTING = _in_the_whole("pmo_admin", "auditor")
-_FOLLOWING = _in_the_whole("pmo_admin", "pmo_officer", "auditor", "integration")
+_OPERATING = _healing("pmo_admin")
+_INSPECTING = _healing("pmo_admin", "auditor")
+_FOLLOWING = _healing("pmo_admin", "pmo_officer", "auditor", "integration")
+_ADMINISTERING = _in_the_whole("pmo_admin")
+_AUDITING = _in_the_whole("pmo_admin", "auditor")
 
 PERMISSIONS: dict[str, Permission] = {
     "any.livez": _PUBLIC,
@@ -81,14 +88,14 @@ PERMISSIONS: dict[str, Permission] = {
     "any.send_batch": _SIGNED_IN,
     "any.read_events": _READERS,
     "any.audit": _sensitive(_of(OFFICE, "auditor")),
-    "any.list_accesses": _sensitive(_INSPECTING),
+    "any.list_accesses": _sensitive(_AUDITING),
     "any.log_state": _FOLLOWING,
-    "any.log_archive": _sensitive(_INSPECTING),
+    "any.log_archive": _sensitive(_AUDITING),
     "any.republish": _OPERATING,
     "any.restored": _OPERATING,
     "any.accept": _OPERATING,
     "any.list_accepted": _INSPECTING,
-    "any.list_timers": _INSPECTING,
+    "any.list_timers": _AUDITING,
     "any.rebuild": _OPERATING,
     "any.list_parked": _INSPECTING,
     "any.list_skipped": _INSPECTING,
@@ -119,7 +126,7 @@ PERMISSIONS: dict[str, Permission] = {
     "portfolio.register_person": _of(OFFICE, "integration"),
     "portfolio.correct_person": _of(OFFICE, "integration"),
     "portfolio.move_person": _of(OFFICE, "integration"),
-    "portfolio.erase_person": _OPERATING,
+    "portfolio.erase_person": _ADMINISTERING,
     "portfolio.list_people": _sensitive(_READERS),
     "portfolio.one_person": _sensitive(_READERS),
     "portfolio.read_keys": _sensitive(_SERVICES),
@@ -163,9 +170,9 @@ PERMISSIONS: dict[str, Permission] = {
     "training.list_courses": _SIGNED_IN,
     "reporting.portfolio": _MONEY_READERS,
     "reporting.register": _MONEY_READERS,
-    "reporting.project_story": _MONEY_READERS,
+    "reporting.project_story": _sensitive(_MONEY_READERS),
     "reporting.known_sources": _READERS,
-    "reporting.appointments": _READERS,
+    "reporting.appointments": _sensitive(_READERS),
     "reporting.people": _sensitive(_READERS),
 }
 

@@ -1,5 +1,6 @@
 """Every request to a service becomes a row of its access log, also each one inside a batch."""
 
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
@@ -14,11 +15,14 @@ from steerco_events.postgres.accesses import Accessed
 from steerco_events.postgres.faults import DATABASE_FAULTS
 from steerco_service.access.permissions import Permission
 from steerco_service.audit.access_log import AccessLog
+from steerco_service.edge.buckets import Buckets, Rate
 from steerco_service.identity.principal import Principal
 from steerco_service.problems import Problem, problem_response
 from steerco_service.traces import traceparent
 
-LONGEST_PATH = 2000
+LONGEST_PATH = 200
+STRANGERS = Rate(per_second=1.0, at_once=100)
+"""So many requests of who has no valid token are recorded: a flood of them fills no table."""
 LONGEST_NAME = 500
 REFUSED = 400
 FAULT = 500
@@ -55,6 +59,7 @@ class LoggedAccesses:
         self._log = log
         self._clock = clock
         self._permissions = permissions
+        self._strangers = Buckets[None](STRANGERS, time.monotonic)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -95,7 +100,7 @@ class LoggedAccesses:
                 await self._log.write(row)
             except DATABASE_FAULTS as error:
                 raise _Unrecorded from error
-        else:
+        elif asked.principal or not self._strangers.take(None):
             self._log.put(row)
 
 

@@ -58,5 +58,5 @@ class ClientCredentials:
                 answer.raise_for_status()
                 granted = answer.json()
                 return str(granted["access_token"]), timedelta(seconds=float(granted["expires_in"]))
-        except (IssuerUnusable, httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+        except (IssuerUnusable, httpx.HTTPError, ValueError, KeyError, TypeError, OverflowError) as error:
             raise NoToken(f"{self._issuer} gave this service no token: {type(error).__name__}") from error

@@ -229,6 +229,7 @@ async def delegate_appointment(appointment_id: UUID, body: NewDelegation, call: 
     """Another person has the role there for some days of its term: an appointment of its own, not delegated onward."""
     original = await _appointment(call, appointment_id)
     if not isinstance(original, NoAppointment) and original.made.person_id != call.principal.actor.id:
+        _check_is_not_ones_own(call, body.person_id)
         _needs_office(call, original)
     original = await _there(call, original)
     delegation_id = body.appointment_id or call.new_id()

@@ -4,7 +4,7 @@ import base64
 from typing import Annotated, Self
 from uuid import UUID
 
-from fastapi import Query, Request, Response
+from fastapi import Query, Response
 from pydantic import BaseModel, Field
 
 from steerco_portfolio.domain.organization import ORGANIZATION
@@ -12,9 +12,11 @@ from steerco_portfolio.domain.organization_rules import organization_decider
 from steerco_portfolio.domain.person import (
     CorrectPersonDetails,
     Details,
+    Erased,
     ErasePerson,
     Known,
     MovePerson,
+    NoPerson,
     Person,
     PersonCommand,
     PersonIsErased,
@@ -24,8 +26,7 @@ from steerco_portfolio.domain.person import (
 )
 from steerco_portfolio.domain.placement import unit_for_delivery
 from steerco_portfolio.domain.project import KnownUnit
-from steerco_portfolio.projections.people import people_listed
-from steerco_service.asking import Asker, runtime_of
+from steerco_portfolio.projections.people import not_erased, people_listed
 from steerco_service.bodies import Body, Email, Name
 from steerco_service.call import Call, Calling
 from steerco_service.privacy.encryption import encrypted
@@ -34,7 +35,7 @@ from steerco_service.privacy.keys import KeysUnavailable
 from steerco_service.privacy.remote_keys import MOST_AT_ONCE
 from steerco_service.privacy.showing import EMAIL, NAME, Shown, Withheld, shown, who_are
 from steerco_service.problems import Problem
-from steerco_service.reading import Paged, Read
+from steerco_service.reading import Paged, Read, Reading
 from steerco_service.reference.people import PersonRow, people
 from steerco_service.routing import router
 from steerco_service.runtime import Runtime
@@ -69,21 +70,21 @@ class Erasure(Body):
 
 
 class PersonAnswer(BaseModel):
-    """One person; `withheld` says why name and address are not shown, if they are not."""
+    """One person; `withheld` says why name and address are not shown. The unit is, where the caller sees it."""
 
     person_id: UUID
-    unit_id: UUID
+    unit_id: UUID | None
     name: str | None
     email: str | None
     withheld: Withheld | None
     is_erased: bool
 
     @classmethod
-    def of(cls, row: PersonRow, said: Shown) -> Self:
+    def of(cls, row: PersonRow, said: Shown, reading: Reading) -> Self:
         """The answer for a person."""
         return cls(
             person_id=row.person_id,
-            unit_id=row.unit_id,
+            unit_id=row.unit_id if reading.asking.sight.has_unit(row.unit_id) else None,
             name=said.name,
             email=said.email,
             withheld=said.withheld,
@@ -139,9 +140,13 @@ async def _handle(call: Call, person_id: UUID, command: PersonCommand, *, reason
 async def register_person(body: NewPerson, call: Calling) -> Response:
     """At an open unit. Machines need no record."""
     person_id = body.person_id or call.new_id()
+    person: Person = await call.fold(person_decider, _stream(person_id)) if body.person_id else NoPerson()
+    if not isinstance(person, NoPerson):
+        call.must_be_there(call.asking.has_unit(person.unit_id))
     unit = await _unit(call, body.unit_id)
     call.concerns(body.unit_id)
-    details = await _encrypted(call, person_id, body) if unit else Details("", None)
+    is_possible = unit and unit.is_open and not isinstance(person, Erased)
+    details = await _encrypted(call, person_id, body) if is_possible else Details("", None)
     command = RegisterPerson(person_id, unit, details)
     return await call.handle(person_decider, _stream(person_id), command, created=person_id)
 
@@ -185,19 +190,21 @@ async def list_people(
     """
     found = await people_listed(reading, page, unit_id)
     said = await who_are(reading, found)
-    return [PersonAnswer.of(row, said[row.person_id]) for row in found]
+    return [PersonAnswer.of(row, said[row.person_id], reading) for row in found]
 
 
 @routes.get("/people/keys", summary="The keys of people's records, for the other services")
 async def read_keys(
-    request: Request,
-    _: Asker,
+    reading: Read,
     response: Response,
     subject: Annotated[list[UUID], Query(min_length=1, max_length=MOST_AT_ONCE, description="Whose.")],
 ) -> KeysAnswer:
-    """To show names, never to decide by them; to be kept for five minutes at most, in memory."""
+    """To show names, never to decide by them; to be kept for five minutes at most, in memory.
+
+    Not of whom the log has erased, whatever a restore may have brought back.
+    """
     try:
-        found = await _keys_of(runtime_of(request)).find(subject)
+        found = await _keys_of(reading.runtime).find(await not_erased(reading, subject))
     except KeysUnavailable as error:
         raise Problem(503, "keys-unavailable", str(error), headers={"Retry-After": "1"}) from error
     response.headers["Cache-Control"] = "no-store"
@@ -213,4 +220,4 @@ async def one_person(person_id: UUID, reading: Read, response: Response) -> Pers
         raise UnknownPerson("nobody has this id")
     is_permitted = await reading.seeing("personal").has_person(person_id, row.unit_id)
     said = await shown(reading.runtime.keys, [(row, is_permitted)])
-    return PersonAnswer.of(row, said[person_id])
+    return PersonAnswer.of(row, said[person_id], reading)

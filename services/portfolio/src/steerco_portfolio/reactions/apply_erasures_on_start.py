@@ -15,7 +15,7 @@ from steerco_service.runtime import Runtime
 STARTED = Actor(derived_id("restore"), "restore")
 """Who a restored start is in the log."""
 
-_ERASED = text("SELECT stream FROM log.events WHERE type = :type")
+_ERASED = text("SELECT stream FROM log.events WHERE stream > 'person-' AND stream < 'person.' AND type = :type")
 
 
 async def apply_erasures_on_start(runtime: Runtime) -> None:

@@ -10,7 +10,6 @@ from pydantic import BaseModel
 from steerco_reporting.http.answers import CutAnswer, ProjectAnswer, cut_fields, project_fields
 from steerco_reporting.http.cut import AsOf
 from steerco_reporting.projections.projects import project_named
-from steerco_reporting.projections.sentences import WITHOUT_COMMERCIAL_FIELDS
 from steerco_reporting.projections.sources import sources
 from steerco_reporting.projections.story import Line, story
 from steerco_reporting.projections.units import organizations
@@ -41,15 +40,14 @@ class StoryLine(BaseModel):
     event_id: UUID
 
     @classmethod
-    def of(cls, line: Line, *, is_commercial_seen: bool) -> "StoryLine":
+    def of(cls, line: Line) -> "StoryLine":
         """The answer for a line."""
         event = line.event
-        discreet = None if is_commercial_seen else WITHOUT_COMMERCIAL_FIELDS.get(event.type)
         return cls(
             at=line.at,
             who=Who(actor_id=event.actor_id, job_title=event.job_title, on_behalf_of=event.on_behalf_of),
             why=event.reason,
-            what=discreet or line.what,
+            what=line.what,
             type=event.type,
             service=event.service,
             event_id=event.event_id,
@@ -71,11 +69,8 @@ async def project_story(
     """From its pitch or import on: what happened in every service, who did it, and why."""
     (organization,) = await organizations(reading, [cut.at])
     row = await project_named(reading, cut.at, project, organization)
-    is_seen = row.project_id in await reading.seeing("commercial").projects_among([row.project_id])
     return StoryAnswer(
         **project_fields(row, organization),
         **cut_fields(cut, await sources(reading, cut.at)),
-        lines=[
-            StoryLine.of(line, is_commercial_seen=is_seen) for line in await story(reading, row, organization, cut.at)
-        ],
+        lines=[StoryLine.of(line) for line in await story(reading, row, organization, cut.at)],
     )

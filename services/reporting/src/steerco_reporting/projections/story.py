@@ -11,7 +11,7 @@ from steerco_events.contracts import finance, intake, portfolio, risk, training
 from steerco_events.envelope import Recorded
 from steerco_events.projections.model import Projection, own_row
 from steerco_reporting.projections.projects import ProjectRow
-from steerco_reporting.projections.sentences import role_in_words, sentence
+from steerco_reporting.projections.sentences import WITHOUT_COMMERCIAL_FIELDS, role_in_words, sentence
 from steerco_reporting.projections.units import Organization
 from steerco_service.reading import Reading
 
@@ -124,7 +124,8 @@ class Line:
 async def story(reading: Reading, project: ProjectRow, organization: Organization, at: datetime) -> Sequence[Line]:
     """All that happened to a project up to an instant, and to the pitch that it came from, in the order of the seals.
 
-    What several logs sealed at the same instant stands in the order in which the services work for each other.
+    Without commercial fields for who may not see them. What several logs sealed at the same instant stands in the order
+    in which the services work for each other.
     """
     table, appointments = reading.table("events"), reading.table("appointments")
     appointed = select(appointments.c.key).where(appointments.c.project_id == project.project_id)
@@ -135,12 +136,15 @@ async def story(reading: Reading, project: ProjectRow, organization: Organizatio
     order = {service: n for n, service in enumerate(reading.build.view.services)}
     found = [(row["sealed_from"], EventRow(**{name: row[name] for name in events.columns})) for row in rows]
     found.sort(key=lambda line: (line[0], order[line[1].service], line[1].position))
+    is_whole = project.project_id in await reading.seeing("commercial").projects_among([project.project_id])
     names = await _names(reading, project.project_id)
-    return [Line(since, event, _told(event, organization, names)) for since, event in found]
+    if is_whole:
+        names |= await _documents(reading, project.project_id)
+    return [Line(since, event, _told(event, organization, names, is_whole=is_whole)) for since, event in found]
 
 
-def _told(event: EventRow, organization: Organization, names: Mapping[str, str]) -> str:
-    told = event.what
+def _told(event: EventRow, organization: Organization, names: Mapping[str, str], *, is_whole: bool) -> str:
+    told = event.what if is_whole else WITHOUT_COMMERCIAL_FIELDS.get(event.type, event.what)
     if event.about and event.about in names:
         told += f": {names[event.about]}"
     for preposition, unit_id in ((" from", event.from_unit_id), (_into(event), event.to_unit_id)):
@@ -153,18 +157,22 @@ def _into(event: EventRow) -> str:
     return " to" if event.from_unit_id else ", in"
 
 
-async def _names(reading: Reading, project_id: UUID) -> Mapping[str, str]:
-    """What the risks, obligations, postings and appointments of a project are called, by their keys."""
-    risks, obligations, postings = (reading.table(name) for name in ("risks", "obligations", "actual_costs"))
-    appointments = reading.table("appointments")
+async def _names(reading: Reading, project_id: UUID) -> dict[str, str]:
+    """What the risks, obligations and appointments of a project are called, by their keys."""
+    risks, obligations, appointments = (reading.table(name) for name in ("risks", "obligations", "appointments"))
 
     query = union_all(
         select(risks.c.key, risks.c.event.label("name")).where(risks.c.project_id == project_id),
         select(obligations.c.key, obligations.c.course).where(obligations.c.project_id == project_id),
-        select(postings.c.key, postings.c.source + " " + postings.c.reference).where(
-            postings.c.project_id == project_id
-        ),
     )
     roles = select(appointments.c.key, appointments.c.role).where(appointments.c.project_id == project_id)
     found = {key: name for key, name in await reading.connection.execute(query)}
     return found | {key: role_in_words(role) for key, role in await reading.connection.execute(roles)}
+
+
+async def _documents(reading: Reading, project_id: UUID) -> dict[str, str]:
+    """The documents of a project's postings, by their keys."""
+    postings = reading.table("actual_costs")
+    document = postings.c.source + " " + postings.c.reference
+    query = select(postings.c.key, document).where(postings.c.project_id == project_id)
+    return {key: name for key, name in await reading.connection.execute(query)}
