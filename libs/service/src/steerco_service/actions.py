@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Never
 from uuid import UUID
 
-from fastapi import Depends, Request, Response
+from fastapi import Depends, Header, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 
@@ -18,12 +18,14 @@ from steerco_events.contracts.portfolio import Duties
 from steerco_events.decider import Decider, Refusal
 from steerco_events.envelope import StreamSlice
 from steerco_service.access.duties import Pair, pairs_of
+from steerco_service.access.gaps import SOURCE
 from steerco_service.access.known import Organization, Places
 from steerco_service.access.permissions import permission_of
 from steerco_service.access.scope import Scope
 from steerco_service.asking import Asker, Asking, partings_by, runtime_of
 from steerco_service.bodies import Body
 from steerco_service.call import Call
+from steerco_service.consistency import token_of_header, wait_until
 from steerco_service.lookups import Finder
 from steerco_service.problems import Problem, problem_of_refusal
 from steerco_service.reading import Read, Reading
@@ -204,9 +206,13 @@ class _InAdvance(Call):
         return found[project_id]
 
 
-async def known_of(request: Request, _: Asker) -> Organization:
-    """What is known of who may act where."""
-    return await runtime_of(request).access.known()
+async def known_of(
+    request: Request, asking: Asker, consistency_token: Annotated[str | None, Header(include_in_schema=False)] = None
+) -> Organization:
+    """What is known of who may act where, with all that the caller has seen of it."""
+    runtime, seen = runtime_of(request), token_of_header(consistency_token)
+    await wait_until(runtime, seen, asking.deadline)
+    return await runtime.access.known(fresh=SOURCE in seen.seen)
 
 
 async def actions_of(request: Request, known: Annotated[Organization, Depends(known_of)], reading: Read) -> Actions:
