@@ -107,6 +107,18 @@ async def test_who_submitted_does_not_decide_and_is_told_why_and_somebody_else_d
     assert (await decided(ben, location)).status_code == 204
 
 
+async def test_the_pitch_says_before_who_may_decide_it(
+    served: Served, anna: httpx.AsyncClient, ben: httpx.AsyncClient
+) -> None:
+    unit_id = await opened(served, "TOLD", new_id())
+    seen = {"Consistency-Token": await separates(served, unit_id)}
+    location = await submitted(anna, unit_id)
+    for client, problem in ((anna, "urn:steerco:problem:duties-separated"), (ben, None)):
+        actions = (await client.get(location, headers=seen)).json()["actions"]
+        approve = next(each for each in actions if each["body"] == {"outcome": "approved"})
+        assert (approve["is_allowed"], approve["type"]) == (problem is None, problem)
+
+
 async def test_a_policy_that_comes_after_the_submission_holds_for_the_decision(
     served: Served, anna: httpx.AsyncClient
 ) -> None:

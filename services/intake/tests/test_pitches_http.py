@@ -78,6 +78,7 @@ async def test_one_pitch_is_answered_with_all_that_it_says(intake: httpx.AsyncCl
     location = await submitted(intake, estimated_cost={"amount": "125000", "currency": "EUR"})
     answer = (await intake.get(location)).json()
     assert answer.pop("submitted_at").endswith("Z")
+    assert answer.pop("actions")
     assert answer == pitch(
         pitch_id=location.removeprefix("/pitches/"),
         estimated_cost={"amount": "125000.00", "currency": "EUR"},
@@ -88,6 +89,25 @@ async def test_one_pitch_is_answered_with_all_that_it_says(intake: httpx.AsyncCl
         until_on=None,
         reason=None,
     )
+
+
+async def test_a_pitch_says_what_may_be_done_with_it_and_why_the_rest_may_not(intake: httpx.AsyncClient) -> None:
+    location = await submitted(intake)
+    actions = (await intake.get(location)).json()["actions"]
+    assert [(each["name"], each["body"]) for each in actions if each["is_allowed"]] == [
+        ("screen_pitch", {}),
+        ("decide_pitch", {"outcome": "returned"}),
+        ("withdraw_pitch", {}),
+    ]
+    assert actions[0] == {
+        "name": "resubmit_pitch",
+        "method": "PUT",
+        "href": location,
+        "body": {},
+        "is_allowed": False,
+        "because": "the pitch is submitted, so it can't be submitted again",
+        "type": "urn:steerco:problem:pitch-in-another-state",
+    }
 
 
 async def test_a_returned_pitch_is_mended_submitted_again_and_withdrawn(intake: httpx.AsyncClient) -> None:

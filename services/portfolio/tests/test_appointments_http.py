@@ -69,6 +69,7 @@ async def test_an_appointment_says_what_became_of_it(portfolio: httpx.AsyncClien
     said = {name: answer[name] for name in ("from_on", "until_on", "role", "unit_id", "reason")}
     assert said == TERM | {"role": "pmo_officer", "unit_id": str(LICENSING), "reason": "Moves on"}
     assert answer["ended_on"]
+    assert answer.pop("actions")
     assert answer in await listed(portfolio)
 
 

@@ -63,6 +63,7 @@ async def test_a_risk_is_raised_rated_and_closed(risk: httpx.AsyncClient) -> Non
     location = raised.headers["Location"]
     one = (await risk.get(location)).json()
     assert one.pop("raised_at").endswith("Z")
+    assert one.pop("actions")
     unrated = {"state": "open", "probability": None, "impact": None, "band": None, "reason": None}
     assert one == body(risk_id=raised.json()["id"]) | unrated
     rated = await sent(risk, f"{location}/rating", {"probability": 3, "impact": 4}, **{"If-Match": '"1"'})

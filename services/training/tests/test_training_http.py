@@ -67,6 +67,7 @@ async def test_a_completion_is_recorded_and_found_at_its_location(training: http
     done = await sent(training, "/completions", body)
     after = {"Consistency-Token": done.headers["Consistency-Token"]}
     one = (await training.get(done.headers["Location"], headers=after)).json()
+    assert one.pop("actions") == []
     assert one == body | {"completion_id": done.json()["id"]}
     learner = await training.get(f"/learners/{body['person_id']}")
     assert (learner.json()["completions"], learner.headers["ETag"]) == ([one], '"1"')
@@ -231,7 +232,7 @@ async def test_a_person_that_training_never_met_owes_nothing_and_no_completion_i
 ) -> None:
     stranger = new_id()
     answer = (await training.get(f"/learners/{stranger}")).json()
-    assert answer == {"person_id": str(stranger), "obligations": [], "completions": []}
+    assert (answer["obligations"], answer["completions"]) == ([], [])
     unknown = await training.get(f"/completions/{new_id()}")
     assert (unknown.status_code, unknown.json()["type"]) == (404, "urn:steerco:problem:unknown-completion")
 

@@ -1,8 +1,8 @@
 """Who asks, and what of which service they may: dependencies of every route."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 from functools import partial
 from typing import Annotated
 from uuid import UUID
@@ -11,11 +11,12 @@ from fastapi import Depends, Header, Request
 
 from steerco_events.commands.judging import Forbidden
 from steerco_events.commands.parting import Parting
-from steerco_events.contracts.portfolio import Role
+from steerco_events.contracts.portfolio import Duties, Role
 from steerco_events.contracts.values import FieldClass
 from steerco_events.positions import Token
-from steerco_service.access.duties import pairs_of, parting
+from steerco_service.access.duties import Pair, pairs_of, parting
 from steerco_service.access.gaps import SOURCE
+from steerco_service.access.known import Organization
 from steerco_service.access.permissions import ROLES, SHOWN_TO, Permission
 from steerco_service.access.scope import Grant, Scope, Tree, scope_of
 from steerco_service.audit.accessing import asked_by
@@ -62,6 +63,16 @@ class Asking:
     def seeing(self, fields: FieldClass) -> "Asking":
         """The same question, where the fields of a class may be seen."""
         return replace(self, scope=scope_of(self.grants, self.tree, SHOWN_TO[fields]))
+
+    def about(self, permission: Permission) -> "Asking":
+        """The same person's question for another operation."""
+        return replace(self, permission=permission, scope=scope_of(self.grants, self.tree, permission.roles))
+
+    def check(self) -> None:
+        """Raises a 403 `Problem` for who may do it nowhere, or not in the whole enterprise where that is needed."""
+        if not self.scope or (self.permission.is_whole and not self.scope.is_whole):
+            where = " in the whole enterprise" if self.permission.is_whole else ""
+            raise Problem(403, "forbidden", f"this needs one of the roles {_listed(self.permission)}{where}")
 
     def may_as(self, roles: frozenset[Role]) -> bool:
         """Whether one of these roles is among those by which they may do this, wherever that is."""
@@ -115,9 +126,7 @@ async def asking_of(
     if SOURCE in seen.seen and not asking.scope.is_whole:
         await wait_until(runtime, Token({SOURCE: seen.seen[SOURCE]}), deadline)
         asking = await _known(runtime, permission, principal, is_fresh=True)
-    if not asking.scope or (permission.is_whole and not asking.scope.is_whole):
-        where = " in the whole enterprise" if permission.is_whole else ""
-        raise Problem(403, "forbidden", f"this needs one of the roles {_listed(permission)}{where}")
+    asking.check()
     return replace(asking, deadline=deadline)
 
 
@@ -159,9 +168,15 @@ async def partings_of(request: Request, asking: Asking, seen: Token = NOTHING) -
     if not pairs:
         return ()
     organization = await runtime.access.organization(fresh=SOURCE in seen.seen)
+    return partings_by(organization, pairs, asking, runtime.clock.now().date())
+
+
+def partings_by(
+    organization: Organization, pairs: Mapping[Duties, Pair], asking: Asking, today: date
+) -> Sequence[Parting]:
+    """Which of these pairs of duties are kept apart, by what is known of the organization."""
     if not organization.policies:
         return ()
-    today = runtime.clock.now().date()
 
     def named(unit_id: UUID) -> str:
         return organization.policies[unit_id].code if asking.sight.has_unit(unit_id) else "a unit above"

@@ -21,6 +21,7 @@ from steerco_events.envelope import Context
 from steerco_events.ids import new_id
 from steerco_events.postgres.commands import CommandKey, find
 from steerco_events.projections.builds import ViewNotBuilt
+from steerco_service.access.known import Places
 from steerco_service.access.permissions import ROLES, SUPPORT
 from steerco_service.access.placed import ProjectPlaced, projects_placed
 from steerco_service.asking import Asker, Asking, partings_of, runtime_of
@@ -28,7 +29,7 @@ from steerco_service.bodies import one_line
 from steerco_service.consistency import token_of_header, view_not_built, wait_until
 from steerco_service.headers import CONSISTENCY_TOKEN
 from steerco_service.identity.principal import Principal
-from steerco_service.lookups import Lookups
+from steerco_service.lookups import Finder
 from steerco_service.problems import Problem
 from steerco_service.traces import traceparent, tracer
 
@@ -57,8 +58,8 @@ class Answer:
 _ANSWER = msgspec.json.Decoder(Answer)
 
 
-async def _placed(lookups: Lookups, project_id: UUID) -> ProjectPlaced | None:
-    return await lookups.one(projects_placed, str(project_id))
+async def _placed(finder: Finder, project_id: UUID) -> ProjectPlaced | None:
+    return await finder.one(projects_placed, str(project_id))
 
 
 def _expected_version(if_match: str | None) -> int | None:
@@ -123,7 +124,7 @@ class Call:
 
     async def about_person(self, person_id: UUID) -> None:
         """Whoever may do it where a person has a role or manages a project may. Raises `UnknownPerson`, `Forbidden`."""
-        places = await self.runtime.access.places(person_id)
+        places = await self._places(person_id)
         if not self.asking.has_any(places.units, places.projects):
             raise UnknownPerson(f"nobody with the id {person_id} has a role or a project")
         self._judge = lambda _: True
@@ -145,7 +146,11 @@ class Call:
         """A fresh identifier, for a thing that the caller did not name."""
         return new_id()
 
-    async def look_up[Found](self, ask: Callable[[Lookups, UUID], Awaitable[Found]], id: UUID) -> Found:
+    async def makes[Made](self, make: Callable[[], Awaitable[Made]], instead: Made) -> Made:
+        """What a command needs and has to be made for it first; `instead` is taken where nothing may be made."""
+        return await make()
+
+    async def look_up[Found](self, ask: Callable[[Finder, UUID], Awaitable[Found]], id: UUID) -> Found:
         """What the service's own view knows of another service's thing. Raises a 503 `Problem` while it is made."""
         try:
             return await ask(self.runtime.lookups, id)
@@ -173,6 +178,17 @@ class Call:
         body has one, goes before the header's.
         Raises what `Batcher.submit` raises; nothing half-done stays.
         """
+        handling = await self._handling(decider, stream, command, reason)
+        self._is_submitted = True
+        with tracer("steerco.commands").start_as_current_span(f"handle {type(command).__name__}"):
+            answer = await self.runtime.batcher.submit(
+                handling, self._key, lambda handled: msgspec.json.encode(self._answer(handled, created, among))
+            )
+        return _response(answer)
+
+    async def _handling[State, Command](
+        self, decider: Decider[State, Command], stream: str, command: Command, reason: str | None
+    ) -> Handling[State, Command]:
         command_id = new_id()
         context = Context(
             command_id=command_id,
@@ -185,8 +201,7 @@ class Call:
             traceparent=traceparent(),
             org_units=tuple(self._concerned),
         )
-
-        handling = Handling(
+        return Handling(
             decider,
             stream,
             command,
@@ -197,12 +212,6 @@ class Call:
             behalf=await self._behalf(),
             partings=self._partings,
         )
-        self._is_submitted = True
-        with tracer("steerco.commands").start_as_current_span(f"handle {type(command).__name__}"):
-            answer = await self.runtime.batcher.submit(
-                handling, self._key, lambda handled: msgspec.json.encode(self._answer(handled, created, among))
-            )
-        return _response(answer)
 
     async def remembered(self) -> Response | None:
         """For what was refused before it came to be decided: the answer, if it repeats what was accepted.
@@ -216,11 +225,17 @@ class Call:
         remembered = found.get(self._key.identity)
         return _response(remembered.answer_to(self._key)) if remembered else None
 
+    async def _places(self, person_id: UUID) -> Places:
+        return await self.runtime.access.places(person_id)
+
+    async def _manager(self, project_id: UUID) -> UUID | None:
+        return await self.runtime.access.manager(project_id)
+
     async def _behalf(self) -> Behalf | None:
         """Who may do it by a role of support alone does it on behalf of the project's manager, if somebody is."""
         if not self._projects or not self.asking.may_as(SUPPORT):
             return None
-        manager = await self.runtime.access.manager(self._projects[-1])
+        manager = await self._manager(self._projects[-1])
         if manager is None or manager == self.principal.actor.id:
             return None
         otherwise = self.asking.as_one_of(ROLES - SUPPORT).scope

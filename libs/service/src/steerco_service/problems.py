@@ -43,6 +43,11 @@ class Problem(Exception):
         self.errors = errors
         self.headers = dict(headers or {})
 
+    @property
+    def type(self) -> str:
+        """What names the rule, for programs."""
+        return f"urn:steerco:problem:{self.code}"
+
 
 def kebab(name: str) -> str:
     """`BudgetExceeded` as `budget-exceeded`."""
@@ -58,7 +63,7 @@ def printable(value: object, limit: int = 80) -> str:
 def problem_response(problem: Problem) -> JSONResponse:
     """The response of a problem."""
     body: dict[str, Any] = {
-        "type": f"urn:steerco:problem:{problem.code}",
+        "type": problem.type,
         "title": problem.code.replace("-", " ").capitalize(),
         "status": problem.status,
         "detail": problem.detail.encode("utf-8", "backslashreplace").decode(),

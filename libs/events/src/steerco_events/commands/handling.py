@@ -141,6 +141,34 @@ async def resolve_all(
 
     An append on it proves it, by its version. Where nothing is appended, the stream is read after all.
     """
+    plan, outcomes, slices = await _planned(tx, store, handlings, slices, assumed)
+    tokens = await store.append_all(tx, plan.appends) if plan.appends else ()
+    await keep_timers(tx, plan.timers)
+    handled = [each if isinstance(each, Exception) else _handled(each, slices, tokens) for each in outcomes]
+    return Resolved(handled, plan.situations)
+
+
+async def weigh(
+    tx: Transaction, store: EventStore, handling: Handling[Any, Any], slices: Mapping[str, StreamSlice]
+) -> Sequence[Payload]:
+    """What a command would lead to now, of which nothing is appended; `slices` have its stream.
+
+    Raises what it would be refused with.
+    """
+    _, (outcome,), _ = await _planned(tx, store, [handling], slices, {})
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome.events
+
+
+async def _planned(
+    tx: Transaction,
+    store: EventStore,
+    handlings: Sequence[Handling[Any, Any]],
+    slices: Mapping[str, StreamSlice],
+    assumed: Mapping[str, Situation],
+) -> "tuple[_Plan, Sequence[_Decided | Exception], Mapping[str, StreamSlice]]":
+    """What commands lead to, each decided, and the slices of all streams that had to be read."""
     known: dict[str, bool] = {}
     while True:
         deeds = await deeds_of(tx, store, ((each.stream, parting) for each in handlings for parting in each.partings))
@@ -153,11 +181,7 @@ async def resolve_all(
         if unproven:
             slices = {**slices, **await store.read_streams(tx, unproven)}
         elif not taken:
-            break
-    tokens = await store.append_all(tx, plan.appends) if plan.appends else ()
-    await keep_timers(tx, plan.timers)
-    handled = [each if isinstance(each, Exception) else _handled(each, slices, tokens) for each in outcomes]
-    return Resolved(handled, plan.situations)
+            return plan, outcomes, slices
 
 
 class _Decided(msgspec.Struct, frozen=True):

@@ -16,7 +16,7 @@ from steerco_events.projections.builds import Build, Builds, ViewNotBuilt
 from steerco_events.projections.tables import known_at, row_of
 from steerco_service.access.gaps import SOURCE, Gaps, gaps_of
 from steerco_service.access.groups import GroupRole
-from steerco_service.access.known import Granted, Organization, Places
+from steerco_service.access.known import Granted, Organization, Places, access_unknown
 from steerco_service.access.placed import (
     AppointmentHeld,
     appointments_held,
@@ -26,7 +26,6 @@ from steerco_service.access.placed import (
 )
 from steerco_service.access.scope import Grant, Tree
 from steerco_service.identity.principal import Principal
-from steerco_service.problems import Problem
 
 FRESH_SECONDS = 1.0
 """So long an answer is used again: a revocation takes effect within this and the way of the event."""
@@ -72,10 +71,7 @@ class Access:
 
     async def organization(self, *, fresh: bool = False) -> Organization:
         """The organization as it is now. Raises what `known` raises, and a 503 `Problem` while units are parked."""
-        known = await self.known(fresh=fresh)
-        if known.gaps.has_organization:
-            raise _unknown("the stream of units is parked, so an event of it may be missing")
-        return known
+        return (await self.known(fresh=fresh)).whole()
 
     async def known(self, *, fresh: bool = False) -> Organization:
         """What is known now. Raises a 503 `Problem` while nothing is, or not well enough.
@@ -92,7 +88,7 @@ class Access:
                     known = self._organization = await self._read(known)
         behind = self._clock.now() - known.watermark
         if behind > self._stale_after:
-            raise _unknown(f"what is known of units and appointments is {int(behind.total_seconds())} s old")
+            raise access_unknown(f"what is known of units and appointments is {int(behind.total_seconds())} s old")
         return known
 
     async def grants(self, principal: Principal, *, fresh: bool = False) -> Granted:
@@ -150,24 +146,31 @@ class Access:
 
     async def manager(self, project_id: UUID) -> UUID | None:
         """Who manages a project today, if somebody does, and as long as it goes on."""
-        organization = await self.organization()
-        query = managing(organization.build.table, organization.gaps, self._clock.now().date()).subquery()
-        on_it = select(query.c.person_id).where(query.c.project_id == project_id, query.c.is_over.is_(False))
+        known = await self.organization()
         async with self._engine.connect() as connection:
-            return (await connection.execute(on_it)).scalars().first()
+            return await self.manager_by(connection, known, project_id)
+
+    async def manager_by(self, connection: AsyncConnection, known: Organization, project_id: UUID) -> UUID | None:
+        """The same, read by a connection that there is."""
+        query = managing(known.whole().build.table, known.gaps, self._clock.now().date()).subquery()
+        on_it = select(query.c.person_id).where(query.c.project_id == project_id, query.c.is_over.is_(False))
+        return (await connection.execute(on_it)).scalars().first()
 
     async def places(self, person_id: UUID) -> Places:
         """Where a person has a role, and which projects they manage."""
-        today = self._clock.now().date()
         known = await self.known()
-        build, gaps = known.build, known.gaps
-        held = build.table("appointments_held")
+        async with self._engine.connect() as connection:
+            return await self.places_by(connection, known, person_id)
+
+    async def places_by(self, connection: AsyncConnection, known: Organization, person_id: UUID) -> Places:
+        """The same, read by a connection that there is."""
+        today = self._clock.now().date()
+        held = known.build.table("appointments_held")
         appointed = select(held.c.unit_id, held.c.project_id).where(
-            held.c.person_id == person_id, known_at(held, None), in_force(held, today), gaps.spare(held)
+            held.c.person_id == person_id, known_at(held, None), in_force(held, today), known.gaps.spare(held)
         )
         managed = _managed(known, person_id, today)
-        async with self._engine.connect() as connection:
-            rows = [*(await connection.execute(appointed)).all(), *(await connection.execute(managed)).all()]
+        rows = [*(await connection.execute(appointed)).all(), *(await connection.execute(managed)).all()]
         return Places(
             frozenset(row.unit_id for row in rows if row.unit_id),
             frozenset(row.project_id for row in rows if row.project_id),
@@ -196,10 +199,10 @@ class Access:
             try:
                 build = await self._builds.live(connection)
             except ViewNotBuilt as error:
-                raise _unknown(f"{error} is being built") from error
+                raise access_unknown(f"{error} is being built") from error
             watermark = (await build.checkpoints.load(connection, SOURCE)).watermark
             if watermark is None:
-                raise _unknown(f"the log of {SOURCE} was not read yet")
+                raise access_unknown(f"the log of {SOURCE} was not read yet")
             gaps = await gaps_of(connection, build)
             if gaps.has_organization:
                 return Organization(build, watermark, now, tree=Tree(gaps=gaps), gaps=gaps)
@@ -282,7 +285,3 @@ def _holds(held: AppointmentHeld, originals: Mapping[UUID, AppointmentHeld], tod
         return True
     original = originals.get(held.delegated_from)
     return original is not None and original.is_in_force(today)
-
-
-def _unknown(detail: str) -> Problem:
-    return Problem(503, "access-unknown", f"who may do this can't be told now: {detail}", headers={"Retry-After": "1"})

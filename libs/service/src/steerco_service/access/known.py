@@ -11,6 +11,12 @@ from steerco_service.access.duties import Requirement, requirement
 from steerco_service.access.gaps import Gaps
 from steerco_service.access.placed import UnitPlaced
 from steerco_service.access.scope import Grant, Tree
+from steerco_service.problems import Problem
+
+
+def access_unknown(detail: str) -> Problem:
+    """What is answered as long as it is not known who may do something."""
+    return Problem(503, "access-unknown", f"who may do this can't be told now: {detail}", headers={"Retry-After": "1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +35,12 @@ class Organization:
     codes: Mapping[str, UUID] = field(default_factory=dict)
     gaps: Gaps = field(default_factory=Gaps)
     policies: Mapping[UUID, UnitPlaced] = field(default_factory=dict)
+
+    def whole(self) -> "Organization":
+        """The same. Raises a 503 `Problem` while units are parked."""
+        if self.gaps.has_organization:
+            raise access_unknown("the stream of units is parked, so an event of it may be missing")
+        return self
 
     def requirement(self, duties: Duties, unit_id: UUID, day: date) -> Requirement | None:
         """Which unit requires on a day that these duties are kept apart at a unit, if one does."""

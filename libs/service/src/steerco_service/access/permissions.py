@@ -153,6 +153,7 @@ PERMISSIONS: dict[str, Permission] = {
     "finance.post_actual_cost": _of(OFFICE, "finance_controller", "project_support", "integration"),
     "finance.reverse_actual_cost": _of(OFFICE, "finance_controller", "integration"),
     "finance.project_figures": _MONEY_READERS,
+    "finance.figure_actions": _MONEY_READERS,
     "finance.list_figures": _MONEY_READERS,
     "finance.list_postings": _sensitive(_MONEY_READERS),
     "finance.one_posting": _sensitive(_MONEY_READERS),

@@ -9,6 +9,7 @@ from pydantic import Field
 from steerco_events.contracts.values import Measure
 from steerco_finance.domain.budget import BaselineBudget, MakeForecast, budget_decider
 from steerco_finance.http.projects import known_project
+from steerco_service.actions import Probe
 from steerco_service.bodies import Body, FigureBody, Period
 from steerco_service.call import Calling
 from steerco_service.routing import router
@@ -41,3 +42,9 @@ async def make_forecast(project_id: UUID, body: StatedFigure, call: Calling) -> 
     project = await known_project(project_id, call)
     command = MakeForecast(project, body.measure, body.period, body.figure.figure())
     return await call.handle(budget_decider, f"budget-{project_id}", command)
+
+
+_STATED = StatedFigure.model_construct(measure="cost", period="", figure=FigureBody())
+
+FIGURE_PROBES = (Probe(baseline_budget, _STATED), Probe(make_forecast, _STATED))
+"""What may be done with a project's figures, to be asked in advance."""

@@ -15,6 +15,7 @@ from steerco_finance.domain.posting import (
     posting_decider,
 )
 from steerco_finance.http.projects import known_project
+from steerco_service.actions import Probe
 from steerco_service.bodies import Body, Day, MoneyBody, Name, Period
 from steerco_service.call import Calling
 from steerco_service.reference.projects import project_concerned, project_is_there
@@ -69,3 +70,7 @@ async def reverse_actual_cost(posting_id: UUID, body: Reversal, call: Calling) -
         case Posted(posting) | Reversed(posting):
             await project_concerned(call, posting.project_id)
     return await call.handle(posting_decider, stream, ReverseActualCost(posting_id), reason=body.reason)
+
+
+POSTING_PROBES = (Probe(reverse_actual_cost, Reversal.model_construct(reason="")),)
+"""What may be done with a posting, to be asked in advance."""

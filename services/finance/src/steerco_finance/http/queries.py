@@ -11,8 +11,11 @@ from steerco_events.contracts.finance import ActualCostPosted
 from steerco_events.contracts.values import Measure, classed_fields
 from steerco_finance.domain.posting import UnknownPosting
 from steerco_finance.domain.project import UnknownProject
+from steerco_finance.http.figures import FIGURE_PROBES
+from steerco_finance.http.postings import POSTING_PROBES
 from steerco_finance.projections.figures import FigureRow, figures, figures_listed
 from steerco_finance.projections.postings import PostingRow, postings, postings_listed
+from steerco_service.actions import Acted, Acting, Action, in_full
 from steerco_service.bodies import FigureAnswer, MoneyAnswer, Name, Period
 from steerco_service.reading import Paged, Read
 from steerco_service.reference.projects import project_seen
@@ -68,6 +71,10 @@ class PostingAnswer(BaseModel):
         return cls.model_validate(said)
 
 
+class PostingInFull(PostingAnswer, Acted):
+    """One actual cost, and what may be done with it."""
+
+
 @routes.get("/projects/{project_id}/figures", summary="The figures of one project")
 async def project_figures(project_id: UUID, reading: Read, response: Response) -> list[StatedFigureAnswer]:
     """Folded from the project's budget: never behind. Its version is the ETag for the next command."""
@@ -77,6 +84,14 @@ async def project_figures(project_id: UUID, reading: Read, response: Response) -
         raise UnknownProject("no project has this id")
     response.headers.setdefault("ETag", '"0"')
     return [StatedFigureAnswer.of(row) for _, row in sorted(rows.items())]
+
+
+@routes.get("/projects/{project_id}/figures/actions", summary="What may be done with the figures of one project")
+async def figure_actions(project_id: UUID, acting: Acting, reading: Read) -> list[Action]:
+    """Whether the caller may state some now. A figure of its own may still be refused."""
+    if not await reading.has_project(project_id) or await project_seen(reading, project_id) is None:
+        raise UnknownProject("no project has this id")
+    return await acting.of({"project_id": project_id}, FIGURE_PROBES)
 
 
 @routes.get("/figures", summary="List figures")
@@ -109,10 +124,11 @@ async def list_postings(
 
 
 @routes.get("/postings/{posting_id}", summary="One actual cost")
-async def one_posting(posting_id: UUID, reading: Read, response: Response) -> PostingAnswer:
+async def one_posting(posting_id: UUID, acting: Acting, reading: Read, response: Response) -> PostingInFull:
     """Folded from its stream; its version is the ETag."""
     row = await reading.fold(postings, f"posting-{posting_id}", response)
     if row is None or not await reading.has_project(row.project_id):
         raise UnknownPosting("no posting has this id")
     seen = await reading.seeing("commercial").projects_among([row.project_id])
-    return PostingAnswer.of(row, is_seen=row.project_id in seen)
+    answer = PostingAnswer.of(row, is_seen=row.project_id in seen)
+    return in_full(PostingInFull, answer, await acting.of({"posting_id": posting_id}, POSTING_PROBES))

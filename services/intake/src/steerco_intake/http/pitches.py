@@ -1,7 +1,8 @@
 """Commands on pitches."""
 
+from collections.abc import Sequence
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 from uuid import UUID
 
 from fastapi import Response
@@ -21,6 +22,7 @@ from steerco_intake.domain.pitch import (
     WithdrawPitch,
 )
 from steerco_intake.domain.pitch_rules import pitch_decider
+from steerco_service.actions import Probe
 from steerco_service.bodies import Body, Code, Currency, Day, MoneyBody, Name, Prose
 from steerco_service.call import Call, Calling
 from steerco_service.reference.units import unit_named
@@ -66,10 +68,13 @@ class Screening(Body):
     note: Annotated[Prose, Field(examples=["Complete; the benefits are plausible."])] = ""
 
 
+type Outcome = Literal["approved", "rejected", "deferred", "returned"]
+
+
 class PitchDecision(Body):
     """The decision on a pitch that waits for one."""
 
-    outcome: Literal["approved", "rejected", "deferred", "returned"]
+    outcome: Outcome
     reason: Annotated[Name, Field(examples=["Pays back within two years"])]
     until_on: Annotated[
         Day | None, Field(validate_default=True, description="A day after today: with `deferred`, and only then.")
@@ -159,3 +164,18 @@ async def withdraw_pitch(pitch_id: UUID, body: Withdrawal, call: Calling) -> Res
     """Whatever is not decided for good can be taken back."""
     command = WithdrawPitch(pitch_id)
     return await call.handle(pitch_decider, _stream(pitch_id), command, reason=body.reason)
+
+
+def pitch_probes(unit_id: UUID) -> Sequence[Probe]:
+    """What may be done with a pitch for a unit, to be asked in advance."""
+    content = PitchContent.model_construct(title="", unit_id=unit_id, project_code="", currency="", fields={})
+    return (
+        Probe(resubmit_pitch, content),
+        Probe(screen_pitch, Screening()),
+        *(Probe(decide_pitch, _decided(outcome), chosen=("outcome",)) for outcome in get_args(Outcome.__value__)),
+        Probe(withdraw_pitch, Withdrawal.model_construct(reason="")),
+    )
+
+
+def _decided(outcome: Outcome) -> PitchDecision:
+    return PitchDecision.model_construct(outcome=outcome, reason="", until_on=date.min)

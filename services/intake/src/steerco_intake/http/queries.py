@@ -9,7 +9,9 @@ from pydantic import BaseModel
 
 from steerco_intake.domain.pitch import UnknownPitch
 from steerco_intake.domain.template import TEMPLATES
+from steerco_intake.http.pitches import pitch_probes
 from steerco_intake.projections.pitches import PitchRow, pitches, pitches_listed
+from steerco_service.actions import Acted, Acting
 from steerco_service.asking import Asker
 from steerco_service.bodies import Day, MoneyAnswer
 from steerco_service.reading import Paged, Read
@@ -35,8 +37,8 @@ class PitchAnswer(BaseModel):
     reason: str | None
 
 
-class PitchInFull(PitchAnswer):
-    """One pitch with all that it says, and the note of its screening."""
+class PitchInFull(PitchAnswer, Acted):
+    """One pitch with all that it says, the note of its screening, and what may be done with it."""
 
     template: str
     template_version: int
@@ -44,9 +46,10 @@ class PitchInFull(PitchAnswer):
     note: str | None
 
 
-def _answer[Answer: PitchAnswer](answer: type[Answer], row: PitchRow) -> Answer:
+def _answer[Answer: PitchAnswer](answer: type[Answer], row: PitchRow, **more: object) -> Answer:
     cost = MoneyAnswer.of(row.estimated_cost) if row.estimated_cost else None
-    return answer.model_validate({name: getattr(row, name) for name in answer.model_fields} | {"estimated_cost": cost})
+    of_row = {name: getattr(row, name) for name in answer.model_fields if name not in more}
+    return answer.model_validate(of_row | {"estimated_cost": cost} | more)
 
 
 class FieldAnswer(BaseModel):
@@ -81,12 +84,12 @@ async def list_pitches(
 
 
 @routes.get("/pitches/{pitch_id}", summary="One pitch")
-async def one_pitch(pitch_id: UUID, reading: Read, response: Response) -> PitchInFull:
+async def one_pitch(pitch_id: UUID, acting: Acting, reading: Read, response: Response) -> PitchInFull:
     """Folded from its stream: never behind what was last accepted. Its version is the ETag."""
     row = await reading.fold(pitches, f"pitch-{pitch_id}", response)
     if row is None or not reading.asking.has_unit(row.unit_id):
         raise UnknownPitch("no pitch has this id")
-    return _answer(PitchInFull, row)
+    return _answer(PitchInFull, row, actions=await acting.of({"pitch_id": pitch_id}, pitch_probes(row.unit_id)))
 
 
 @routes.get("/templates", summary="The pitch templates")

@@ -29,6 +29,7 @@ from steerco_portfolio.domain.project import KnownUnit
 from steerco_portfolio.domain.project_rules import project_decider
 from steerco_portfolio.projections.appointments import appointments, appointments_listed
 from steerco_service.access.permissions import HANDED_ON_IN_PERSON, appointed_by
+from steerco_service.actions import NOBODY, Acted, Acting, Probe, in_full
 from steerco_service.bodies import Body, Day, Name
 from steerco_service.call import Call, Calling
 from steerco_service.reading import Paged, Read
@@ -89,6 +90,10 @@ class AppointmentAnswer(BaseModel):
     delegated_from: UUID | None
     ended_on: date | None
     reason: str | None
+
+
+class AppointmentInFull(AppointmentAnswer, Acted):
+    """One appointment, and what may be done with it."""
 
 
 def _stream(appointment_id: UUID) -> str:
@@ -242,6 +247,17 @@ async def delegate_appointment(appointment_id: UUID, body: NewDelegation, call: 
     return await _handle(call, delegation_id, command, created=delegation_id)
 
 
+_PROBES = (
+    Probe(change_appointment_term, TermBody.model_construct(from_on=date.max, until_on=date.min)),
+    Probe(end_appointment, End.model_construct(reason="")),
+    Probe(
+        delegate_appointment,
+        NewDelegation.model_construct(appointment_id=None, person_id=NOBODY, from_on=date.max, until_on=date.min),
+    ),
+)
+"""What may be done with an appointment, to be asked in advance."""
+
+
 @routes.get("/appointments", summary="List appointments")
 async def list_appointments(
     reading: Read,
@@ -260,9 +276,10 @@ async def list_appointments(
 
 
 @routes.get("/appointments/{appointment_id}", summary="One appointment")
-async def one_appointment(appointment_id: UUID, reading: Read, response: Response) -> AppointmentAnswer:
+async def one_appointment(appointment_id: UUID, acting: Acting, reading: Read, response: Response) -> AppointmentInFull:
     """Folded from its stream: never behind what was last accepted. Its version is the ETag."""
     row = await reading.fold(appointments, _stream(appointment_id), response)
     if row is None or not await reading.has_appointment(row.person_id, row.unit_id, row.project_id):
         raise UnknownAppointment("no appointment has this id")
-    return AppointmentAnswer.model_validate(row, from_attributes=True)
+    answer = AppointmentAnswer.model_validate(row, from_attributes=True)
+    return in_full(AppointmentInFull, answer, await acting.of({"appointment_id": appointment_id}, _PROBES))

@@ -27,6 +27,7 @@ from steerco_portfolio.domain.person import (
 from steerco_portfolio.domain.placement import unit_for_delivery
 from steerco_portfolio.domain.project import KnownUnit
 from steerco_portfolio.projections.people import not_erased, people_listed
+from steerco_service.actions import NOBODY, Acted, Acting, Probe, in_full
 from steerco_service.bodies import Body, Email, Name
 from steerco_service.call import Call, Calling
 from steerco_service.privacy.encryption import encrypted
@@ -92,6 +93,10 @@ class PersonAnswer(BaseModel):
         )
 
 
+class PersonInFull(PersonAnswer, Acted):
+    """One person, and what may be done with their record."""
+
+
 class KeyAnswer(BaseModel):
     """A subject's key, in base64."""
 
@@ -155,7 +160,9 @@ async def register_person(body: NewPerson, call: Calling) -> Response:
 async def correct_person(person_id: UUID, body: PersonDetails, call: Calling) -> Response:
     """Both at once: an address that is left out is no more."""
     person: Person = await call.fold(person_decider, _stream(person_id))
-    details = await _encrypted(call, person_id, body) if isinstance(person, Known) else Details("", None)
+    details = Details("", None)
+    if isinstance(person, Known):
+        details = await call.makes(lambda: _encrypted(call, person_id, body), instead=details)
     return await _handle(call, person_id, CorrectPersonDetails(person_id, details))
 
 
@@ -176,6 +183,14 @@ async def erase_person(person_id: UUID, body: Erasure, call: Calling) -> Respons
     answer = await _handle(call, person_id, ErasePerson(person_id), reason=body.reason)
     await keys.forget([person_id], call.now)
     return answer
+
+
+_PROBES = (
+    Probe(correct_person, PersonDetails.model_construct(name="", email=None)),
+    Probe(move_person, PersonMove.model_construct(unit_id=NOBODY)),
+    Probe(erase_person, Erasure.model_construct(reason="")),
+)
+"""What may be done with a person's record, to be asked in advance."""
 
 
 @routes.get("/people", summary="List people")
@@ -213,11 +228,12 @@ async def read_keys(
 
 
 @routes.get("/people/{person_id}", summary="One person")
-async def one_person(person_id: UUID, reading: Read, response: Response) -> PersonAnswer:
+async def one_person(person_id: UUID, acting: Acting, reading: Read, response: Response) -> PersonInFull:
     """Folded from its stream: never behind what was last accepted. Its version is the ETag."""
     row = await reading.fold(people, _stream(person_id), response)
     if row is None or not await reading.has_person(person_id, row.unit_id):
         raise UnknownPerson("nobody has this id")
     is_permitted = await reading.seeing("personal").has_person(person_id, row.unit_id)
     said = await shown(reading.runtime.keys, [(row, is_permitted)])
-    return PersonAnswer.of(row, said[person_id], reading)
+    answer = PersonAnswer.of(row, said[person_id], reading)
+    return in_full(PersonInFull, answer, await acting.of({"person_id": person_id}, _PROBES))

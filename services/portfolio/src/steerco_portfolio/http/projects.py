@@ -1,5 +1,6 @@
 """Commands on projects."""
 
+from datetime import date
 from typing import Annotated, Literal, Self
 from uuid import UUID
 
@@ -29,6 +30,7 @@ from steerco_portfolio.domain.project import (
     Transition,
 )
 from steerco_portfolio.domain.project_rules import project_decider
+from steerco_service.actions import NOBODY, Probe
 from steerco_service.bodies import Body, Code, Currency, Day, Name, Prose, StatedDateBody
 from steerco_service.call import Call, Calling
 from steerco_service.routing import router
@@ -101,17 +103,17 @@ class ProjectMove(Body):
     reason: Annotated[Name, Field(examples=["The unit that will run it takes it over"])]
 
 
+type NextState = Literal["planning", "executing", "closing", "closed", "on_hold", "resumed", "terminated"]
+
+
 class StateChange(Body):
     """The next state, or `resumed` to go back to the one before a hold."""
 
-    to: Annotated[
-        Literal["planning", "executing", "closing", "closed", "on_hold", "resumed", "terminated"],
-        Field(examples=["executing"]),
-    ]
+    to: Annotated[NextState, Field(examples=["executing"])]
     reason: Name | None = None
 
 
-TRANSITIONS: dict[str, type[Transition]] = {
+TRANSITIONS: dict[NextState, type[Transition]] = {
     "planning": StartPlanning,
     "executing": StartExecution,
     "closing": StartClosing,
@@ -201,3 +203,16 @@ async def move_project(project_id: UUID, body: ProjectMove, call: Calling) -> Re
 async def change_state(project_id: UUID, body: StateChange, call: Calling) -> Response:
     """Chartered → planning → executing → closing → closed; on hold and resumed; terminated."""
     return await _handle(call, project_id, TRANSITIONS[body.to](project_id), reason=body.reason)
+
+
+_UNHEARD_OF = StatedDateBody.model_construct(on=None, said=" ")
+
+PROJECT_PROBES = (
+    Probe(rename_project, Title.model_construct(title="")),
+    Probe(state_dates, Dates(start=_UNHEARD_OF, end=_UNHEARD_OF)),
+    Probe(assess_project, Assessment.model_construct(assessor="", rating="green")),
+    Probe(appoint_manager, Manager.model_construct(person_id=NOBODY, job_title="", from_on=date.min)),
+    Probe(move_project, ProjectMove.model_construct(unit_id=NOBODY, reason="")),
+    *(Probe(change_state, StateChange.model_construct(to=to), chosen=("to",)) for to in TRANSITIONS),
+)
+"""What may be done with a project, to be asked in advance."""

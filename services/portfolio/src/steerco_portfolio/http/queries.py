@@ -1,6 +1,6 @@
 """Questions about the organization and the projects."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 from typing import Annotated, Literal, Self
 from uuid import UUID
@@ -12,9 +12,13 @@ from steerco_events.contracts.portfolio import Duties, PmoModel, ProjectState, R
 from steerco_events.contracts.values import StatedDate
 from steerco_portfolio.domain.organization import ORGANIZATION, UnknownUnit
 from steerco_portfolio.domain.project import UnknownProject
+from steerco_portfolio.http.projects import PROJECT_PROBES
+from steerco_portfolio.http.register_rows import ROW_PROBES
+from steerco_portfolio.http.units import move_unit, unit_probes
 from steerco_portfolio.projections.projects import ProjectRow, projects, projects_listed
 from steerco_portfolio.projections.units import UnitRow, all_units, duties_separated, model_in_force, units
 from steerco_service.access.duties import Requirement
+from steerco_service.actions import Acted, Acting, Actions, in_full
 from steerco_service.bodies import Code, Name
 from steerco_service.reading import Paged, Read, Reading
 from steerco_service.routing import router
@@ -46,6 +50,10 @@ class UnitAnswer(BaseModel):
     is_open: bool
     pmo_model: PmoModel
     separated_duties: list[DutiesAnswer]
+
+
+class UnitInFull(UnitAnswer, Acted):
+    """One unit, and what may be done with it."""
 
 
 class StatedDateAnswer(BaseModel):
@@ -96,6 +104,10 @@ class ProjectAnswer(BaseModel):
     contradictory_dates: bool
     manager: ManagerAnswer | None
     assessments: list[AssessmentAnswer]
+
+
+class ProjectInFull(ProjectAnswer, Acted):
+    """One project, and what may be done with it."""
 
 
 def _unit_answers(rows: Sequence[UnitRow], reading: Reading) -> list[UnitAnswer]:
@@ -154,13 +166,22 @@ async def list_units(
 
 
 @routes.get("/units/{unit_id}", summary="One unit")
-async def one_unit(unit_id: UUID, reading: Read, response: Response) -> UnitAnswer:
+async def one_unit(unit_id: UUID, acting: Acting, reading: Read, response: Response) -> UnitInFull:
     """Folded from the organization's stream, whose version is the ETag."""
     rows = await reading.fold_all(units, ORGANIZATION, response)
     for answer in _unit_answers(list(rows.values()), reading):
         if answer.unit_id == unit_id and reading.asking.has_unit(unit_id):
-            return answer
+            probes = unit_probes(unit_id, _another_place(unit_id, rows.values(), acting))
+            return in_full(UnitInFull, answer, await acting.of({"unit_id": unit_id}, probes))
     raise UnknownUnit(f"no unit has the id {unit_id}")
+
+
+def _another_place(unit_id: UUID, rows: Collection[UnitRow], acting: Actions) -> UUID | None:
+    """A unit below which the caller may move one that is not below it."""
+    scope, below = acting.scope(move_unit), acting.reading.asking.tree.below([unit_id])
+    parents = [row.parent_id for row in rows if row.unit_id == unit_id]
+    places = (row.unit_id for row in rows if row.is_open and scope.has_unit(row.unit_id))
+    return next((place for place in places if place not in below and place not in parents), None)
 
 
 @routes.get("/projects", summary="List projects")
@@ -180,9 +201,10 @@ async def list_projects(
 
 
 @routes.get("/projects/{project_id}", summary="One project")
-async def one_project(project_id: UUID, reading: Read, response: Response) -> ProjectAnswer:
+async def one_project(project_id: UUID, acting: Acting, reading: Read, response: Response) -> ProjectInFull:
     """Folded from its stream: never behind what was last accepted. Its version is the ETag."""
     row = await reading.fold(projects, f"project-{project_id}", response)
     if row is None or not reading.asking.has_project(project_id, row.unit_id):
         raise UnknownProject("no project has this id")
-    return _project_answer(row)
+    actions = await acting.of({"project_id": project_id}, (*PROJECT_PROBES, *ROW_PROBES))
+    return in_full(ProjectInFull, _project_answer(row), actions)

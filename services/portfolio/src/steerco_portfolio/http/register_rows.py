@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from steerco_portfolio.domain.project_rules import concerns, project_decider
 from steerco_portfolio.domain.register_row import KeepRegisterRow, register_row_decider
 from steerco_portfolio.projections.register_rows import register_rows_listed
+from steerco_service.actions import Probe
 from steerco_service.bodies import Body, Name, Prose
 from steerco_service.call import Calling
 from steerco_service.reading import Paged, Read
@@ -57,3 +58,7 @@ async def list_register_rows(
     """In the order of the projects' ids; the next page is in the `Link` header."""
     rows = await register_rows_listed(reading, page, source)
     return [RegisterRowAnswer.model_validate(row, from_attributes=True) for row in rows]
+
+
+ROW_PROBES = (Probe(keep_register_row, RegisterRow.model_construct(source="", reference="", said={})),)
+"""What may be done with the row that a register has of a project, to be asked in advance."""

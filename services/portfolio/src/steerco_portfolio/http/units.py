@@ -1,6 +1,8 @@
 """Commands on the organization."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from datetime import date
+from typing import Annotated, get_args
 from uuid import UUID
 
 from fastapi import Response
@@ -18,6 +20,7 @@ from steerco_portfolio.domain.organization import (
     SeparateDuties,
 )
 from steerco_portfolio.domain.organization_rules import organization_decider
+from steerco_service.actions import Probe
 from steerco_service.bodies import Body, Code, Day, Name
 from steerco_service.call import Call, Calling
 from steerco_service.routing import router
@@ -141,3 +144,18 @@ async def _handle(
         case _:
             call.within(unit_id)
     return await call.handle(organization_decider, ORGANIZATION, command, created=created, reason=reason)
+
+
+def unit_probes(unit_id: UUID, new_parent_id: UUID | None) -> Sequence[Probe]:
+    """What may be done with a unit, to be asked in advance; moved to where the caller may move it, if to anywhere."""
+    return (
+        Probe(rename_unit, UnitName.model_construct(name="")),
+        Probe(move_unit, UnitMove.model_construct(parent_id=new_parent_id or unit_id, reason="")),
+        Probe(close_unit, UnitClosure.model_construct(reason="")),
+        Probe(adopt_pmo_model, PmoModelChoice.model_construct(pmo_model="coach", effective_on=date.min)),
+        *(Probe(separate_duties, _separation(duties), chosen=("duties",)) for duties in get_args(Duties.__value__)),
+    )
+
+
+def _separation(duties: Duties) -> SeparationOfDuties:
+    return SeparationOfDuties.model_construct(duties=duties, is_required=True, effective_on=date.min)

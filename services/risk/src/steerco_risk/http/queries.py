@@ -9,7 +9,9 @@ from pydantic import BaseModel
 
 from steerco_events.contracts.risk import Band
 from steerco_risk.domain.risk import UnknownRisk
+from steerco_risk.http.risks import RISK_PROBES
 from steerco_risk.projections.risks import risks, risks_listed
+from steerco_service.actions import Acted, Acting, in_full
 from steerco_service.reading import Paged, Read
 from steerco_service.routing import router
 
@@ -33,6 +35,10 @@ class RiskAnswer(BaseModel):
     reason: str | None
 
 
+class RiskInFull(RiskAnswer, Acted):
+    """One risk, and what may be done with it."""
+
+
 @routes.get("/risks", summary="List risks")
 async def list_risks(
     reading: Read,
@@ -47,9 +53,10 @@ async def list_risks(
 
 
 @routes.get("/risks/{risk_id}", summary="One risk")
-async def one_risk(risk_id: UUID, reading: Read, response: Response) -> RiskAnswer:
+async def one_risk(risk_id: UUID, acting: Acting, reading: Read, response: Response) -> RiskInFull:
     """Folded from its stream; its version is the ETag."""
     row = await reading.fold(risks, f"risk-{risk_id}", response)
     if row is None or not await reading.has_project(row.project_id):
         raise UnknownRisk("no risk has this id")
-    return RiskAnswer.model_validate(row, from_attributes=True)
+    answer = RiskAnswer.model_validate(row, from_attributes=True)
+    return in_full(RiskInFull, answer, await acting.of({"risk_id": risk_id}, RISK_PROBES))

@@ -7,6 +7,7 @@ from fastapi import Response
 from pydantic import Field, model_validator
 
 from steerco_risk.domain.risk import Closed, CloseRisk, KnownProject, Open, RaiseRisk, RateRisk, Rating, risk_decider
+from steerco_service.actions import Probe
 from steerco_service.bodies import Body, Name, Prose
 from steerco_service.call import Call, Calling
 from steerco_service.reference.projects import project_concerned, project_is_there
@@ -110,3 +111,10 @@ async def _handle(call: Call, risk_id: UUID, command: RateRisk | CloseRisk, *, r
         case Open(raised) | Closed(raised):
             await project_concerned(call, raised.project_id)
     return await call.handle(risk_decider, stream, command, reason=reason)
+
+
+RISK_PROBES = (
+    Probe(rate_risk, RatingBody.model_construct(probability=0, impact=0)),
+    Probe(close_risk, Closure.model_construct(reason="")),
+)
+"""What may be done with a risk, to be asked in advance."""

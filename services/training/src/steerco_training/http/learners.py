@@ -1,11 +1,14 @@
 """Commands on learners."""
 
+from collections.abc import Sequence
+from datetime import date
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Response
 from pydantic import Field
 
+from steerco_service.actions import Probe
 from steerco_service.bodies import Body, Day, Name
 from steerco_service.call import Calling
 from steerco_service.routing import router
@@ -49,3 +52,13 @@ async def waive_obligation(person_id: UUID, obligation_id: UUID, body: Waiver, c
     else:
         await call.about_person(person_id)
     return await call.handle(learner_decider, stream, WaiveObligation(obligation_id), reason=body.reason)
+
+
+OBLIGATION_PROBES = (Probe(waive_obligation, Waiver.model_construct(reason="")),)
+"""What may be done with an obligation, to be asked in advance."""
+
+
+def learner_probes(person_id: UUID) -> Sequence[Probe]:
+    """What may be done with what a person owes and has completed, to be asked in advance."""
+    completion = NewCompletion.model_construct(person_id=person_id, course="", completed_on=date.max)
+    return (Probe(record_completion, completion, chosen=("person_id",)),)
