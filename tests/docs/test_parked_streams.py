@@ -13,7 +13,7 @@ import pytest
 from steerco.edition.mounting import parent_app
 from steerco.edition.services import SERVICES
 from steerco_events.clock import SystemClock
-from steerco_events.commands.handling import in_transaction
+from steerco_events.commands.attempts import in_transaction
 from steerco_events.contracts.risk import RiskClosed, RiskRaised
 from steerco_events.envelope import Actor, Context
 from steerco_events.ids import derived_id, new_id

@@ -7,7 +7,8 @@ from uuid import UUID
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from steerco_events.commands.handling import ATTEMPTS, Contended, StaleVersion, handle, in_transaction
+from steerco_events.commands.attempts import ATTEMPTS, Contended, in_transaction
+from steerco_events.commands.handling import StaleVersion, handle
 from steerco_events.ids import new_id
 from steerco_events.positions import Token
 from steerco_events.postgres.store import Write

@@ -7,7 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from steerco_events.commands.handling import Contended
+from steerco_events.commands.attempts import Contended
 from steerco_events.consuming.poison import digest, is_poison
 from steerco_events.envelope import Recorded
 from steerco_events.postgres.checkpoints import CheckpointMoved

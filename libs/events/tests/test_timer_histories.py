@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from steerco_events.commands.handling import Handling, handle_all, in_transaction
+from steerco_events.commands.attempts import in_transaction
+from steerco_events.commands.handling import Handling, handle_all
 from steerco_events.decider import Refusal
 from steerco_events.testkit.alarms import (
     AlarmCommand,

@@ -7,7 +7,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from steerco_events.commands.handling import in_transaction
+from steerco_events.commands.attempts import in_transaction
 from steerco_events.envelope import Context
 from steerco_events.ids import new_id
 from steerco_events.postgres.store import EventStore, Write

@@ -1,12 +1,9 @@
 """One request that changes something: who asks, what they saw, and the way to the decider and back."""
 
-import hashlib
-import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
-from urllib.parse import unquote
 from uuid import UUID
 
 import msgspec
@@ -19,25 +16,18 @@ from steerco_events.contracts.portfolio import Role
 from steerco_events.decider import Decider, Refusal
 from steerco_events.envelope import Context
 from steerco_events.ids import new_id
-from steerco_events.postgres.commands import CommandKey, find
+from steerco_events.postgres.commands import find
 from steerco_events.projections.builds import ViewNotBuilt
 from steerco_service.access.known import Places
 from steerco_service.access.permissions import ROLES, SUPPORT
 from steerco_service.access.placed import ProjectPlaced, projects_placed
 from steerco_service.asking import Asker, Asking, partings_of, runtime_of
-from steerco_service.bodies import one_line
+from steerco_service.conditions import ANY_VERSION, ETAG, KEY, checked_reason, command_key, expected_version
 from steerco_service.consistency import token_of_header, view_not_built, wait_until
 from steerco_service.headers import CONSISTENCY_TOKEN
 from steerco_service.identity.principal import Principal
 from steerco_service.lookups import Finder
-from steerco_service.problems import Problem
 from steerco_service.traces import traceparent, tracer
-
-_ETAG = re.compile(r'"([0-9]{1,9})"')
-_KEY = re.compile(r"[\x21-\x7e]{1,200}")
-_REASON_LIMIT = 10_000
-ANY_VERSION = "*"
-"""As `If-Match`: the thing is there, at whatever version."""
 
 
 class UnknownPerson(Refusal):
@@ -62,15 +52,6 @@ async def _placed(finder: Finder, project_id: UUID) -> ProjectPlaced | None:
     return await finder.one(projects_placed, str(project_id))
 
 
-def _expected_version(if_match: str | None) -> int | None:
-    if if_match is None or if_match.strip() == ANY_VERSION:
-        return None
-    found = _ETAG.fullmatch(if_match.strip())
-    if not found:
-        raise Problem(400, "malformed-if-match", 'If-Match is a version in quotes, such as "3", or *')
-    return int(found[1])
-
-
 class Call:
     """A command request. Built as a dependency, after the caller's consistency token was waited for."""
 
@@ -93,11 +74,10 @@ class Call:
         self._judge: Judge = lambda units: self.asking.has(units, self._projects)
         self._partings = partings
         self._request = request
-        self._body = body
-        self._expected = _expected_version(if_match)
+        self._expected = expected_version(if_match)
         self._must_be_there = if_match is not None and if_match.strip() == ANY_VERSION
-        self._key = self._command_key(idempotency_key)
-        self._reason = self._checked_reason(reason)
+        self._key = command_key(request, asking.principal, body, idempotency_key)
+        self._reason = checked_reason(reason)
         self._is_submitted = False
 
     def concerns(self, *units: UUID) -> None:
@@ -249,38 +229,6 @@ class Call:
         headers["Location"] = f"{path}/{created}"
         return Answer(201, headers, {"id": str(created)})
 
-    def _command_key(self, key: str | None) -> CommandKey | None:
-        if key is None:
-            return None
-        if not _KEY.fullmatch(key):
-            raise Problem(400, "malformed-idempotency-key", "Idempotency-Key is 1 to 200 visible ASCII characters")
-        route = self._request.scope.get("route")
-        path: Any = getattr(route, "path", self._request.url.path)
-        what = f"{self._request.url.path}?{self._request.url.query}\n".encode() + self._body
-        return CommandKey(
-            self.principal.actor.id,
-            f"{self._request.method} {path}",
-            key,
-            hashlib.sha256(what).digest(),
-        )
-
-    @staticmethod
-    def _checked_reason(reason: str | None) -> str | None:
-        if reason is None:
-            return None
-        malformed = Problem(
-            400,
-            "malformed-reason",
-            f"Reason is one line of at most {_REASON_LIMIT} characters, percent-encoded UTF-8",
-        )
-        try:
-            text = one_line(unquote(reason, errors="strict")).strip()
-        except ValueError as error:
-            raise malformed from error
-        if len(text) > _REASON_LIMIT:
-            raise malformed
-        return text or None
-
 
 async def call_of(
     request: Request,
@@ -289,14 +237,14 @@ async def call_of(
         str | None,
         Header(
             description='The version that was seen, such as `"3"`; 412 if it is another.',
-            json_schema_extra={"pattern": rf"^({_ETAG.pattern}|\*)$"},
+            json_schema_extra={"pattern": rf"^({ETAG.pattern}|\*)$"},
         ),
     ] = None,
     idempotency_key: Annotated[
         str | None,
         Header(
             description="Makes the command safe to send twice, for 30 days.",
-            json_schema_extra={"pattern": f"^{_KEY.pattern}$"},
+            json_schema_extra={"pattern": f"^{KEY.pattern}$"},
         ),
     ] = None,
     reason: Annotated[

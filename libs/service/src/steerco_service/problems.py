@@ -10,7 +10,8 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from steerco_events.commands.handling import Contended, StaleVersion
+from steerco_events.commands.attempts import Contended
+from steerco_events.commands.handling import StaleVersion
 from steerco_events.decider import Refusal
 from steerco_events.postgres.faults import DATABASE_FAULTS, is_unavailable
 from steerco_events.postgres.store import EventTooLarge

@@ -13,7 +13,8 @@ from weakref import WeakSet
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from steerco_events.commands.handling import ATTEMPTS, Contended, Handled, Handling, resolve_all
+from steerco_events.commands.attempts import ATTEMPTS, Contended
+from steerco_events.commands.handling import Handled, Handling, resolve_all
 from steerco_events.commands.situations import Situations
 from steerco_events.postgres.commands import CommandKey, TwinAccepted, find, remember
 from steerco_events.postgres.faults import DATABASE_FAULTS, is_unavailable

@@ -4,13 +4,13 @@ Many commands may be handled in one transaction, each accepted or refused alone:
 before it have decided.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from steerco_events.commands.judging import Behalf, IdTaken, Judge
 from steerco_events.commands.parting import Deed, Parting, deeds_in, deeds_of
@@ -18,20 +18,14 @@ from steerco_events.decider import Decider, Refusal
 from steerco_events.envelope import Context, StreamSlice
 from steerco_events.positions import Token
 from steerco_events.postgres.statements import Transaction
-from steerco_events.postgres.store import Append, EventStore, VersionConflict, Write
+from steerco_events.postgres.store import Append, EventStore, Write
 from steerco_events.postgres.timers import keep_timers
 from steerco_events.registry import Payload
 from steerco_events.timers import Timer, timer_changes
 
-ATTEMPTS = 8
-
 
 class StaleVersion(Refusal):
     """The stream is at another version than the caller saw."""
-
-
-class Contended(Refusal):
-    """Others kept writing to the stream; the same command may be sent again."""
 
 
 class Handling[State, Command](msgspec.Struct, frozen=True):
@@ -302,22 +296,3 @@ def _as_if_absent(handling: Handling[Any, Any]) -> Refusal:
     except Refusal as refusal:
         return refusal
     return IdTaken("the id names something already")
-
-
-async def in_transaction[Result](
-    engine: AsyncEngine,
-    work: Callable[[AsyncConnection], Awaitable[Result]],
-    *,
-    attempts: int = ATTEMPTS,
-) -> Result:
-    """Run `work` in a transaction, and again in a new one when another writer came between.
-
-    Raises `Contended` after so many attempts.
-    """
-    for _ in range(attempts):
-        try:
-            async with engine.begin() as tx:
-                return await work(tx)
-        except VersionConflict as conflict:
-            last = conflict
-    raise Contended(f"{last}; others kept writing to it") from last

@@ -15,7 +15,7 @@ from functools import partial
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from steerco_events.clock import Clock
-from steerco_events.commands.handling import in_transaction
+from steerco_events.commands.attempts import in_transaction
 from steerco_events.consuming.poison import Poison, Work, digest, is_poison
 from steerco_events.envelope import Recorded
 from steerco_events.ports import WHOLE, Batch, Cursor, EventFeed, LogRewound, OpenFeed, Shard

@@ -7,7 +7,7 @@ import asyncpg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from steerco_events.commands.handling import Contended
+from steerco_events.commands.attempts import Contended
 from steerco_events.envelope import Recorded
 from steerco_events.postgres.checkpoints import CheckpointMoved
 from steerco_events.postgres.faults import DATABASE_FAULTS

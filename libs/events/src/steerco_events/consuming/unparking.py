@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from steerco_events.commands.handling import in_transaction
+from steerco_events.commands.attempts import in_transaction
 from steerco_events.consuming.consumer import STEP_SECONDS, Consumers, Role
 from steerco_events.consuming.poison import digest_stream
 from steerco_events.postgres.checkpoints import Checkpoints

@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from sqlalchemy.pool import NullPool
 
 from steerco_events.clock import Clock, SystemClock
-from steerco_events.commands.handling import Handled, handle, in_transaction
+from steerco_events.commands.attempts import in_transaction
+from steerco_events.commands.handling import Handled, handle
 from steerco_events.consuming.consumer import Consumers
 from steerco_events.decider import Decider
 from steerco_events.envelope import Actor, Context, Recorded

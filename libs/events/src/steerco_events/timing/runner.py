@@ -13,7 +13,8 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from steerco_events.clock import Clock
-from steerco_events.commands.handling import Handling, decide_all, in_transaction
+from steerco_events.commands.attempts import in_transaction
+from steerco_events.commands.handling import Handling, decide_all
 from steerco_events.decider import Refusal
 from steerco_events.envelope import Actor, Context
 from steerco_events.ids import derived_id

@@ -13,7 +13,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
 from steerco_events.clock import Clock, SystemClock
-from steerco_events.commands.handling import in_transaction
+from steerco_events.commands.attempts import in_transaction
 from steerco_events.contracts.catalog import CATALOG
 from steerco_events.envelope import Actor, Context
 from steerco_events.ids import derived_id, new_id

@@ -5,7 +5,8 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from steerco_events.commands.handling import Handled, handle, in_transaction
+from steerco_events.commands.attempts import in_transaction
+from steerco_events.commands.handling import Handled, handle
 from steerco_events.contracts.portfolio import PORTFOLIO, PersonErased
 from steerco_events.envelope import Actor, Context
 from steerco_events.ids import derived_id

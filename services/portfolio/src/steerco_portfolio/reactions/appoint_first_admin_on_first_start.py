@@ -4,7 +4,8 @@ from contextlib import suppress
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from steerco_events.commands.handling import Handled, handle, in_transaction
+from steerco_events.commands.attempts import in_transaction
+from steerco_events.commands.handling import Handled, handle
 from steerco_events.envelope import Actor, Context
 from steerco_events.ids import derived_id
 from steerco_portfolio.domain.appointment import AppointmentAlreadyMade, MakeAppointment, Term
