@@ -53,7 +53,7 @@ async def test_a_posting_is_read_as_it_was_posted(finance: httpx.AsyncClient, pr
     assert one.headers["ETag"] == answer.headers["ETag"] == '"1"'
     shown = one.json()
     assert shown.pop("actions")
-    assert shown == body | {"posting_id": answer.json()["id"], "reversed": False, "reason": None}
+    assert shown == body | {"posting_id": answer.json()["id"], "reversed": False, "reason": None, "withheld": None}
 
 
 async def test_a_document_posted_again_is_the_same_posting(finance: httpx.AsyncClient, project: NewProject) -> None:
