@@ -4,7 +4,6 @@
 `samples.json` as examples.
 """
 
-import inspect
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from steerco_events.kafka.topics import topics_of
 from steerco_events.positions import Head
 from steerco_events.reference.attributes import attributes_schema
 from steerco_events.reference.compatibility import Schema
+from steerco_events.reference.field_docs import contracts_doc
 from steerco_events.reference.golden import example
 from steerco_events.reference.samples import Sample, read
 from steerco_events.reference.schemas import parts_of
@@ -98,8 +98,8 @@ def _channels(registries: Iterable[Registry]) -> Iterable[tuple[str, Schema]]:
 def told_of(registry: Registry) -> str:
     """What a service's contracts say of its events and their streams."""
     first = next(iter(registry))
-    told = inspect.getdoc(inspect.getmodule(first.payload)) or ""
-    return "\n\n".join(" ".join(paragraph.split()) for paragraph in told.split("\n\n"))
+    paragraphs = contracts_doc(first.payload).split("\n\n")
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
 
 def _channel(topic: NewTopic, title: str, description: str, messages: Mapping[str, str]) -> Schema:

@@ -4,7 +4,6 @@
 `samples.json`.
 """
 
-import inspect
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +19,7 @@ from steerco_events.kafka.headers import header_of
 from steerco_events.reference.asyncapi import told_of
 from steerco_events.reference.attributes import ATTRIBUTES
 from steerco_events.reference.compatibility import Schema
+from steerco_events.reference.field_docs import contracts_doc
 from steerco_events.reference.golden import example
 from steerco_events.reference.samples import Sample, read
 from steerco_events.reference.schemas import file_name, parts_of
@@ -149,10 +149,9 @@ def _type(schema: Schema) -> str:
 
 def _stream(event_type: EventType, sample: Sample) -> str:
     """The name of the stream as the contracts' module has it, such as `project-<id>`."""
-    module = inspect.getdoc(inspect.getmodule(event_type.payload)) or ""
     fitting: list[str] = [
         name
-        for name in re.findall(r"`([a-z]+(?:-[a-z]+)*(?:-<[^>]+>)?)`", module)
+        for name in re.findall(r"`([a-z]+(?:-[a-z]+)*(?:-<[^>]+>)?)`", contracts_doc(event_type.payload))
         if re.fullmatch(re.sub("<[^>]+>", ".+", name), sample["subject"])
     ]
     return max(fitting, key=len)

@@ -9,6 +9,11 @@ from itertools import pairwise
 from typing import Any, TypeAliasType
 
 
+def contracts_doc(cls: type[Any]) -> str:
+    """What the contracts of a class say of their events and streams: their module, or the package that it is in."""
+    return inspect.getdoc(importlib.import_module(".".join(cls.__module__.split(".")[:3]))) or ""
+
+
 def field_docs(cls: type[Any]) -> Mapping[str, str]:
     """The documented fields of a class."""
     told = _docs_below(_definitions(cls.__module__)[cls.__name__].body)

@@ -1,4 +1,8 @@
-"""Events of portfolio, by its rooms."""
+"""Events of portfolio: the organization, who is appointed to what in it, and its projects.
+
+Streams: `organization` (one for the whole tree), `person-<id>`, `appointment-<id>`, `project-<id>`,
+`project-code-<CODE>`, `register-row-<project id>`.
+"""
 
 from steerco_events.contracts.portfolio.organization import (
     AppointmentEnded,

@@ -1,7 +1,4 @@
-"""Events of the organization: its units and their policies, its people, and who is appointed to what.
-
-Streams: `organization` (one for the whole tree), `person-<id>`, `appointment-<id>`.
-"""
+"""Events of the organization: its units and their policies, its people, and who is appointed to what."""
 
 from datetime import date
 from typing import Annotated, Literal

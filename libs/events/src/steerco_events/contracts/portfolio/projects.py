@@ -1,7 +1,4 @@
-"""Events of projects, from their charter or registration on.
-
-Streams: `project-<id>`, `project-code-<CODE>`, `register-row-<project id>`.
-"""
+"""Events of projects, from their charter or registration on."""
 
 from datetime import date
 from typing import Annotated, Literal
