@@ -7,6 +7,9 @@ from datetime import date
 NO_MONEY = frozenset({"contributor", "training_coordinator"})
 """The roles that see no figures."""
 
+NO_DOCUMENTS = NO_MONEY | {"project_support", "resource_manager", "risk_manager", "viewer"}
+"""The roles that see no document and no amount of a posting."""
+
 
 @dataclass
 class Held:

@@ -18,6 +18,7 @@ NAMED_IN_BODY = {
     "resubmit_pitch",
     "register_project",
     "move_project",
+    "register_person",
     "make_appointment",
     "post_actual_cost",
     "raise_risk",
@@ -27,6 +28,10 @@ NAMED_IN_BODY = {
 
 EMPTY = {"one_learner"}
 """What answers an id that it does not know with an empty list."""
+
+
+SCOPED = {"portfolio", "register", "appointments", "people"}
+"""What names a scope in the question."""
 
 
 class Worlds(NamedTuple):
@@ -50,7 +55,7 @@ async def worlds(served: Served, clients: dict[str, httpx.AsyncClient]) -> World
 
 async def ask(client: httpx.AsyncClient, operation: Operation, where: World) -> httpx.Response:
     body = BODIES[operation.name](where) if operation.name in BODIES else None
-    scope = {"scope": f"{where.code}-unit"} if operation.name in ("portfolio", "register", "appointments") else None
+    scope = {"scope": f"{where.code}-unit"} if operation.name in SCOPED else None
     return await client.request(operation.method, path_of(operation, where), json=body, params=scope)
 
 
@@ -72,7 +77,9 @@ async def test_a_role_may_inside_what_the_table_says_and_outside_nothing_is_ther
         for mark in worlds.outside.marks if operation.method == "GET" else ():
             assert mark not in inside.text, f"{said}: {mark}"
             assert mark not in outside.text or mark in str(outside.request.url), f"{said}: {mark}"
-        if not permission.needs_role:
+        if permission.is_for_services:
+            assert (inside.status_code, outside.status_code) == (403, 403), said
+        elif not permission.needs_role:
             assert inside.status_code < 500, said
             assert inside.status_code not in (401, 403), said
         elif operation.name == "delegate_appointment" and role not in OFFICE:

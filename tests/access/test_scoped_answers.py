@@ -20,7 +20,7 @@ from steerco_events.ids import derived_id, new_id
 from steerco_service.identity.principal import Principal
 from steerco_service.testkit.serving import Served
 from tests.access.reorganizing import RATING, SCREENING, TITLE, Reorganizing
-from tests.access.sight import NO_MONEY, Picture, Sight
+from tests.access.sight import NO_DOCUMENTS, NO_MONEY, Picture, Sight
 from tests.access.worlds import created
 
 ROUNDS = 3
@@ -63,22 +63,42 @@ class Moment(NamedTuple):
     picture: Picture
 
 
+DOCUMENT = ("source", "reference", "cost")
+"""The commercial fields of a posting."""
+
+
 @dataclass(frozen=True)
 class Asking:
     """Somebody with what they see of an organization, and of its money, as it is now.
 
-    `token` covers the newest event; each service is told it once: from then on it knows the organization as it is.
+    Of postings they see the documents in `documents` alone. `token` covers the newest event; each service is told it
+    once: from then on it knows the organization as it is.
     """
 
     clients: Clients
     sight: Sight
     money: Sight
+    documents: Sight
     token: str
     told: set[str] = field(default_factory=set)
 
     def sight_in(self, service: str) -> Sight:
         """What they see of a service's things."""
         return self.money if service in ("finance", "reporting") else self.sight
+
+    def shown(self, path: str, record: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What they get of what there is."""
+        if path != "/postings" or self.documents.has_project(record["project_id"]):
+            return record
+        return {**record, **dict.fromkeys(DOCUMENT), "withheld": "not permitted"}
+
+    def told_of(self, event: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What they get of an event."""
+        units = event.get("orgunits", "").split(",")
+        if event["type"] != "steerco.finance.actual-cost-posted" or all(map(self.documents.has_unit, units)):
+            return event
+        data = {name: value for name, value in event["data"].items() if name not in DOCUMENT}
+        return {**event, "data": data, "withheld": " ".join(DOCUMENT)}
 
     async def ask(self, service: str, path: str, method: str = "GET", **request: Any) -> httpx.Response:
         """Ask a service."""
@@ -103,8 +123,10 @@ async def test_who_asks_gets_what_is_in_their_scope_and_one_owner_may_act(ground
     clock = ground.served.runtime("portfolio").clock
 
     def asking(person: str) -> Asking:
-        sight, money = (built.now.sight(person, clock.now().date(), without) for without in (frozenset(), NO_MONEY))
-        return Asking(known[person], sight, money, built.token)
+        today = clock.now().date()
+        seen = [built.now.sight(person, today, without) for without in (frozenset(), NO_MONEY, NO_DOCUMENTS)]
+        sight, money, documents = seen
+        return Asking(known[person], sight, money, documents, built.token)
 
     moments = []
     for _ in range(ROUNDS):
@@ -172,7 +194,7 @@ async def lists_are_cut(ground: Ground, people: Sequence[Asking]) -> None:
             if not sight:
                 assert (await person.ask(service, path)).status_code == 403
                 continue
-            cut = [each for each in whole if is_listed(path, each, sight)]
+            cut = [person.shown(path, each) for each in whole if is_listed(path, each, sight)]
             assert await listed(partial(person.ask, service), path, SMALL_PAGE) == cut, (path, sight)
 
 
@@ -223,7 +245,8 @@ async def feeds_are_cut(ground: Ground, people: Sequence[Asking]) -> None:
         whole, end = await fed(ground.clients[service].get)
         for person in (each for each in people if each.sight_in(service)):
             has_unit = person.sight_in(service).has_unit
-            cut = [each for each in whole if any(map(has_unit, each.get("orgunits", "").split(",")))]
+            there = (each for each in whole if any(map(has_unit, each.get("orgunits", "").split(","))))
+            cut = [person.told_of(each) for each in there]
             assert await fed(partial(person.ask, service), end) == (cut, end)
 
 

@@ -97,6 +97,7 @@ async def world(served: Served, clients: Mapping[str, httpx.AsyncClient], enterp
         f"/projects/{project}/manager",
         json={"person_id": str(manager), "job_title": f"{code}-manager", "from_on": "2026-01-01"},
     )
+    await created(portfolio, "/people", person_id=str(manager), name=f"{code}-name", unit_id=department)
     pitch = await created(
         clients["intake"],
         "/pitches",

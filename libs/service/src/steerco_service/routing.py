@@ -6,11 +6,12 @@ from typing import Any
 
 import msgspec
 from fastapi import APIRouter, Request, Response
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from starlette.routing import Match
 from starlette.types import Receive, Scope, Send
 
-from steerco_service.asking import principal_of
+from steerco_service.asking import asker_of, principal_of
 from steerco_service.parameters import Parameters
 from steerco_service.problems import Problem
 
@@ -39,7 +40,7 @@ class StrictRequest(Request):
 
 
 class StrictRoute(APIRoute):
-    """A route that reads strict JSON, and nothing of it before it is known who asks.
+    """A route that reads strict JSON, and nothing of it before it is known who asks, where it is not open to all.
 
     It refuses parameters that it does not have, and answers HEAD where it does GET.
     """
@@ -59,16 +60,21 @@ class StrictRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """FastAPI's handler, over a strict request. Raises a 401 `Problem` for who has no valid token."""
         handler = super().get_route_handler()
-        parameters = Parameters.of(self.dependant)
+        parameters, asks_who = Parameters.of(self.dependant), _asks_who(self.dependant)
 
         async def strict(request: Request) -> Response:
-            await principal_of(request, request.headers.get("authorization"))
+            if asks_who:
+                await principal_of(request, request.headers.get("authorization"))
             parameters.check(request)
             checked = StrictRequest(request.scope, request.receive)
             await checked.read()
             return await handler(checked)
 
         return strict
+
+
+def _asks_who(dependant: Dependant) -> bool:
+    return dependant.call is asker_of or any(map(_asks_who, dependant.dependencies))
 
 
 def router(*tags: str) -> APIRouter:

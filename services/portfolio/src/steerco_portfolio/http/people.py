@@ -61,7 +61,7 @@ class NewPerson(PersonDetails):
 class PersonMove(Body):
     """The unit that a person is of from now on."""
 
-    unit_id: UUID
+    unit_id: Annotated[UUID, Field(examples=["0198c1de-0000-7000-8000-00000000000a"])]
 
 
 class Erasure(Body):
