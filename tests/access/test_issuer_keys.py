@@ -135,9 +135,11 @@ async def test_a_service_is_not_ready_before_its_issuer_was_reached_once_and_the
 @asynccontextmanager
 async def api_of(service: str, served: Served, issuer: str) -> AsyncIterator[httpx.AsyncClient]:
     """A process of its own over the database of a service that runs; a client of it, once it listens."""
-    port = free_port()
+    port, runtime = free_port(), served.runtime(service)
+    keys = runtime.key_database.engine.url.render_as_string(hide_password=False) if runtime.key_database else ""
     told = {
-        "STEERCO_DATABASE_URL": served.runtime(service).engine.url.render_as_string(hide_password=False),
+        "STEERCO_DATABASE_URL": runtime.engine.url.render_as_string(hide_password=False),
+        "STEERCO_KEYS_URL": keys,
         "STEERCO_ISSUER": issuer,
         "STEERCO_GROUP_ROLES": GROUPS,
         "STEERCO_PORT": str(port),

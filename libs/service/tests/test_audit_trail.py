@@ -71,6 +71,7 @@ async def test_it_says_who_did_what_why_and_what_it_came_of(whole: httpx.AsyncCl
         "stream_version": 1,
         "actor_id": str(TESTER.actor.id),
         "actor_title": "PMO officer",
+        "on_behalf_of": None,
         "client": "tests",
         "reason": "because of 4",
         "units": [str(SOUTH), str(HARBOR)],

@@ -323,6 +323,9 @@ async def tell_who_left(tell: Telling) -> None:
     await tell.at("2025-05-21", "portfolio", f"appointment-{support}", shorter)
     ended = portfolio.AppointmentEnded(appointment_id=officer)
     await tell.at("2025-05-22", "portfolio", f"appointment-{officer}", ended, reason="Moved to another office")
+    who = derived_id("person", "officer")
+    known = portfolio.PersonRegistered(person_id=who, unit_id=unit_id("LIC"), name="c2VjcmV0")
+    await tell.at("2025-05-22", "portfolio", f"person-{who}", known)
 
 
 @pytest.fixture(scope="session")

@@ -160,7 +160,7 @@ def _problems(route: APIRoute, permission: Permission, made_of: set[object]) -> 
     """The refusals that come of what a route is made of, beside those that every operation has."""
     if permission.needs_token:
         yield 401
-    if permission.needs_role:
+    if permission.needs_role or permission.is_for_services:
         yield 403
     if route.param_convertors or call_of in made_of:
         yield 404

@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from steerco_reporting.http.cut import AsOf
-from steerco_reporting.http.portfolio import ScopeName
+from steerco_reporting.http.portfolio import UNKNOWN_SCOPE, ScopeName
 from steerco_reporting.projections.people import people_at
 from steerco_reporting.projections.units import organizations
 from steerco_service.privacy.showing import Shown, Withheld, who_are
@@ -34,7 +34,7 @@ class PersonAnswer(BaseModel):
         )
 
 
-@routes.get("/people", summary="Who is of a scope's units")
+@routes.get("/people", summary="Who is of a scope's units", responses=UNKNOWN_SCOPE)
 async def people(reading: Read, page: Paged, cut: AsOf, scope: ScopeName = "enterprise") -> list[PersonAnswer]:
     """In the order of their ids; the next page is in the `Link` header.
 
