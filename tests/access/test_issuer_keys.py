@@ -1,4 +1,4 @@
-"""Every service, while the keys of its issuer change, while it is away, and as a process that is told of it."""
+"""Every service while its issuer is away or has other keys, as a process that is told of it, and as its client."""
 
 import asyncio
 import json
@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from uuid import UUID
 
 import httpx
 import pytest
@@ -14,12 +15,16 @@ from joserfc.jwk import RSAKey
 
 from steerco_events.clock import ManualClock, SystemClock
 from steerco_servers.keycloak_admin import KeycloakRefused
-from steerco_servers.realm import ENTERPRISE_OFFICER
+from steerco_servers.realm import ENTERPRISE_OFFICER, INTEGRATION, SECRET
 from steerco_servers.testing import TemporaryKeycloak
 from steerco_service.identity.authenticator import LEEWAY
 from steerco_service.identity.discovered_keys import BETWEEN_FETCHES
 from steerco_service.identity.issuer import Issuer
+from steerco_service.identity.own_token import ClientCredentials
+from steerco_service.privacy.keys import KeptKeys, KeysUnavailable
+from steerco_service.privacy.remote_keys import RemoteKeys
 from steerco_service.testkit.issuing import oidc_issuer, signed
+from steerco_service.testkit.listening import listening
 from steerco_service.testkit.serving import Served
 from tests.access.hosted import LISTED, NAMES, hosted
 from tests.access.issuers import (
@@ -183,3 +188,32 @@ async def test_a_process_whose_issuer_cannot_be_reached_when_it_starts_lives_and
         for path in ("/readyz", "/startupz"):
             answer = await client.get(path)
             assert (answer.status_code, answer.json()["type"]) == (503, "urn:steerco:problem:issuer-unreachable")
+
+
+@pytest.mark.keycloak
+async def test_a_service_shows_names_by_keys_that_portfolio_gives_to_its_own_client(
+    served: Served, clients: dict[str, httpx.AsyncClient], keycloak: TemporaryKeycloak
+) -> None:
+    (unit,) = (await clients["portfolio"].get("/units")).json()
+    ada = UUID(await created(clients["portfolio"], "/people", name="Ada", unit_id=unit["unit_id"]))
+    await served.settled()
+    clock = SystemClock()
+    checked = taking(ManualClock(clock.now()), issuer=keycloak.issuer)
+    known = served.apart("portfolio", authenticator=checked, service_clients=frozenset({INTEGRATION}))
+    strange = served.apart("portfolio", authenticator=checked, service_clients=frozenset({"another"}))
+    async with listening(known) as portfolio, listening(strange) as another:
+        own = ClientCredentials(keycloak.issuer, INTEGRATION, SECRET, clock)
+        keys = RemoteKeys(portfolio.url, own)
+        assert list(await keys.find([ada])) == [ada]
+        shown = served.apart("reporting", keys=KeptKeys(keys))
+        headers = clients["reporting"].headers
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(shown), base_url="http://r", headers=headers
+        ) as asks:
+            assert "Ada" in [each["name"] for each in (await asks.get("/people")).json()]
+        for refused in (
+            RemoteKeys(another.url, own),
+            RemoteKeys(portfolio.url, ClientCredentials(keycloak.issuer, INTEGRATION, "wrong", clock)),
+        ):
+            with pytest.raises(KeysUnavailable):
+                await refused.find([ada])
