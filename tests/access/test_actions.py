@@ -14,7 +14,7 @@ from steerco_service.headers import CONSISTENCY_TOKEN
 from steerco_service.testkit.serving import Served
 from tests.access.operations import BODIES
 from tests.access.situations import SITUATIONS, Making, Record
-from tests.access.worlds import World, created, somebody, world
+from tests.access.worlds import World, appoint, created, somebody, world
 
 ROLES_ASKING = ("pmo_officer", "project_manager", "viewer")
 VALUES: Mapping[str, Any] = {
@@ -92,6 +92,8 @@ async def test_what_is_allowed_is_accepted_and_what_is_not_is_refused_as_said(
         said = f"{action}: {answer.status_code} {answer.text}"
         if action["because"] == ALREADY:
             assert (answer.status_code, action["type"]) == (204, None), said
+        elif action["type"] is None:
+            assert answer.status_code in (404, 422), said
         else:
             problem = answer.json()
             assert (problem["type"], problem["detail"]) == (action["type"], action["because"]), said
@@ -134,14 +136,34 @@ async def test_every_answer_of_one_record_has_actions(openapi: Any, served: Serv
             assert "actions" in documents[service]["components"]["schemas"][name]["required"], route.path
 
 
-async def test_an_officer_moves_no_unit_to_where_he_has_no_role(asked: Asked) -> None:
-    making, path = asked.making, f"/units/{asked.making.world.unit}"
+async def test_a_unit_is_moved_to_where_it_fits_and_the_caller_has_a_role(asked: Asked) -> None:
+    making, world = asked.making, asked.making.world
     body = {"code": making.code(), "name": "n", "kind": "business_unit", "parent_id": making.enterprise}
     await making.made("portfolio", "/units", body)
-    for caller, is_allowed in (("pmo_officer", False), ("administrator", True)):
-        actions = await actions_of(asked.callers[caller]["portfolio"], Record("portfolio", path, ""))
+    expected = {
+        (world.department, "administrator"): True,
+        (world.unit, "pmo_officer"): False,
+        (world.unit, "administrator"): False,
+    }
+    for (unit, caller), is_allowed in expected.items():
+        actions = await actions_of(asked.callers[caller]["portfolio"], Record("portfolio", f"/units/{unit}", ""))
         (move,) = (each for each in actions if each["name"] == "move_unit")
         assert move["is_allowed"] is is_allowed, move
+        if not is_allowed:
+            assert move["because"] == "there is no other unit that it could hang under"
+
+
+async def test_who_sees_the_whole_and_changes_a_part_is_told_what_the_part_allows(asked: Asked, served: Served) -> None:
+    world, both = asked.making.world, somebody("auditor and officer", "ALPHA")
+    client = await served.client("portfolio", both)
+    await appoint(served, "auditor", both)
+    await appoint(served, "pmo_officer", both, unit=world.unit)
+    await served.settled()
+    record = Record("portfolio", f"/projects/{world.project}", "")
+    (move,) = (each for each in await actions_of(client, record) if each["name"] == "move_project")
+    assert move["is_allowed"], move
+    answer = await send(client, move, record, world)
+    assert answer.status_code == 204, answer.text
 
 
 async def test_who_holds_an_appointment_may_delegate_it_and_nothing_else(asked: Asked, served: Served) -> None:

@@ -5,7 +5,7 @@ is written again; only, where the command would be handled, what it would lead t
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Never
 from uuid import UUID
 
@@ -17,17 +17,18 @@ from steerco_events.commands.handling import weigh
 from steerco_events.contracts.portfolio import Duties
 from steerco_events.decider import Decider, Refusal
 from steerco_events.envelope import StreamSlice
+from steerco_events.registry import NewerVersion
 from steerco_service.access.duties import Pair, pairs_of
 from steerco_service.access.gaps import SOURCE
 from steerco_service.access.known import Organization, Places
 from steerco_service.access.permissions import permission_of
-from steerco_service.access.scope import Scope
+from steerco_service.access.scope import Grant, Scope
 from steerco_service.asking import Asker, Asking, partings_by, runtime_of
 from steerco_service.bodies import Body
 from steerco_service.call import Call
 from steerco_service.consistency import token_of_header, wait_until
 from steerco_service.lookups import Finder
-from steerco_service.problems import Problem, problem_of_refusal
+from steerco_service.problems import Problem, problem_of_newer, problem_of_refusal
 from steerco_service.reading import Read, Reading
 
 ALREADY = "it is so already"
@@ -66,7 +67,7 @@ class Acted(BaseModel):
 
 
 def in_full[Answer: Acted](kind: type[Answer], answer: BaseModel, actions: Sequence[Action]) -> Answer:
-    """The answer of a list, with the actions of the one record."""
+    """What a list says of a record, with the actions of the record."""
     return kind.model_validate({**dict(answer), "actions": actions})
 
 
@@ -75,12 +76,13 @@ class Probe:
     """A command to be asked in advance: its endpoint and a body, of which the `chosen` fields say what it would do.
 
     The others stand in for what only the caller knows: they are as no body may be, so nothing is so already. What they
-    break of the rules for values is no reason against the command.
+    break of the rules for values is no reason against the command. `means`: what it says that they are refused so.
     """
 
     endpoint: Callable[..., Awaitable[Response]]
     body: Body
     chosen: Sequence[str] = ()
+    means: Mapping[type[Refusal], str] = field(default_factory=dict)
 
 
 class _Weighed(Exception):
@@ -92,11 +94,20 @@ class _Weighed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of who may act where, and what the caller may."""
+
+    organization: Organization
+    grants: Sequence[Grant]
+
+
+@dataclass(frozen=True, slots=True)
 class Actions:
     """The commands of a record, asked in advance in the snapshot in which the record is read."""
 
     request: Request
     known: Organization
+    grants: Sequence[Grant]
     reading: Reading
     slices: dict[str, StreamSlice] = field(default_factory=dict)
     places: dict[UUID, Places] = field(default_factory=dict)
@@ -113,16 +124,25 @@ class Actions:
         """Where the caller may do something."""
         return self._asking(endpoint.__name__).scope
 
+    def another_unit(self, endpoint: Callable[..., Awaitable[Response]], present: UUID) -> UUID:
+        """A unit where the caller may do something, other than the present one; if there is one."""
+        scope = self.scope(endpoint)
+        units = self.reading.asking.tree.parents if scope.is_whole else scope.units
+        return next((each for each in sorted(units) if each != present), NOBODY)
+
     async def _action(self, route: APIRoute, probe: Probe, ids: Ids) -> Action:
         named = {name: ids[name] for name in route.param_convertors}
         refused: Problem | None = None
-        is_new = True
+        because: str | None = None
         try:
-            is_new = await self._weighed(route, probe, named)
+            because = None if await self._weighed(route, probe, named) else ALREADY
         except Problem as problem:
             refused = problem
         except Refusal as refusal:
-            refused = problem_of_refusal(refusal)
+            because = probe.means.get(type(refusal))
+            refused = None if because else problem_of_refusal(refusal)
+        except NewerVersion as newer:
+            refused = problem_of_newer(newer)
         if refused and refused.status == 422:
             refused = None
         (method,) = route.methods or ("",)
@@ -131,8 +151,8 @@ class Actions:
             method=method,
             href=route.path_format.format(**named),
             body={name: str(getattr(probe.body, name)) for name in probe.chosen},
-            is_allowed=is_new and not refused,
-            because=refused.detail if refused else None if is_new else ALREADY,
+            is_allowed=not (refused or because),
+            because=refused.detail if refused else because,
             type=refused.type if refused else None,
         )
 
@@ -147,7 +167,8 @@ class Actions:
         raise AssertionError(f"{route.name} handles no command")
 
     def _asking(self, operation: str) -> Asking:
-        return self.reading.asking.about(permission_of(self.reading.runtime.service.name, operation))
+        asking = replace(self.reading.asking, grants=self.grants)
+        return asking.about(permission_of(self.reading.runtime.service.name, operation))
 
 
 class _InAdvance(Call):
@@ -193,6 +214,10 @@ class _InAdvance(Call):
             known[stream] = await self.runtime.store.read_stream(self._reading.connection, stream)
         return known[stream]
 
+    async def administrators(self) -> frozenset[UUID]:
+        """The appointments of who administers the whole, in the reader's snapshot."""
+        return await self.runtime.access.administrators_by(self._reading.connection, self._actions.known)
+
     async def _places(self, person_id: UUID) -> Places:
         found, connection = self._actions.places, self._reading.connection
         if person_id not in found:
@@ -208,19 +233,21 @@ class _InAdvance(Call):
 
 async def known_of(
     request: Request, asking: Asker, consistency_token: Annotated[str | None, Header(include_in_schema=False)] = None
-) -> Organization:
+) -> Known:
     """What is known of who may act where, with all that the caller has seen of it."""
     runtime, seen = runtime_of(request), token_of_header(consistency_token)
     await wait_until(runtime, seen, asking.deadline)
-    return await runtime.access.known(fresh=SOURCE in seen.seen)
+    is_fresh = SOURCE in seen.seen
+    organization = await runtime.access.known(fresh=is_fresh)
+    return Known(organization, (await runtime.access.grants(asking.principal, fresh=is_fresh)).grants)
 
 
-async def actions_of(request: Request, known: Annotated[Organization, Depends(known_of)], reading: Read) -> Actions:
+async def actions_of(request: Request, known: Annotated[Known, Depends(known_of)], reading: Read) -> Actions:
     """The dependency of every endpoint that answers one record.
 
     It comes before the `Read` of the endpoint: what is known is read before a connection is held for the reader.
     """
-    return Actions(request, known, reading)
+    return Actions(request, known.organization, known.grants, reading)
 
 
 type Acting = Annotated[Actions, Depends(actions_of)]

@@ -121,6 +121,10 @@ class Call:
             raise Forbidden("this is about a project where you have no role for it")
         self._judge = lambda _: self.asking.has(units, (project_id,))
 
+    async def administrators(self) -> frozenset[UUID]:
+        """The appointments by which somebody administers the whole enterprise, as far as is known."""
+        return await self.runtime.access.administrators()
+
     @staticmethod
     def new_id() -> UUID:
         """A fresh identifier, for a thing that the caller did not name."""

@@ -85,6 +85,12 @@ def problem_of_refusal(refusal: Refusal) -> Problem:
     return Problem(_STATUS[refusal.kind], code, refusal.detail, errors=errors)
 
 
+def problem_of_newer(error: NewerVersion) -> Problem:
+    """What a newer release wrote, at the edge: 503."""
+    detail = f"{error.stream} holds what this release can't read: {error}"
+    return Problem(503, "newer-release", detail, headers={"Retry-After": str(NEWER_RETRY_SECONDS)})
+
+
 def _problem_of_validation(error: RequestValidationError) -> Problem:
     errors = []
     for found in error.errors():
@@ -159,10 +165,7 @@ def install_problem_handlers(app: FastAPI) -> None:
 
     async def on_newer(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, NewerVersion)
-        detail = f"{error.stream} holds what this release can't read: {error}"
-        return problem_response(
-            Problem(503, "newer-release", detail, headers={"Retry-After": str(NEWER_RETRY_SECONDS)})
-        )
+        return problem_response(problem_of_newer(error))
 
     async def on_database(_: Request, error: Exception) -> JSONResponse:
         if not is_unavailable(error):

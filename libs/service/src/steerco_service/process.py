@@ -195,8 +195,8 @@ def _remote_keys(settings: ServiceSettings, clock: Clock) -> Keys:
     """From portfolio, where the settings say where that is and by what it is asked; else none."""
     if not settings.portfolio_url:
         return NoKeys()
-    if settings.token:
-        return RemoteKeys(settings.portfolio_url, ToldToken(settings.token))
+    if settings.service_token:
+        return RemoteKeys(settings.portfolio_url, ToldToken(settings.service_token))
     credentials = ClientCredentials(settings.issuer, settings.client_id, settings.client_secret, clock)
     return RemoteKeys(settings.portfolio_url, credentials)
 

@@ -165,7 +165,7 @@ class ServiceSettings(EdgeSettings):
     portfolio_url: str = Field("", description="Where a service that shows people's names asks portfolio for the keys.")
     client_id: str = Field("", description="The service's own client at the issuer (client credentials), to ask it by.")
     client_secret: str = Field("", repr=False, description="That client's secret.")
-    token: str = Field("", repr=False, description="Instead of both, a token of a local issuer.")
+    service_token: str = Field("", repr=False, description="Instead of both, a token of a local issuer.")
     root_path: str = Field("", description="The path under which a gateway shows the API, such as `/intake`.")
     host: str = Field("127.0.0.1", description="Where `--role api` listens.")
     port: int = Field(8000, ge=0, le=65535, description="The port on which `--role api` listens.")

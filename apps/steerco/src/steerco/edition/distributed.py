@@ -105,7 +105,7 @@ class ServiceProcesses:
             STEERCO_ROOT_PATH=f"/{service}",
             STEERCO_SERVICE_CLIENTS=SERVICES_TOGETHER.client,
             STEERCO_PORTFOLIO_URL=self.addresses["portfolio"],
-            STEERCO_TOKEN=self._token,
+            STEERCO_SERVICE_TOKEN=self._token,
             **told,
             **self._edge,
         )

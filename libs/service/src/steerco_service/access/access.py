@@ -179,6 +179,11 @@ class Access:
     async def administrators(self) -> frozenset[UUID]:
         """The appointments by which somebody administers the whole enterprise today, and until that is ended."""
         known = await self.known()
+        async with self._engine.connect() as connection:
+            return await self.administrators_by(connection, known)
+
+    async def administrators_by(self, connection: AsyncConnection, known: Organization) -> frozenset[UUID]:
+        """The same, by a connection that is there and what is known."""
         held, today = known.build.table("appointments_held"), self._clock.now().date()
         is_whole = or_(and_(held.c.unit_id.is_(None), held.c.project_id.is_(None)), held.c.unit_id.in_(known.tree.tops))
         has_no_end = and_(held.c.until_on.is_(None), held.c.delegated_from.is_(None))
@@ -190,8 +195,7 @@ class Access:
             known_at(held, None),
             known.gaps.spare(held),
         )
-        async with self._engine.connect() as connection:
-            return frozenset((await connection.execute(query)).scalars())
+        return frozenset((await connection.execute(query)).scalars())
 
     async def _read(self, known: Organization | None) -> Organization:
         now = asyncio.get_running_loop().time()

@@ -96,6 +96,7 @@ def _one[Value](value: Value | None) -> Sequence[Value]:
 @routes.get("/audit", summary="What was done, by whom and why", response_model=list[AuditedEvent], responses=ANSWERS)
 async def audit(
     request: Request,
+    asking: Asker,
     page: Paged,
     form: InForm,
     between: InBetween,
@@ -107,7 +108,7 @@ async def audit(
     """The newest first. A page that had much to look through may be empty and yet name a next one in `Link`."""
     runtime, feed = runtime_of(request), request.app.state.feed
     assert isinstance(feed, Feed)  # noqa: S101 tells the type
-    await feed.is_sealed(token_of_header(consistency_token), deadline_from_now())
+    await feed.is_sealed(token_of_header(consistency_token), asking.deadline or deadline_from_now())
     if form is not Form.json:
         pages = _pages(runtime, sought, between)
         return await exported(form, f"audit-{runtime.service.name}", AuditedEvent, pages)

@@ -99,9 +99,14 @@ def fitting_parent(kind: UnitKind, parent_id: UUID | None, state: Organization) 
     parent = state.units.get(parent_id)
     if parent is None or not parent.is_open:
         raise UnknownParent(f"no open unit has the id {parent_id}", pointer="/parent_id")
-    if parent.kind not in _PARENTS[kind]:
+    if not fits(kind, parent.kind):
         raise ParentDoesNotFit(f"a {said(kind)} does not belong below a {said(parent.kind)}", pointer="/parent_id")
     return parent
+
+
+def fits(kind: UnitKind, parent: UnitKind) -> bool:
+    """Whether a unit of a kind belongs below one of another."""
+    return parent in _PARENTS[kind]
 
 
 def said(kind: UnitKind) -> str:

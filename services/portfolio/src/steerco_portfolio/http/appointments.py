@@ -161,7 +161,7 @@ async def _is_last_admin(call: Call, appointment: Appointment) -> bool:
     """Whether nobody else administers the whole enterprise, as far as is known."""
     if isinstance(appointment, NoAppointment) or appointment.made.role != "pmo_admin":
         return False
-    return await call.runtime.access.administrators() == {appointment.made.appointment_id}
+    return await call.administrators() == {appointment.made.appointment_id}
 
 
 async def _handle(

@@ -1,6 +1,7 @@
 """People: who is behind an id. What is said of them is kept as a secret of their own key, and shown with it only."""
 
 import base64
+from collections.abc import Sequence
 from typing import Annotated, Self
 from uuid import UUID
 
@@ -27,7 +28,7 @@ from steerco_portfolio.domain.person import (
 from steerco_portfolio.domain.placement import unit_for_delivery
 from steerco_portfolio.domain.project import KnownUnit
 from steerco_portfolio.projections.people import not_erased, people_listed
-from steerco_service.actions import NOBODY, Acted, Acting, Probe, in_full
+from steerco_service.actions import Acted, Acting, Probe, in_full
 from steerco_service.bodies import Body, Email, Name
 from steerco_service.call import Call, Calling
 from steerco_service.privacy.encryption import encrypted
@@ -123,7 +124,8 @@ async def _unit(call: Call, unit_id: UUID) -> KnownUnit | None:
 def _keys_of(runtime: Runtime) -> KeyDatabase:
     """Raises a 503 `Problem` where this process has none."""
     if runtime.key_database is None:
-        raise Problem(503, "keys-unavailable", "this process was not told where the keys are")
+        detail = "this process was not told where the keys are"
+        raise Problem(503, "keys-unavailable", detail, headers={"Retry-After": "60"})
     return runtime.key_database
 
 
@@ -185,12 +187,13 @@ async def erase_person(person_id: UUID, body: Erasure, call: Calling) -> Respons
     return answer
 
 
-_PROBES = (
-    Probe(correct_person, PersonDetails.model_construct(name="", email=None)),
-    Probe(move_person, PersonMove.model_construct(unit_id=NOBODY)),
-    Probe(erase_person, Erasure.model_construct(reason="")),
-)
-"""What may be done with a person's record, to be asked in advance."""
+def _probes(elsewhere: UUID) -> Sequence[Probe]:
+    """What may be done with a person's record, to be asked in advance; moved to where the caller may move it."""
+    return (
+        Probe(correct_person, PersonDetails.model_construct(name="", email=None)),
+        Probe(move_person, PersonMove.model_construct(unit_id=elsewhere)),
+        Probe(erase_person, Erasure.model_construct(reason="")),
+    )
 
 
 @routes.get("/people", summary="List people")
@@ -236,4 +239,5 @@ async def one_person(person_id: UUID, acting: Acting, reading: Read, response: R
     is_permitted = await reading.seeing("personal").has_person(person_id, row.unit_id)
     said = await shown(reading.runtime.keys, [(row, is_permitted)])
     answer = PersonAnswer.of(row, said[person_id], reading)
-    return in_full(PersonInFull, answer, await acting.of({"person_id": person_id}, _PROBES))
+    probes = _probes(acting.another_unit(move_person, row.unit_id))
+    return in_full(PersonInFull, answer, await acting.of({"person_id": person_id}, probes))

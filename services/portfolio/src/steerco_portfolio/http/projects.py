@@ -1,5 +1,6 @@
 """Commands on projects."""
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Annotated, Literal, Self
 from uuid import UUID
@@ -207,12 +208,14 @@ async def change_state(project_id: UUID, body: StateChange, call: Calling) -> Re
 
 _UNHEARD_OF = StatedDateBody.model_construct(on=None, said=" ")
 
-PROJECT_PROBES = (
-    Probe(rename_project, Title.model_construct(title="")),
-    Probe(state_dates, Dates(start=_UNHEARD_OF, end=_UNHEARD_OF)),
-    Probe(assess_project, Assessment.model_construct(assessor="", rating="green")),
-    Probe(appoint_manager, Manager.model_construct(person_id=NOBODY, job_title="", from_on=date.min)),
-    Probe(move_project, ProjectMove.model_construct(unit_id=NOBODY, reason="")),
-    *(Probe(change_state, StateChange.model_construct(to=to), chosen=("to",)) for to in TRANSITIONS),
-)
-"""What may be done with a project, to be asked in advance."""
+
+def project_probes(elsewhere: UUID) -> Sequence[Probe]:
+    """What may be done with a project, to be asked in advance; moved to where the caller may move it."""
+    return (
+        Probe(rename_project, Title.model_construct(title="")),
+        Probe(state_dates, Dates(start=_UNHEARD_OF, end=_UNHEARD_OF)),
+        Probe(assess_project, Assessment.model_construct(assessor="", rating="green")),
+        Probe(appoint_manager, Manager.model_construct(person_id=NOBODY, job_title="", from_on=date.min)),
+        Probe(move_project, ProjectMove.model_construct(unit_id=elsewhere, reason="")),
+        *(Probe(change_state, StateChange.model_construct(to=to), chosen=("to",)) for to in TRANSITIONS),
+    )

@@ -11,8 +11,9 @@ from pydantic import BaseModel
 from steerco_events.contracts.portfolio import Duties, PmoModel, ProjectState, Rating, UnitKind
 from steerco_events.contracts.values import StatedDate
 from steerco_portfolio.domain.organization import ORGANIZATION, UnknownUnit
+from steerco_portfolio.domain.organization_rules import fits
 from steerco_portfolio.domain.project import UnknownProject
-from steerco_portfolio.http.projects import PROJECT_PROBES
+from steerco_portfolio.http.projects import move_project, project_probes
 from steerco_portfolio.http.register_rows import ROW_PROBES
 from steerco_portfolio.http.units import move_unit, unit_probes
 from steerco_portfolio.projections.projects import ProjectRow, projects, projects_listed
@@ -179,9 +180,10 @@ async def one_unit(unit_id: UUID, acting: Acting, reading: Read, response: Respo
 def _another_place(unit_id: UUID, rows: Collection[UnitRow], acting: Actions) -> UUID | None:
     """A unit below which the caller may move one that is not below it."""
     scope, below = acting.scope(move_unit), acting.reading.asking.tree.below([unit_id])
-    parents = [row.parent_id for row in rows if row.unit_id == unit_id]
-    places = (row.unit_id for row in rows if row.is_open and scope.has_unit(row.unit_id))
-    return next((place for place in places if place not in below and place not in parents), None)
+    (unit,) = (row for row in rows if row.unit_id == unit_id)
+    there = (row for row in rows if row.is_open and scope.has_unit(row.unit_id) and fits(unit.kind, row.kind))
+    places = (row.unit_id for row in there if row.unit_id != unit.parent_id)
+    return next((place for place in places if place not in below), None)
 
 
 @routes.get("/projects", summary="List projects")
@@ -206,5 +208,6 @@ async def one_project(project_id: UUID, acting: Acting, reading: Read, response:
     row = await reading.fold(projects, f"project-{project_id}", response)
     if row is None or not reading.asking.has_project(project_id, row.unit_id):
         raise UnknownProject("no project has this id")
-    actions = await acting.of({"project_id": project_id}, (*PROJECT_PROBES, *ROW_PROBES))
+    probes = project_probes(acting.another_unit(move_project, row.unit_id))
+    actions = await acting.of({"project_id": project_id}, (*probes, *ROW_PROBES))
     return in_full(ProjectInFull, _project_answer(row), actions)

@@ -18,6 +18,7 @@ from steerco_portfolio.domain.organization import (
     OrganizationCommand,
     RenameUnit,
     SeparateDuties,
+    UnitWouldHangUnderItself,
 )
 from steerco_portfolio.domain.organization_rules import organization_decider
 from steerco_service.actions import Probe
@@ -150,7 +151,11 @@ def unit_probes(unit_id: UUID, new_parent_id: UUID | None) -> Sequence[Probe]:
     """What may be done with a unit, to be asked in advance; moved to where the caller may move it, if to anywhere."""
     return (
         Probe(rename_unit, UnitName.model_construct(name="")),
-        Probe(move_unit, UnitMove.model_construct(parent_id=new_parent_id or unit_id, reason="")),
+        Probe(
+            move_unit,
+            UnitMove.model_construct(parent_id=new_parent_id or unit_id, reason=""),
+            means={UnitWouldHangUnderItself: "there is no other unit that it could hang under"},
+        ),
         Probe(close_unit, UnitClosure.model_construct(reason="")),
         Probe(adopt_pmo_model, PmoModelChoice.model_construct(pmo_model="coach", effective_on=date.min)),
         *(Probe(separate_duties, _separation(duties), chosen=("duties",)) for duties in get_args(Duties.__value__)),
