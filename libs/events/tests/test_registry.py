@@ -88,7 +88,7 @@ def test_the_wire_name_says_service_and_event(event_type: EventType) -> None:
     words = re.findall("[A-Z][a-z]+", event_type.payload.__name__)
     _, service, name = event_type.name.split(".")
     assert name == "-".join(words).lower()
-    assert event_type.payload.__module__ == f"steerco_events.contracts.{service}"
+    assert event_type.payload.__module__.split(".")[:3] == ["steerco_events", "contracts", service]
     assert event_type.schema == f"urn:steerco:{service}:{name}:{event_type.version}"
 
 

@@ -53,7 +53,8 @@ async def test_what_happens_to_a_project_is_in_its_answer_and_in_the_list(portfo
         token = answer.headers["Consistency-Token"]
     one = await portfolio.get(location)
     listed = await portfolio.get("/projects", params={"code": "ALL-1"}, headers={"Consistency-Token": token})
-    assert listed.json() == [one.json()]
+    (row,) = listed.json()
+    assert one.json().items() >= row.items()
     assert one.headers["ETag"] == '"10"'
     assert {
         "title": "Contact center",

@@ -52,7 +52,7 @@ async def state_of(training: httpx.AsyncClient, person_id: UUID) -> str:
     """As its stream has it, which is as the list has it."""
     (owed,) = (await training.get(f"/learners/{person_id}")).json()["obligations"]
     (listed,) = (await training.get("/obligations", params={"person_id": str(person_id)})).json()
-    assert listed == owed
+    assert owed.items() >= listed.items()
     state: str = owed["state"]
     return state
 
