@@ -90,7 +90,7 @@ members: setup ## Each member by itself: what it imports but does not declare fa
 test: setup ## Every test, against a real PostgreSQL, a real Kafka and a real Keycloak
 	@$(BIN)/python -m steerco_servers.needs
 	@$(BIN)/python -m steerco_servers.prefetch
-	@$(BIN)/pytest -q --numprocesses 3 --dist loadfile
+	@$(BIN)/pytest -q --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 faults: setup ## Break everything under load, again and again; then ask all that OpenAPI allows (ROUNDS=100 SEED=1 SCHEMA_MINUTES=10)
 	@$(BIN)/python -m steerco_servers.needs kafka
