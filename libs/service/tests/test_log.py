@@ -106,3 +106,9 @@ async def test_it_says_since_when_an_append_is_open_that_the_seals_wait_for(serv
         assert datetime.fromisoformat(state["open_since"]) == began
         assert state["unsealed"] == 1
     assert (await client.get("/log")).json()["open_since"] is None
+
+
+@pytest.mark.parametrize("query", [f"until={2**63}", f"after={2**64}", "until=0", "after=-1", "after=x"])
+async def test_an_archive_begins_and_ends_at_positions_that_a_log_may_have(served: Served, query: str) -> None:
+    answer = await (await served.client("risk")).get(f"/log/archive?{query}")
+    assert (answer.status_code, answer.json()["type"]) == (422, "urn:steerco:problem:invalid-request")

@@ -19,6 +19,7 @@ from steerco_events.postgres.schema import HOLDS_LOG_LOCK
 from steerco_events.relay import CONSUMER
 from steerco_service.asking import Asker, runtime_of
 from steerco_service.bodies import Name
+from steerco_service.events.asked import LAST_POSITION
 from steerco_service.problems import Problem
 from steerco_service.routing import router
 from steerco_service.runtime import Runtime
@@ -168,8 +169,12 @@ async def restored(request: Request, _: Asker) -> LogState:
 async def log_archive(
     request: Request,
     _: Asker,
-    after: Annotated[int, Query(ge=0, description="Begin after this position (with a whole seal).")] = 0,
-    until: Annotated[int | None, Query(ge=1, description="End at this position (with a whole seal).")] = None,
+    after: Annotated[
+        int, Query(ge=0, le=LAST_POSITION, description="Begin after this position (with a whole seal).")
+    ] = 0,
+    until: Annotated[
+        int | None, Query(ge=1, le=LAST_POSITION, description="End at this position (with a whole seal).")
+    ] = None,
     subject: Annotated[Sequence[Name], Query(description="Only events of these streams.")] = (),
 ) -> StreamingResponse:
     """JSON lines: seals, their events as CloudEvents, signed heads."""
