@@ -40,7 +40,7 @@ async def portfolio() -> AsyncIterator[str]:
     """What portfolio and an issuer answer to whoever has the right token, over a real port."""
     app = FastAPI()
 
-    @app.get("/people/keys")
+    @app.get("/keys")
     async def read_keys(subject: list[UUID] = Query(), authorization: str = Header()) -> object:
         if authorization != "Bearer right":
             return {"keys": "none"}

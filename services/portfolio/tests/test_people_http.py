@@ -183,7 +183,7 @@ async def test_who_was_erased_is_nowhere(served: Served, portfolio: httpx.AsyncC
 
 
 async def test_keys_are_for_the_other_services_alone(served: Served, portfolio: httpx.AsyncClient, ada: str) -> None:
-    question = f"/people/keys?subject={ada}&subject={new_id()}"
+    question = f"/keys?subject={ada}&subject={new_id()}"
     assert (await portfolio.get(question)).status_code == 403
     of_the_client = Principal(Actor(new_id(), "reporting"), "steerco-services")
     assert (await (await served.client("portfolio", of_the_client)).get(question)).status_code == 403

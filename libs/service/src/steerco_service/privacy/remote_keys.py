@@ -24,7 +24,7 @@ class RemoteKeys:
     """Asks portfolio, of as many at a time as one request may name."""
 
     def __init__(self, portfolio_url: str, tokens: Tokens) -> None:
-        self._url = f"{portfolio_url.rstrip('/')}/people/keys"
+        self._url = f"{portfolio_url.rstrip('/')}/keys"
         self._tokens = tokens
 
     async def find(self, subjects: Collection[UUID]) -> Mapping[UUID, bytes]:

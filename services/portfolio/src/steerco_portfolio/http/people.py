@@ -211,7 +211,7 @@ async def list_people(
     return [PersonAnswer.of(row, said[row.person_id], reading) for row in found]
 
 
-@routes.get("/people/keys", summary="The keys of people's records, for the other services")
+@routes.get("/keys", summary="The keys of people's records, for the other services")
 async def read_keys(
     reading: Read,
     response: Response,
