@@ -115,9 +115,7 @@ class Actions:
 
     async def of(self, ids: Ids, probes: Iterable[Probe]) -> list[Action]:
         """What each of these would be answered. `ids` are those of the record, by their names in the paths."""
-        service = self.reading.runtime.service
-        there = (each for router in service.routers for each in router.routes)
-        routes = {each.endpoint: each for each in there if isinstance(each, APIRoute)}
+        routes = {each.endpoint: each for each in self.request.app.state.operations}
         return [await self._action(routes[probe.endpoint], probe, ids) for probe in probes]
 
     def scope(self, endpoint: Callable[..., Awaitable[Response]]) -> Scope:
