@@ -123,8 +123,9 @@ def hand_over(edition: RunningEdition) -> None:
     (before,) = asked(edition, appointments, role="pmo_admin").json()
     other = {"person_id": str(derived_id("person", "other")), "role": "pmo_admin", "from_on": before["from_on"]}
     for path, body in (("", other), (f"/{before['appointment_id']}/end", {"reason": "Others run it"})):
-        url = f"{edition.run['url']}{appointments}{path}"
-        httpx.post(url, json=body, headers=headers).raise_for_status()
+        answer = httpx.post(f"{edition.run['url']}{appointments}{path}", json=body, headers=headers)
+        answer.raise_for_status()
+        headers["Consistency-Token"] = answer.headers["Consistency-Token"]
 
     def holders() -> list[str]:
         found = asked(edition, "/reporting/appointments", role="pmo_admin").json()

@@ -152,7 +152,10 @@ def appointed(
 
 
 class Telling:
-    """Appends events at instants that are set by hand, each sealed before the next."""
+    """Appends events just before the noon of days that are set by hand, each sealed before the next.
+
+    Not at noon itself: a log that says meanwhile that it is whole up to now seals what comes a microsecond later.
+    """
 
     def __init__(self, served: Served, clock: ManualClock) -> None:
         self._served = served
@@ -167,7 +170,7 @@ class Telling:
         reason: str | None = None,
         behalf: UUID | None = None,
     ) -> None:
-        self._clock.set(datetime.fromisoformat(f"{day}T12:00:00+00:00"))
+        self._clock.set(datetime.fromisoformat(f"{day}T11:59:59.5+00:00"))
         await self._served.append(service, stream, *events, reason=reason, behalf=behalf)
         await self._served.host.settled()
 

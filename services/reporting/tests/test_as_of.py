@@ -17,7 +17,7 @@ from steerco_reporting.projections.units import Adoption, Organization, UnitRow,
 type Answer = dict[str, Any]
 
 MOVED_AT = "2025-04-15T12:00:00Z"
-JUST_BEFORE = "2025-04-15T11:59:59.999999Z"
+JUST_BEFORE = "2025-04-15T11:59:59Z"
 
 
 async def asked(reporting: httpx.AsyncClient, path: str = "/portfolio", **params: str | None) -> Answer:

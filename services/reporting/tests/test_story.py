@@ -1,6 +1,7 @@
 """The story of a project: from its pitch to today, across the services, who did it and why."""
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -125,8 +126,10 @@ async def test_a_story_is_found_by_the_projects_code_and_by_its_id(reporting: ht
 
 
 async def test_a_story_as_of_an_instant_ends_there_and_the_project_is_as_it_was(reporting: httpx.AsyncClient) -> None:
-    before = await story(reporting, "R-2", "2025-04-15T11:59:59.999999Z")
-    after = await story(reporting, "R-2", "2025-04-15T12:00:00Z")
+    (moved,) = [line["at"] for line in (await story(reporting, "R-2"))["lines"] if line["at"].startswith("2025-04-15")]
+    a_moment_before = (datetime.fromisoformat(moved) - timedelta(microseconds=1)).isoformat()
+    before = await story(reporting, "R-2", a_moment_before)
+    after = await story(reporting, "R-2", moved)
     assert (before["unit_code"], len(before["lines"])) == ("LIC-reg", 3)
     assert (after["unit_code"], len(after["lines"])) == ("SUP-insp", 4)
     assert after["lines"][:3] == before["lines"]
