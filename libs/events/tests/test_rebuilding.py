@@ -1,11 +1,14 @@
 """Builds beside the live one: switched to, given up, rolled back to; of one version or of two."""
 
 import asyncio
+import logging
 
 import pytest
+from sqlalchemy import text
 
 from steerco_events.projections.builds import NoRebuild, NothingKept, RebuildUnderWay
 from steerco_events.projections.keeping import cancel
+from steerco_events.projections.making import Making
 from steerco_events.testkit.logs import Log
 from steerco_events.testkit.rebuilding import Worker, kept
 from steerco_events.testkit.tallies import tally_view
@@ -73,6 +76,30 @@ async def test_a_rollback_that_is_given_up_leaves_the_build_as_it_was(log: Log) 
         await worker.roll_back()
         await worker.until_live(1)
         await worker.until_total(1, 1)
+
+
+async def test_a_build_that_is_given_up_while_it_is_made_is_no_failure(
+    log: Log, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    to_the_ends = Making._to_the_ends
+    given_up: list[int] = []
+
+    async def given_up_once(making: Making) -> None:
+        if not given_up:
+            async with log.engine.begin() as tx:
+                given_up.append((await cancel(tx, making._build.view)).number)
+            async with log.engine.connect() as connection:
+                await connection.execute(text(f"SELECT 1 FROM {making._build.table('tallies').fullname}"))
+        await to_the_ends(making)
+
+    async with kept(log) as worker:
+        monkeypatch.setattr(Making, "_to_the_ends", given_up_once)
+        with caplog.at_level(logging.WARNING):
+            await worker.asked(lambda builds: builds.begin, log.clock.now())
+            while not given_up:
+                await asyncio.sleep(0.01)
+            assert await worker.rebuilt() == 3
+        assert (given_up, "failed" in caplog.text) == ([2], False)
 
 
 async def test_of_two_workers_one_makes_a_build_and_the_other_follows_it_then(log: Log) -> None:

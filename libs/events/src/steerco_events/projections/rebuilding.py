@@ -46,10 +46,21 @@ class Rebuilding:
         except BuildGivenUp:
             return
         except Exception as error:
-            with suppress(*DATABASE_FAULTS):
-                async with self._consumers.engine.begin() as tx:
-                    await Builds(self._view).say(tx, build, f"starts again after {said(error)}")
+            if await self._is_given_up(build, error):
+                return
             raise
+
+    async def _is_given_up(self, build: Build, error: Exception) -> bool:
+        """Whether the error came of that: the tables went away under the attempt. If not, the error is told."""
+        builds = Builds(self._view)
+        with suppress(*DATABASE_FAULTS):
+            async with self._consumers.engine.begin() as tx:
+                try:
+                    await builds.hold(tx, build)
+                except BuildGivenUp:
+                    return True
+                await builds.say(tx, build, f"starts again after {said(error)}")
+        return False
 
     async def _attempt(self, build: Build) -> bool:
         with suppress(LeaseLost):
