@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Never
 from uuid import UUID
 
-from fastapi import Depends, Header, Request, Response
+from fastapi import Depends, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field
 
@@ -26,7 +26,7 @@ from steerco_service.access.scope import Grant, Scope
 from steerco_service.asking import Asker, Asking, partings_by, runtime_of
 from steerco_service.bodies import Body
 from steerco_service.call import Call
-from steerco_service.consistency import token_of_header, wait_until
+from steerco_service.consistency import seen_by, wait_until
 from steerco_service.lookups import Finder
 from steerco_service.problems import Problem, problem_of_newer, problem_of_refusal
 from steerco_service.reading import Read, Reading
@@ -229,11 +229,9 @@ class _InAdvance(Call):
         return found[project_id]
 
 
-async def known_of(
-    request: Request, asking: Asker, consistency_token: Annotated[str | None, Header(include_in_schema=False)] = None
-) -> Known:
+async def known_of(request: Request, asking: Asker) -> Known:
     """What is known of who may act where, with all that the caller has seen of it."""
-    runtime, seen = runtime_of(request), token_of_header(consistency_token)
+    runtime, seen = runtime_of(request), seen_by(request)
     await wait_until(runtime, seen, asking.deadline)
     is_fresh = SOURCE in seen.seen
     organization = await runtime.access.known(fresh=is_fresh)

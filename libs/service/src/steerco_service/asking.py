@@ -7,7 +7,7 @@ from functools import partial
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Header, Request
+from fastapi import Depends, Request
 
 from steerco_events.commands.judging import Forbidden
 from steerco_events.commands.parting import Parting
@@ -20,7 +20,7 @@ from steerco_service.access.known import Organization
 from steerco_service.access.permissions import ROLES, SHOWN_TO, Permission
 from steerco_service.access.scope import Grant, Scope, Tree, scope_of
 from steerco_service.audit.accessing import asked_by
-from steerco_service.consistency import deadline_from_now, token_of_header, wait_until
+from steerco_service.consistency import deadline_from_now, seen_by, wait_until
 from steerco_service.edge.visits import visit_of
 from steerco_service.identity.principal import Principal
 from steerco_service.problems import Problem
@@ -186,12 +186,12 @@ def partings_by(
     ]
 
 
-async def principal_of(request: Request, authorization: str | None) -> Principal:
+async def principal_of(request: Request) -> Principal:
     """Who asks, checked once in a request: before its body is read. Raises a 401, 429 or 503 `Problem`."""
     found = request.scope.get(_PRINCIPAL)
     if isinstance(found, Principal):
         return found
-    principal = await runtime_of(request).authenticator.principal(authorization)
+    principal = await runtime_of(request).authenticator.principal(request.headers.get("authorization"))
     asked_by(request.scope, principal)
     if visit := visit_of(request.scope):
         visit.is_of(principal)
@@ -199,16 +199,12 @@ async def principal_of(request: Request, authorization: str | None) -> Principal
     return principal
 
 
-async def asker_of(
-    request: Request,
-    authorization: Annotated[str | None, Header(include_in_schema=False)] = None,
-    consistency_token: Annotated[str | None, Header(include_in_schema=False)] = None,
-) -> Asking:
+async def asker_of(request: Request) -> Asking:
     """Who asks for what the request names. Raises a 401, 403, 429 or 503 `Problem`."""
     deadline = deadline_from_now()
     permission: Permission = request.app.state.permissions[request.scope["route"].name]
-    principal = await principal_of(request, authorization)
-    return await asking_of(runtime_of(request), permission, principal, token_of_header(consistency_token), deadline)
+    principal = await principal_of(request)
+    return await asking_of(runtime_of(request), permission, principal, seen_by(request), deadline)
 
 
 type Asker = Annotated[Asking, Depends(asker_of)]

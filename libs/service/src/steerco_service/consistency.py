@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from fastapi import Request
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from steerco_events.ports import Cursor
@@ -15,6 +16,7 @@ from steerco_events.positions import Token, TokenMalformed, kept_of, reached
 from steerco_events.postgres.checkpoints import load_all
 from steerco_events.postgres.parking import parked_by
 from steerco_events.projections.builds import Build, ViewNotBuilt
+from steerco_service.headers import CONSISTENCY_TOKEN
 from steerco_service.problems import Problem
 from steerco_service.runtime import Runtime
 
@@ -33,6 +35,11 @@ def token_of_header(value: str | None) -> Token:
         return Token.decode(value) if value else Token()
     except TokenMalformed as error:
         raise Problem(400, "malformed-consistency-token", str(error)) from error
+
+
+def seen_by(request: Request) -> Token:
+    """The token of what a request's caller has seen. Raises a 400 `Problem`."""
+    return token_of_header(request.headers.get(CONSISTENCY_TOKEN))
 
 
 def deadline_from_now() -> float:

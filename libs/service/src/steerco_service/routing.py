@@ -64,7 +64,7 @@ class StrictRoute(APIRoute):
 
         async def strict(request: Request) -> Response:
             if asks_who:
-                await principal_of(request, request.headers.get("authorization"))
+                await principal_of(request)
             parameters.check(request)
             checked = StrictRequest(request.scope, request.receive)
             await checked.read()
