@@ -1,15 +1,23 @@
 """The one-process edition as its user meets it: starts, stops, crashes, wrong use."""
 
+import asyncio
 import os
 import signal
 import stat
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import asyncpg
 import httpx
 import pytest
 
+from steerco.edition.directory import DataDirectory
+from steerco_events.ids import new_id
+from steerco_events.positions import partition_of
+from steerco_events.postgres.wakeups import asyncpg_dsn
+from steerco_servers.postgres import start_postgres
 from tests.editions.running import RunningEdition, free_port, remove, running_edition, start, steerco
 
 
@@ -82,6 +90,53 @@ def test_the_data_is_kept_however_it_ends(ending: signal.Signals, tmp_path: Path
         second.stop()
     finally:
         remove(home)
+
+
+def test_an_edition_whose_consumers_have_stopped_starts_all_the_same_for_who_can_see_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, stream = tmp_path / "data", f"pitch-{new_id()}"
+
+    @contextmanager
+    def started() -> Iterator[RunningEdition]:
+        edition = start(data, "--empty")
+        try:
+            yield edition
+        finally:
+            edition.stop()
+
+    try:
+        with started():
+            pass
+        asyncio.run(put_in_by_something_else(DataDirectory(data), stream))
+        monkeypatch.setenv("STEERCO_PARKED_LIMIT", "0")
+        with started() as stopped:
+            assert "not everything is digested; " in stopped.said
+            assert stopped.steerco("log", "parked", "list") == "nothing is parked\n"
+        monkeypatch.delenv("STEERCO_PARKED_LIMIT")
+        with started() as parking:
+            assert "not everything is digested" not in parking.said
+            assert stream in parking.steerco("log", "parked", "list")
+            parking.steerco("log", "export", str(tmp_path / "export"), expect=1)
+            assert not (tmp_path / "export").exists(), "a reaction has something parked, which would be lost"
+    finally:
+        remove(tmp_path)
+
+
+async def put_in_by_something_else(directory: DataDirectory, stream: str) -> None:
+    """A pitch that is not what its contract says, in intake's log."""
+    async with await start_postgres(directory.postgres) as server:
+        connection = await asyncpg.connect(asyncpg_dsn(server.url(database="steerco_intake")))
+        await connection.execute("INSERT INTO log.streams (stream, version) VALUES ($1, 1)", stream)
+        await connection.execute(
+            "INSERT INTO log.events (id, stream, stream_version, partition, type, schema_version, recorded_at, actor,"
+            " actor_title, client, correlation_id, causation_id, org_units, data) VALUES ($1, $2, 1, $3,"
+            " 'steerco.intake.pitch-submitted', 1, now(), $1, 'Somebody', 'else', $1, $1, '{}', 'no JSON')",
+            new_id(),
+            stream,
+            partition_of(stream),
+        )
+        await connection.close()
 
 
 def test_it_stops_as_well_where_ctrl_c_is_ignored(tmp_path: Path) -> None:

@@ -46,6 +46,7 @@ def test_every_limit_can_be_set_and_told_on(monkeypatch: pytest.MonkeyPatch) -> 
         "streams_per_client": "3",
         "streams": "30",
         "access_log_days": "30",
+        "parked_limit": "7",
     }
     assert told(monkeypatch, **settings).accesses_kept == timedelta(days=30)
     assert EdgeSettings().edge == Edge(

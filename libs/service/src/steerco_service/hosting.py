@@ -35,7 +35,7 @@ from steerco_service.runtime import Runtime, Service, Signals
 from steerco_service.workers import run_workers, workers
 
 SETTLE_SECONDS = 60.0
-
+"""So long nothing may move before it is said that something does not come to rest."""
 
 WRITERS, READERS, KEY_READERS, BESIDE = 5, 3, 1, 2
 """Connections of a service to its database, of all who read its log, to the keys, and how many more of each under load.
@@ -61,7 +61,7 @@ def databases_of(services: Sequence[Service]) -> Sequence[str]:
 
 
 class NotSettled(Exception):
-    """Something did not come to rest in time; the text says what."""
+    """Something does not come to rest; the text says what."""
 
 
 class Host:
@@ -153,25 +153,42 @@ class Host:
             for engine in [*self._feeds.values(), *(each.engine for each in self._key_databases.values())]:
                 await engine.dispose()
 
-    async def settled(self) -> None:
+    async def settled(self, patience: float = SETTLE_SECONDS) -> None:
         """Return when what is due was done, and all that was appended is sealed, projected and reacted to.
 
-        Raises `NotSettled`.
+        Raises `NotSettled` when nothing has moved for so many seconds, however long it took until then.
         """
-        waiting = ""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(SETTLE_SECONDS):
-                before: object = None
-                while True:
+        loop = asyncio.get_running_loop()
+        before: object = None
+        last, moved_at = "", loop.time()
+        while True:
+            try:
+                async with asyncio.timeout(patience):
                     heads, waiting = await self._unsettled()
-                    if not waiting and heads == before:
-                        return
-                    before = None if waiting else heads
-                    if waiting:
-                        await asyncio.sleep(0.005)
-        raise NotSettled(waiting)
+            except TimeoutError as error:
+                raise NotSettled(last or "a database does not answer") from error
+            if not waiting and heads == before:
+                return
+            if waiting != last:
+                last, moved_at = waiting, loop.time()
+            elif waiting and loop.time() > moved_at + patience:
+                raise NotSettled(waiting)
+            before = None if waiting else heads
+            if waiting:
+                await asyncio.sleep(0.005)
+
+    async def serves(self) -> bool:
+        """Whether every service has begun and has a view to read."""
+        for runtime in self.runtimes.values():
+            async with runtime.engine.connect() as connection:
+                if not await runtime.builds.in_state(connection, "live"):
+                    return False
+            if runtime.service.begins and not runtime.begun.is_set():
+                return False
+        return True
 
     async def _unsettled(self) -> tuple[dict[str, Positions], str]:
+        """How far the logs go, and what has not come to rest: how far it has come, too."""
         heads: dict[str, Positions] = {}
         for name, service in self._services.items():
             if service.owns_log:
@@ -190,7 +207,7 @@ class Host:
             async with runtime.engine.connect() as connection:
                 behind = await _behind(connection, runtime, heads)
             if behind:
-                return heads, f"{name}: {behind} is behind"
+                return heads, f"{name}: {behind}"
         return heads, ""
 
 
@@ -203,7 +220,8 @@ _HEAD = text(
 async def _behind(connection: AsyncConnection, runtime: Runtime, heads: Mapping[str, Positions]) -> str | None:
     builds = await runtime.builds.in_state(connection, "live")
     if not builds:
-        return "the view"
+        applied = [each.applied for each in await runtime.builds.standings(connection) if each.state == "building"]
+        return f"the view is being made, of {sum(applied)} positions so far"
     consumers = [
         *((builds[0].checkpoints, source) for source in runtime.service.view.services),
         *((Checkpoints(each.name), each.service) for each in runtime.service.reactions),
@@ -211,7 +229,7 @@ async def _behind(connection: AsyncConnection, runtime: Runtime, heads: Mapping[
     for checkpoints, source in consumers:
         cursor = await checkpoints.load(connection, source)
         if not reached(cursor.positions, heads[source]):
-            return checkpoints.consumer
+            return f"{checkpoints.consumer} is behind in the log of {source}, at {max(cursor.positions)}"
     return None
 
 

@@ -38,7 +38,7 @@ _EDGE = Edge()
 
 
 class EdgeSettings(BaseSettings):
-    """What every process that listens is told of its edge and of who came: variables `STEERCO_<NAME>`."""
+    """What an edition is told, and every process of it: of its edge, and what it keeps. Variables `STEERCO_<NAME>`."""
 
     model_config = SettingsConfigDict(env_prefix="STEERCO_", env_ignore_empty=True, hide_input_in_errors=True)
 
@@ -60,6 +60,7 @@ class EdgeSettings(BaseSettings):
     access_log_days: int = Field(
         KEPT.days, ge=1, le=36_500, description="How long it is known who asked for what, from where."
     )
+    parked_limit: int = Field(PARKED_LIMIT, ge=0, description="How many streams a consumer parks before it stops.")
 
     @field_validator("cors_origins", "trusted_proxies", mode="before")
     @classmethod
@@ -124,7 +125,6 @@ class ServiceSettings(EdgeSettings):
     heads: Path | None = Field(None, description="Folder, not in the database, that keeps the signed heads.")
     lease_seconds: float = Field(10, ge=5, description="How long a lease lasts; a dead worker's is taken over then.")
     shards: int = Field(1, ge=1, le=PARTITIONS, description="Into how many parts each consumer's work is divided.")
-    parked_limit: int = Field(PARKED_LIMIT, ge=0, description="How many streams a consumer parks before it stops.")
     keep_builds_days: int = Field(7, ge=0, description="How long a build of a view is kept after it was live.")
     issuer: str = Field("", description="The OIDC issuer of the tokens: its URL, as it names itself.")
     issuer_key: Path | None = Field(

@@ -10,6 +10,7 @@ from steerco.archives.files import KEY, ArchiveFile, NoArchive, decoded_lines, r
 from steerco.client import Client, CommandFailed, local_directory
 from steerco.edition.directory import DataDirectory
 from steerco_events.archive.lines import ArchiveMalformed, End, Line, ReactionAt
+from steerco_events.contracts.catalog import LOGS
 from steerco_servers.child import ServerFailed
 from steerco_service.log_key import PublicLogKey
 
@@ -23,9 +24,12 @@ def export_logs(
     """Write an archive of each log; the number of events of each.
 
     First it is asked how far every service's reactions have come, then every log is written: so each log has what
-    the reactions had read of it, and each service's own log what they had done.
+    the reactions had read of it, and each service's own log what they had done. Raises `CommandFailed`, for a whole
+    also where a reaction has something parked: it stands after that in what another edition would go on from.
     """
     states = {service: client.get(f"/{service}/log") for service in services}
+    if not part and set(services) == set(LOGS):
+        _check_nothing_is_parked(client, states)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if keys := _keys(client, states.values()):
@@ -36,6 +40,18 @@ def export_logs(
         service: ArchiveFile.of(folder, service).write(_lines(client, service, state, part, progress))
         for service, state in states.items()
     }
+
+
+def _check_nothing_is_parked(client: Client, states: Mapping[str, Any]) -> None:
+    for service, state in states.items():
+        reactions = {each["reaction"] for each in state["reactions"]}
+        for parked in client.get(f"/{service}/log/parked"):
+            if parked["consumer"] in reactions:
+                raise CommandFailed(
+                    f"{parked['consumer']} of {service} has parked {parked['stream']} of {parked['service']}, which no"
+                    " export has: who goes on from it would never react to that; first retry or skip it: steerco log"
+                    " parked list"
+                )
 
 
 def lines_of(client: Client, service: str, part: Mapping[str, Any]) -> Iterator[Line]:

@@ -122,7 +122,8 @@ def log_export(
     ] = None,
 ) -> None:
     """Write archives of the logs, to verify them offline or to go on from them in another edition."""
-    part = {"after": after, "subject": subjects or []} | ({"until": until} if until else {})
+    limits = {"after": after, "until": until, "subject": subjects}
+    part = {name: limit for name, limit in limits.items() if limit}
     with told(), connected() as client:
         names = chosen(services)
         columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())

@@ -6,7 +6,8 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
+from math import inf
 from pathlib import Path
 
 import httpx
@@ -154,7 +155,7 @@ async def run_distributed(path: Path, port: int, settings: EdgeSettings, console
         children = processes.start_all()
         step(f"starting {len(children)} processes")
         token = issuer.token(OPERATOR, SystemClock().now(), TOKEN_LASTS)
-        await _until_ready(processes, children, token)
+        await _until_ready(processes, children, token, step)
         url = f"http://127.0.0.1:{port}"
         directory.mark("empty")
         directory.announce(url, token)
@@ -176,22 +177,30 @@ async def _migrate(processes: ServiceProcesses, names: Sequence[str]) -> None:
             raise child.failed("could not migrate")
 
 
-async def _until_ready(processes: ServiceProcesses, children: Sequence[Child], token: str) -> None:
-    """Until every API can serve, and takes the operator for the administrator."""
+async def _until_ready(
+    processes: ServiceProcesses, children: Sequence[Child], token: str, step: Callable[[str], None]
+) -> None:
+    """Until every API can serve, and takes the operator for the administrator; however long it makes its first view."""
     async with httpx.AsyncClient(timeout=5, headers={"Authorization": f"Bearer {token}"}) as client:
 
-        async def ready() -> bool:
+        async def statuses() -> Sequence[int]:
             for child in children:
                 if child.exit_code is not None:
                     raise child.failed("ended while it started")
-            try:
-                answers = [
-                    await client.get(f"{address}/{path}")
+            with suppress(httpx.TransportError):
+                return [
+                    (await client.get(f"{address}/{path}")).status_code
                     for path in ("readyz", "log/parked")
                     for address in processes.addresses.values()
                 ]
-            except httpx.TransportError:
-                return False
-            return all(answer.status_code == 200 for answer in answers)
+            return ()
 
-        await children[0].until(ready, START_SECONDS)
+        async def answering() -> bool:
+            return bool(await statuses())
+
+        async def ready() -> bool:
+            return set(await statuses()) == {200}
+
+        await children[0].until(answering, START_SECONDS)
+        step("building views")
+        await children[0].until(ready, inf)

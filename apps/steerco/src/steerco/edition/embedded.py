@@ -20,6 +20,7 @@ from steerco.edition.services import SERVICES
 from steerco.example.acts import Calendar
 from steerco.example.telling import tell
 from steerco_events.clock import ShiftedClock, SwitchableClock, SystemClock
+from steerco_events.consuming.consumer import PARKED_LIMIT
 from steerco_events.contracts.catalog import CATALOG
 from steerco_events.envelope import Actor
 from steerco_events.ids import derived_id
@@ -28,7 +29,7 @@ from steerco_servers.postgres import PostgresServer, provision, remove_cluster, 
 from steerco_service.access.groups import group_roles
 from steerco_service.edge.front import Edge
 from steerco_service.garbage import keep_what_is_there
-from steerco_service.hosting import DatabaseUrls, Host, databases_of
+from steerco_service.hosting import DatabaseUrls, Host, NotSettled, databases_of
 from steerco_service.http_server import HttpServer
 from steerco_service.identity.authenticator import Authenticator
 from steerco_service.identity.issuer import Issuer
@@ -39,6 +40,9 @@ from steerco_service.traces import install_tracing
 TOKEN_LASTS = timedelta(days=365)
 NEVER_STALE = timedelta(days=36525)
 """One process seals and reads here; and while the example is told, its clock goes by days."""
+
+PATIENCE_SECONDS = 10.0
+"""So long a start waits where nothing moves, if there is something to read already."""
 
 type Progress = Callable[[str], None]
 """Is told each step as it begins."""
@@ -52,10 +56,14 @@ OPERATOR = Principal(Actor(derived_id("local operator"), "Local operator"), "ste
 
 
 class Edition:
-    """A started edition: its host, its applications, and the token that its clients use."""
+    """A started edition: its host, its applications, and the token that its clients use.
 
-    def __init__(self, host: Host, app: FastAPI, apps: dict[str, FastAPI], issuer: Issuer) -> None:
+    `left` says what does not come to rest until somebody sees to it, if anything.
+    """
+
+    def __init__(self, host: Host, app: FastAPI, apps: dict[str, FastAPI], issuer: Issuer, left: str) -> None:
         self.host = host
+        self.left = left
         self.app = app
         self.apps = apps
         self.issuer = issuer
@@ -83,6 +91,7 @@ async def edition(
     content: Literal["empty", "example"],
     progress: Progress,
     accesses_kept: timedelta = KEPT,
+    parked_limit: int = PARKED_LIMIT,
 ) -> AsyncIterator[Edition]:
     """A running edition. The example is told only into an empty directory; half told, it is told anew."""
     kept = directory.content()
@@ -105,19 +114,32 @@ async def edition(
             past.set(Calendar(SystemClock().now().date()).begins_at)
             clock.follow(past)
         progress("preparing databases and roles")
-        host = await _host(server, directory, clock, issuer, accesses_kept)
+        host = await _host(server, directory, clock, issuer, accesses_kept, parked_limit)
         await host.migrate(lambda name: progress(f"migrating {name}"))
         apps = host.apps()
         async with host.running():
             progress("building views")
-            await host.settled()
-            started = Edition(host, parent_app(apps), apps, issuer)
+            started = Edition(host, parent_app(apps), apps, issuer, await _left(host))
             if kept is None:
                 await _fill(started, directory, content, past, progress)
                 clock.follow(SystemClock())
             yield started
     finally:
         await server.stop()
+
+
+async def _left(host: Host) -> str:
+    """Wait until all is at rest: what is not, while there is something to read. Raises `NotSettled` where there is not.
+
+    Who can see to it needs the edition for that.
+    """
+    try:
+        await host.settled(PATIENCE_SECONDS)
+    except NotSettled as left:
+        if not await host.serves():
+            raise
+        return str(left)
+    return ""
 
 
 def kept_issuer(directory: DataDirectory) -> Issuer:
@@ -136,6 +158,7 @@ async def _host(
     clock: SwitchableClock,
     issuer: Issuer,
     accesses_kept: timedelta,
+    parked_limit: int,
 ) -> Host:
     databases = await provision(server.url(), databases_of(SERVICES), passwords=directory.roles)
     urls = {name: DatabaseUrls(each.owner_url, each.app_url, each.feed_url) for name, each in databases.items()}
@@ -151,6 +174,7 @@ async def _host(
         groups=group_roles(OPERATOR_ROLES),
         stale_after=NEVER_STALE,
         accesses_kept=accesses_kept,
+        parked_limit=parked_limit,
     )
 
 

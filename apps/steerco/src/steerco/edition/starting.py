@@ -32,6 +32,7 @@ from steerco.edition.welcome import (
 from steerco_events.contracts.catalog import CATALOG
 from steerco_events.postgres.faults import DATABASE_FAULTS, is_unavailable
 from steerco_servers.child import ServerFailed, ServerMissing
+from steerco_service.hosting import NotSettled
 from steerco_service.process import Process, migrate_service
 from steerco_service.runtime import Service
 from steerco_service.settings import EdgeSettings, ServiceSettings
@@ -77,7 +78,7 @@ def until_stopped(work: Coroutine[Any, Any, None]) -> None:
 def _run_edition(work: Coroutine[Any, Any, None]) -> None:
     try:
         until_stopped(work)
-    except (EditionFailed, ServerFailed, ServerMissing) as error:
+    except (EditionFailed, ServerFailed, ServerMissing, NotSettled) as error:
         raise fail(error) from error
     console.print("stopped; the data stays")
 
@@ -99,10 +100,14 @@ async def _run_embedded(
             if not console.is_terminal:
                 console.print(f"· {step}", highlight=False)
 
-        async with edition(directory, content, progress, settings.accesses_kept) as started:
+        kept, limit = settings.accesses_kept, settings.parked_limit
+        async with edition(directory, content, progress, kept, limit) as started:
             url = f"http://127.0.0.1:{port}"
             commands = await _welcome(started, url, directory.content() == "example")
             status.stop()
+            if started.left:
+                console.print(f"not everything is digested; {started.left}", highlight=False)
+                console.print("why: steerco log status, steerco log parked list")
             say_ready(console, url, None if data_dir == data_directory() else data_dir.absolute(), commands)
             directory.announce(url, started.token)
             try:

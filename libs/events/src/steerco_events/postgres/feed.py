@@ -24,7 +24,8 @@ def select_sealed(*columns: str) -> Statement:
     """The statement that reads these columns of sealed events, in their order."""
     return Statement(
         f"SELECT {', '.join(columns)} FROM log.sealed_events WHERE position > :after AND position <= :until"
-        " AND partition = ANY(CAST(:partitions AS smallint[])) ORDER BY position LIMIT :limit"
+        " AND partition = ANY(CAST(:partitions AS smallint[]))"
+        " AND position > (CAST(:seen AS bigint[]))[partition + 1] ORDER BY position LIMIT :limit"
     )
 
 
@@ -78,11 +79,11 @@ class StoreFeed:
                 "after": position,
                 "until": sealed,
                 "partitions": list(self._partitions),
+                "seen": list(after.positions),
                 "limit": limit,
             }
-            found = [self._event(row) for row in await self._SELECT.rows(connection, values)]
-        end = found[-1].position if len(found) == limit else sealed
-        events = [event for event in found if event.position > after.positions[event.partition]]
+            events = [self._event(row) for row in await self._SELECT.rows(connection, values)]
+        end = events[-1].position if len(events) == limit else sealed
         return Batch(events, self._cursor(head, after, end, head.watermark if end == sealed else None), head)
 
     def _event(self, row: Sequence[Any]) -> Recorded:

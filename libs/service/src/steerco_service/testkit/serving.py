@@ -14,6 +14,7 @@ from fastapi.routing import APIRoute
 
 from steerco_events.clock import Clock, SystemClock
 from steerco_events.commands.attempts import in_transaction
+from steerco_events.consuming.consumer import PARKED_LIMIT
 from steerco_events.contracts.catalog import CATALOG
 from steerco_events.envelope import Actor, Context
 from steerco_events.ids import derived_id, new_id
@@ -159,7 +160,11 @@ class Served:
 
 @asynccontextmanager
 async def serving(
-    services: Sequence[Service], server: Server, clock: Clock | None = None, signing: Signing | None = None
+    services: Sequence[Service],
+    server: Server,
+    clock: Clock | None = None,
+    signing: Signing | None = None,
+    parked_limit: int = PARKED_LIMIT,
 ) -> AsyncIterator[Served]:
     """Migrate new databases of the services and run them all; portfolio's log is added if it is not among them."""
     services = with_access(services)
@@ -175,6 +180,7 @@ async def serving(
             clock or SystemClock(),
             authenticator,
             signing,
+            parked_limit=parked_limit,
             first_admin=TESTER.actor.id,
             groups=TEST_GROUPS,
             service_clients=frozenset({SERVICES_CLIENT}),
