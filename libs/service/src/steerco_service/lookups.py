@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from sqlalchemy import any_, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from steerco_events.postgres.statements import driver_connection
 from steerco_events.projections.builds import Builds
 from steerco_events.projections.model import Projection
-from steerco_events.projections.tables import known_at, row_of
+from steerco_events.projections.writing import open_rows
 
 
 class Finder(Protocol):
@@ -69,11 +69,9 @@ class Lookups:
         for projection, key, _ in sought:
             keys.setdefault(projection.name, set()).add(key)
         rows: dict[tuple[str, str], Any] = {}
-        async with self._engine.connect() as connection:
-            build = await self._builds.live(connection)
+        async with driver_connection(self._engine) as driver:
+            build = await self._builds.live(driver)
             for name, wanted in keys.items():
-                table, projection = build.table(name), build.view.projection(name)
-                query = select(table).where(table.c.key == any_(bindparam("keys")), known_at(table, None))
-                for row in (await connection.execute(query, {"keys": list(wanted)})).mappings():
-                    rows[name, row["key"]] = row_of(projection, row)
+                found = await open_rows(driver, build.form(build.view.projection(name)), wanted)
+                rows |= {(name, key): interval.row for key, interval in found.items() if interval.sealed_to is None}
         return rows

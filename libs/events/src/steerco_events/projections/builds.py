@@ -16,13 +16,14 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from steerco_events.decider import Refusal
 from steerco_events.postgres.checkpoints import Checkpoints
+from steerco_events.postgres.statements import Statement, Transaction
 from steerco_events.projections.model import Projection, View
 from steerco_events.projections.tables import Form, own_index, view_form, view_table
 
 type State = Literal["building", "live", "retired", "dropped"]
 
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtext(:view))")
-_FIND = text(
+_FIND = Statement(
     "SELECT build FROM log.builds WHERE view = :view AND version = :version AND state = :state"
     " ORDER BY retired_at DESC, build DESC"
 )
@@ -156,16 +157,15 @@ class Builds:
     async def _lock(self, tx: AsyncConnection) -> None:
         await tx.execute(_LOCK, {"view": self.view.name})
 
-    async def in_state(self, tx: AsyncConnection, state: State) -> Sequence[Build]:
+    async def in_state(self, tx: Transaction, state: State) -> Sequence[Build]:
         """The builds in that state: retired ones in the order in which they were, the last first."""
-        rows = await tx.execute(_FIND, self._key(state=state))
-        return [Build(self.view, number) for number in rows.scalars()]
+        return [Build(self.view, number) for (number,) in await _FIND.rows(tx, self._key(state=state))]
 
     async def standings(self, tx: AsyncConnection) -> Sequence[Standing]:
         """All builds that are not dropped."""
         return [_standing(row) for row in await tx.execute(_STANDINGS, self._key())]
 
-    async def live(self, tx: AsyncConnection) -> Build:
+    async def live(self, tx: Transaction) -> Build:
         """The build to read. Raises `ViewNotBuilt`."""
         for build in await self.in_state(tx, "live"):
             return build
