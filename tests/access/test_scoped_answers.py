@@ -101,13 +101,18 @@ class Asking:
         data = {name: value for name, value in event["data"].items() if name not in DOCUMENT}
         return {**event, "data": data, "withheld": " ".join(DOCUMENT)}
 
-    def told_in(self, report: Any) -> Any:
-        """What they get of a report: of a story, maybe no documents."""
-        if "lines" not in report or self.documents.has_project(report["project_id"]):
-            return report
-        hidden = {"what": "Cost posted"}
-        lines = [each | hidden if each["type"] == COST_POSTED else each for each in report["lines"]]
-        return report | {"lines": lines}
+    def told_in(self, report: Any, picture: Picture) -> Any:
+        """What they get of a report: of a story, maybe no documents; of a portfolio as it was placed, maybe no sums."""
+        if "lines" in report and not self.documents.has_project(report["project_id"]):
+            hidden = {"what": "Cost posted"}
+            lines = [each | hidden if each["type"] == COST_POSTED else each for each in report["lines"]]
+            return report | {"lines": lines}
+        if "totals" in report:
+            summed = picture.projects_below(report["scope"]["unit_id"])
+            if not all(map(self.documents.has_project, summed)):
+                withheld = {"actual_costs": None, "withheld": "not permitted"}
+                return report | {"totals": report["totals"] | withheld}
+        return report
 
     async def ask(self, service: str, path: str, method: str = "GET", **request: Any) -> httpx.Response:
         """Ask a service."""
@@ -330,7 +335,7 @@ async def reports_are_there_for_whom_they_were(
                     assert answer.status_code == 403, answer.text
                 elif sight.has_unit(unit, picture) or sight.has_project(project, picture):
                     assert answer.status_code == 200, (path, query)
-                    assert told(answer) == person.told_in(told(whole)), (path, query)
+                    assert told(answer) == person.told_in(told(whole), picture), (path, query)
                 else:
                     assert answer.status_code == 404, (path, query, answer.text)
 
