@@ -18,7 +18,8 @@ from steerco_service.testkit.serving import Served
 LIC, SUP = derived_id("unit", "LIC"), derived_id("unit", "SUP")
 PROJECT, MOVED = derived_id("project", "P-1"), derived_id("project", "P-2")
 POSTED = {"source": "ledger", "reference": "INV-1", "cost": {"amount": "12.50", "currency": "EUR"}}
-ROLES = ("viewer", "project_support", "finance_controller")
+ROW = {"source": "register", "reference": "1", "said": {"budget": "1250.00"}}
+ROLES = ("viewer", "contributor", "project_support", "finance_controller", "integration")
 OF_A_PART = "viewer who is controller of LIC"
 
 
@@ -57,6 +58,8 @@ async def world(served: Served, clients: dict[str, httpx.AsyncClient]) -> World:
     for project_id, code in ((PROJECT, "P-1"), (MOVED, "P-2")):
         project = {"project_id": str(project_id), "code": code, "title": code, "unit_id": str(LIC), "currency": "EUR"}
         await sent("portfolio", "/projects", project | {"source": "register", "reference": code})
+    kept = await clients["portfolio"].put(f"/projects/{PROJECT}/register-row", json=ROW)
+    assert kept.status_code == 204, kept.text
     people = {role: new_id() for role in (*ROLES, OF_A_PART)}
     held = [(person_id, role, str(LIC)) for role, person_id in people.items() if role in ROLES]
     held += [(people[OF_A_PART], "viewer", root["unit_id"]), (people[OF_A_PART], "finance_controller", str(LIC))]
@@ -92,6 +95,7 @@ def test_what_is_personal_and_commercial_is_said_by_the_contracts() -> None:
         "person-registered": ("name", "email"),
         "person-details-corrected": ("name", "email"),
         "actual-cost-posted": ("source", "reference", "cost"),
+        "register-row-kept": ("said",),
     }
 
 
@@ -179,6 +183,20 @@ async def summed(world: World, role: str | None, **asked: str) -> tuple[Any, Any
 
 def told(amount: str) -> tuple[Any, Any]:
     return [{"period": "fiscal_year 2026", "currency": "EUR", "amount": amount}], None
+
+
+@pytest.mark.parametrize(
+    ("role", "is_seen"),
+    [("finance_controller", True), ("integration", True), ("viewer", False), ("contributor", False)],
+)
+async def test_what_a_register_says_is_shown_to_who_may_see_money_in_it(world: World, role: str, is_seen: bool) -> None:
+    reader = await world.reader(role, "portfolio")
+    (row,) = (await reader.get("/register-rows")).json()
+    said = {"said": ROW["said"], "withheld": None} if is_seen else {"said": None, "withheld": "not permitted"}
+    assert row == ROW | {"project_id": str(PROJECT)} | said
+    (kept,) = (await reader.get("/events", params={"type": "steerco.portfolio.register-row-kept"})).json()
+    assert ("said" in kept["data"]) is is_seen
+    assert kept.get("withheld") == (None if is_seen else "said")
 
 
 @pytest.mark.parametrize(("role", "is_seen"), [("project_support", True), ("viewer", False)])
