@@ -47,6 +47,10 @@ class Picture:
             yield unit_id
             unit_id = self.parents[unit_id]
 
+    def projects_below(self, unit_id: str) -> Iterator[str]:
+        """The projects of the unit and of those below it."""
+        return (project for project, unit in self.projects.items() if unit_id in self.above(unit))
+
 
 @dataclass
 class Organization(Picture):

@@ -63,17 +63,18 @@ class Moment(NamedTuple):
     picture: Picture
 
 
-COST_POSTED = "steerco.finance.actual-cost-posted"
+COST_POSTED, ROW_KEPT = "steerco.finance.actual-cost-posted", "steerco.portfolio.register-row-kept"
 DOCUMENT = ("source", "reference", "cost")
-"""The commercial fields of a posting."""
+COMMERCIAL = {COST_POSTED: DOCUMENT, ROW_KEPT: ("said",), "/postings": DOCUMENT, "/register-rows": ("said",)}
+"""The commercial fields of events and of the records in lists."""
 
 
 @dataclass(frozen=True)
 class Asking:
     """Somebody with what they see of an organization, and of its money, as it is now.
 
-    Of postings they see the documents in `documents` alone. `token` covers the newest event; each service is told it
-    once: from then on it knows the organization as it is.
+    Commercial fields they see in `documents` alone. `token` covers the newest event; each service is told it once: from
+    then on it knows the organization as it is.
     """
 
     clients: Clients
@@ -89,25 +90,31 @@ class Asking:
 
     def shown(self, path: str, record: Mapping[str, Any]) -> Mapping[str, Any]:
         """What they get of what there is."""
-        if path != "/postings" or self.documents.has_project(record["project_id"]):
+        if path not in COMMERCIAL or self.documents.has_project(record["project_id"]):
             return record
-        return {**record, **dict.fromkeys(DOCUMENT), "withheld": "not permitted"}
+        return {**record, **dict.fromkeys(COMMERCIAL[path]), "withheld": "not permitted"}
 
     def told_of(self, event: Mapping[str, Any]) -> Mapping[str, Any]:
         """What they get of an event."""
         units = event.get("orgunits", "").split(",")
-        if event["type"] != COST_POSTED or all(map(self.documents.has_unit, units)):
+        hidden = COMMERCIAL.get(event["type"], ())
+        if not hidden or all(map(self.documents.has_unit, units)):
             return event
-        data = {name: value for name, value in event["data"].items() if name not in DOCUMENT}
-        return {**event, "data": data, "withheld": " ".join(DOCUMENT)}
+        data = {name: value for name, value in event["data"].items() if name not in hidden}
+        return {**event, "data": data, "withheld": " ".join(hidden)}
 
-    def told_in(self, report: Any) -> Any:
-        """What they get of a report: of a story, maybe no documents."""
-        if "lines" not in report or self.documents.has_project(report["project_id"]):
-            return report
-        hidden = {"what": "Cost posted"}
-        lines = [each | hidden if each["type"] == COST_POSTED else each for each in report["lines"]]
-        return report | {"lines": lines}
+    def told_in(self, report: Any, picture: Picture) -> Any:
+        """What they get of a report: of a story, maybe no documents; of a portfolio as it was placed, maybe no sums."""
+        if "lines" in report and not self.documents.has_project(report["project_id"]):
+            hidden = {"what": "Cost posted"}
+            lines = [each | hidden if each["type"] == COST_POSTED else each for each in report["lines"]]
+            return report | {"lines": lines}
+        if "totals" in report:
+            summed = picture.projects_below(report["scope"]["unit_id"])
+            if not all(map(self.documents.has_project, summed)):
+                withheld = {"actual_costs": None, "withheld": "not permitted"}
+                return report | {"totals": report["totals"] | withheld}
+        return report
 
     async def ask(self, service: str, path: str, method: str = "GET", **request: Any) -> httpx.Response:
         """Ask a service."""
@@ -330,7 +337,7 @@ async def reports_are_there_for_whom_they_were(
                     assert answer.status_code == 403, answer.text
                 elif sight.has_unit(unit, picture) or sight.has_project(project, picture):
                     assert answer.status_code == 200, (path, query)
-                    assert told(answer) == person.told_in(told(whole)), (path, query)
+                    assert told(answer) == person.told_in(told(whole), picture), (path, query)
                 else:
                     assert answer.status_code == 404, (path, query, answer.text)
 

@@ -30,3 +30,7 @@ def test_only_what_is_said_otherwise_is_kept_anew() -> None:
     (command,) = news(found({}, {"name": "Another title"}).entries, memory, "Register")
     assert command["body"]["reference"] == "2"
     assert list(news(found({}, {}).entries, memory, "Register")) == []
+
+
+def test_a_row_that_is_withheld_is_not_remembered() -> None:
+    assert memory_of([{"reference": "1", "said": None}, {"reference": "2", "said": {}}]) == {"2": {}}

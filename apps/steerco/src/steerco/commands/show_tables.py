@@ -54,7 +54,9 @@ def _totals(totals: Json) -> Table:
         table.add_row(f"Rated by {escape(assessor)}", "", counts(ratings))
     for what, amounts, coverage in figure_rows(totals):
         table.add_row(what[0].upper() + what[1:], amounts, coverage)
-    for period, costs in groupby(totals["actual_costs"], key=itemgetter("period")):
+    if totals["withheld"]:
+        table.add_row("Actual cost", totals["withheld"], "")
+    for period, costs in groupby(totals["actual_costs"] or (), key=itemgetter("period")):
         amounts = "\n".join(f"{amount(Decimal(each['amount']))} {each['currency']}" for each in costs)
         table.add_row(f"Actual cost, {words(period)}", amounts, "")
     table.add_row("Open risks", str(sum(totals["risks"].values())), counts(totals["risks"]))

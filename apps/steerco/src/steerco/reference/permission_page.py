@@ -42,7 +42,8 @@ nobody else.
 
 _SHOWN = """## Who sees fields of a class
 
-Others get the record without them, in answers and in the feed. Everybody sees who they are themselves.
+Others get the record without them, in answers and in the feed; a sum of them is for who sees them in all that is \
+summed. Everybody sees who they are themselves.
 
 | fields | shown to |
 | --- | --- |"""

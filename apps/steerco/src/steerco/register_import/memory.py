@@ -16,8 +16,12 @@ AT_ONCE = 500
 
 
 def memory_of(rows: Iterable[Mapping[str, Any]]) -> Memory:
-    """What the rows that portfolio keeps of a source say, by reference."""
-    return {row["reference"]: {name: json.loads(text) for name, text in row["said"].items()} for row in rows}
+    """What the rows that portfolio keeps of a source say, by reference; what is withheld is not remembered."""
+    return {
+        row["reference"]: {name: json.loads(text) for name, text in row["said"].items()}
+        for row in rows
+        if row["said"] is not None
+    }
 
 
 def news(entries: Iterable[Entry], memory: Memory, source: str) -> Iterator[Command]:

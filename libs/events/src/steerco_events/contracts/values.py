@@ -48,7 +48,7 @@ _CLASSED: dict[tuple[type[Any], FieldClass], tuple[str, ...]] = {}
 PERSONAL = msgspec.Meta(extra_json_schema={_FIELD_CLASS: "personal"})
 """Who somebody is, and how to reach them: feeds leave it out for readers without the right to such fields."""
 COMMERCIAL = msgspec.Meta(extra_json_schema={_FIELD_CLASS: "commercial"})
-"""What somebody is paid, and by which document: likewise."""
+"""What somebody is paid, and by which document; words of a register, which say budgets, too: likewise."""
 PROJECT_SEEN = msgspec.Meta(description="The version of the project's stream that the writer had seen.")
 
 

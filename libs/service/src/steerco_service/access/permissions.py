@@ -144,7 +144,7 @@ PERMISSIONS: dict[str, Permission] = {
     "portfolio.move_project": _LOADING,
     "portfolio.change_state": _of(DELIVERY, "integration"),
     "portfolio.keep_register_row": _LOADING,
-    "portfolio.list_register_rows": _READERS,
+    "portfolio.list_register_rows": _sensitive(_READERS),
     "portfolio.list_projects": _READERS,
     "portfolio.one_project": _READERS,
     "finance.read_events": _MONEY_READERS,
@@ -191,7 +191,10 @@ SHOWN_TO: dict[FieldClass, frozenset[Role]] = {
     "commercial": ROLES
     - {"project_support", "resource_manager", "risk_manager", "training_coordinator", "contributor", "viewer"},
 }
-"""Who sees the fields of a class, where the record is: who somebody is and how to reach them; what somebody is paid."""
+"""Who sees the fields of a class, where the record is: who somebody is and how to reach them; what somebody is paid.
+
+Commercial is also what a register says in its own words: they say budgets, too.
+"""
 
 
 def appointed_by(role: Role) -> frozenset[Role]:

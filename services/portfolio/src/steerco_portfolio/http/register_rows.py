@@ -1,14 +1,16 @@
 """What registers said of projects: kept by imports, read by the next."""
 
-from typing import Annotated
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from fastapi import Query, Response
 from pydantic import BaseModel, Field
 
+from steerco_events.contracts.portfolio import RegisterRowKept
+from steerco_events.contracts.values import classed_fields
 from steerco_portfolio.domain.project_rules import concerns, project_decider
 from steerco_portfolio.domain.register_row import KeepRegisterRow, register_row_decider
-from steerco_portfolio.projections.register_rows import register_rows_listed
+from steerco_portfolio.projections.register_rows import RegisterRowRow, register_rows_listed
 from steerco_service.actions import Probe
 from steerco_service.bodies import Body, Name, Prose
 from steerco_service.call import Calling
@@ -27,12 +29,21 @@ class RegisterRow(Body):
 
 
 class RegisterRowAnswer(BaseModel):
-    """What a register last said of a project."""
+    """What a register last said of a project: shown to who may see commercial fields, as it says budgets, too."""
 
     project_id: UUID
     source: str
     reference: str
-    said: dict[str, str]
+    said: dict[str, str] | None
+    withheld: Literal["not permitted"] | None
+
+    @classmethod
+    def of(cls, row: RegisterRowRow, *, is_seen: bool) -> Self:
+        """The answer for a row, with its commercial field or without."""
+        told = {name: getattr(row, name, None) for name in cls.model_fields}
+        if not is_seen:
+            told |= dict.fromkeys(classed_fields(RegisterRowKept, "commercial")) | {"withheld": "not permitted"}
+        return cls.model_validate(told)
 
 
 @routes.put("/projects/{project_id}/register-row", status_code=204, summary="Keep what a register says of a project")
@@ -57,7 +68,8 @@ async def list_register_rows(
 ) -> list[RegisterRowAnswer]:
     """In the order of the projects' ids; the next page is in the `Link` header."""
     rows = await register_rows_listed(reading, page, source)
-    return [RegisterRowAnswer.model_validate(row, from_attributes=True) for row in rows]
+    seen = await reading.seeing("commercial").projects_among({row.project_id for row in rows})
+    return [RegisterRowAnswer.of(row, is_seen=row.project_id in seen) for row in rows]
 
 
 ROW_PROBES = (Probe(keep_register_row, RegisterRow.model_construct(source="", reference="", said={})),)

@@ -5,7 +5,6 @@ from typing import Annotated, Any, Literal
 from fastapi import Query
 from sqlalchemy import Subquery
 
-from steerco_events.contracts.values import amount_text
 from steerco_reporting.http.answers import UnitAnswer, cut_fields, figure_answers, variance_answers
 from steerco_reporting.http.cut import AsOf
 from steerco_reporting.http.moments import Moment, moments
@@ -73,10 +72,8 @@ async def _totals(reading: Reading, now: Moment, scoped: Subquery) -> TotalsAnsw
         assessments={assessor: dict(ratings) for assessor, ratings in assessments.items()},
         figures=figure_answers(total),
         variances=variance_answers(total),
-        actual_costs=[
-            ActualCostAnswer(period=each.period, currency=each.currency, amount=amount_text(each.amount, each.currency))
-            for each in costs
-        ],
+        actual_costs=None if costs is None else [ActualCostAnswer.of(each) for each in costs],
+        withheld="not permitted" if costs is None else None,
         risks=dict(await counts.open_risks_by_band(reading, scoped)),
         obligations=dict(await counts.obligations_by_state(reading, scoped)),
         pitches=dict(await counts.pitches_by_state(reading, now.scope)),

@@ -1,6 +1,7 @@
 """What the portfolio at a scope is answered with."""
 
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -12,6 +13,7 @@ from steerco_reporting.http.answers import (
     UnitAnswer,
     VarianceAnswer,
 )
+from steerco_reporting.projections.actual_costs import ActualCostSum
 from steerco_reporting.projections.overspends import Overspend
 from steerco_reporting.projections.units import Organization
 
@@ -23,16 +25,25 @@ class ActualCostAnswer(BaseModel):
     currency: str
     amount: str
 
+    @classmethod
+    def of(cls, found: ActualCostSum) -> "ActualCostAnswer":
+        """The answer for a sum."""
+        return cls(period=found.period, currency=found.currency, amount=amount_text(found.amount, found.currency))
+
 
 class TotalsAnswer(BaseModel):
-    """The whole scope: counts, figures, variances."""
+    """The whole scope: counts, figures, variances.
+
+    Actual costs are shown to who may see commercial fields of all its projects; `withheld` says why they are not.
+    """
 
     projects: int
     by_state: dict[str, int]
     assessments: dict[str, dict[str, int]]
     figures: list[FigureTotalAnswer]
     variances: list[VarianceAnswer]
-    actual_costs: list[ActualCostAnswer]
+    actual_costs: list[ActualCostAnswer] | None
+    withheld: Literal["not permitted"] | None
     risks: dict[str, int]
     obligations: dict[str, int]
     pitches: dict[str, int]

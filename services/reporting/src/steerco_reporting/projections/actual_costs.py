@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import Subquery, func, select
+from sqlalchemy import Subquery, func, select, true
 
 from steerco_events.contracts.finance import FINANCE, ActualCostPosted, ActualCostReversed
 from steerco_events.envelope import Recorded
@@ -69,8 +69,14 @@ class ActualCostSum:
     amount: Decimal
 
 
-async def actual_cost_sums(reading: Reading, scoped: Subquery) -> Sequence[ActualCostSum]:
-    """What the projects of a scope at an instant have cost, by period and currency."""
+async def actual_cost_sums(reading: Reading, scoped: Subquery) -> Sequence[ActualCostSum] | None:
+    """What the projects of a scope at an instant have cost, by period and currency.
+
+    `None` for who may not see commercial fields of all of them: the sum of one cost, or two sums with one cost between
+    them, tell that cost.
+    """
+    if not await _are_all_shown(reading, scoped):
+        return None
     table = reading.table("actual_costs")
     by = (table.c.period, table.c.currency)
     query = (
@@ -81,3 +87,9 @@ async def actual_cost_sums(reading: Reading, scoped: Subquery) -> Sequence[Actua
         .order_by(*by)
     )
     return [ActualCostSum(**row) for row in (await reading.connection.execute(query)).mappings()]
+
+
+async def _are_all_shown(reading: Reading, scoped: Subquery) -> bool:
+    is_shown = reading.seeing("commercial").in_projects(scoped.c.project_id)
+    hidden = select(scoped.c.project_id).where(is_shown.is_not(true())).limit(1)
+    return (await reading.connection.execute(hidden)).first() is None

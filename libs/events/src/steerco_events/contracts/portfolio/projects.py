@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from steerco_events.contracts.portfolio.registry import PORTFOLIO
-from steerco_events.contracts.values import CURRENCY, StatedDate
+from steerco_events.contracts.values import COMMERCIAL, CURRENCY, StatedDate
 from steerco_events.registry import event
 
 type ProjectState = Literal["chartered", "planning", "executing", "closing", "closed", "on_hold", "terminated"]
@@ -68,8 +68,8 @@ class RegisterRowKept:
     project_id: UUID
     source: str
     reference: str
-    said: dict[str, str]
-    """Each fact by its name, its words as JSON text."""
+    said: Annotated[dict[str, str], COMMERCIAL]
+    """Each fact by its name, its words as JSON text; budgets and forecasts are among them."""
 
 
 @event(PORTFOLIO, "project-renamed")
