@@ -141,16 +141,22 @@ async def test_a_unit_is_moved_to_where_it_fits_and_the_caller_has_a_role(asked:
     body = {"code": making.code(), "name": "n", "kind": "business_unit", "parent_id": making.enterprise}
     await making.made("portfolio", "/units", body)
     expected = {
-        (world.department, "administrator"): True,
-        (world.unit, "pmo_officer"): False,
-        (world.unit, "administrator"): False,
+        (world.department, "administrator"): None,
+        (world.unit, "pmo_officer"): "a unit is moved by who has a role for it at the unit above, too",
+        (world.unit, "administrator"): "there is no other unit that it could hang under",
     }
-    for (unit, caller), is_allowed in expected.items():
+    for (unit, caller), because in expected.items():
         actions = await actions_of(asked.callers[caller]["portfolio"], Record("portfolio", f"/units/{unit}", ""))
         (move,) = (each for each in actions if each["name"] == "move_unit")
-        assert move["is_allowed"] is is_allowed, move
-        if not is_allowed:
-            assert move["because"] == "there is no other unit that it could hang under"
+        assert (move["is_allowed"], move["because"]) == (because is None, because)
+
+
+async def test_who_may_require_that_duties_are_kept_apart_is_told_whether_they_may_lift_it(asked: Asked) -> None:
+    record = Record("portfolio", f"/units/{asked.making.world.unit}", "")
+    for caller, lifts in (("administrator", True), ("pmo_officer", False)):
+        actions = await actions_of(asked.callers[caller]["portfolio"], record)
+        separating = [each for each in actions if each["name"] == "separate_duties"]
+        assert {each["body"]["is_required"]: each["is_allowed"] for each in separating} == {True: True, False: lifts}
 
 
 async def test_who_sees_the_whole_and_changes_a_part_is_told_what_the_part_allows(asked: Asked, served: Served) -> None:

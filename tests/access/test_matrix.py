@@ -16,6 +16,7 @@ OPERATIONS = sorted(set(operations()))
 NAMED_IN_BODY = {
     "submit_pitch",
     "resubmit_pitch",
+    "open_unit",
     "register_project",
     "move_project",
     "register_person",

@@ -46,7 +46,8 @@ class Action(BaseModel):
     method: str
     href: Annotated[str, Field(description="The path below the service.")]
     body: Annotated[
-        dict[str, str], Field(description="What the body says to mean this one of what the operation does; with more.")
+        dict[str, str | bool],
+        Field(description="What the body says to mean this one of what the operation does; with more."),
     ]
     is_allowed: Annotated[
         bool, Field(description="Whether it would be accepted and change something, if its values keep the rules.")
@@ -148,7 +149,7 @@ class Actions:
             name=route.name,
             method=method,
             href=route.path_format.format(**named),
-            body={name: str(getattr(probe.body, name)) for name in probe.chosen},
+            body=probe.body.model_dump(mode="json", include=set(probe.chosen)),
             is_allowed=not (refused or because),
             because=refused.detail if refused else because,
             type=refused.type if refused else None,

@@ -104,10 +104,14 @@ class Call:
 
     async def about_person(self, person_id: UUID) -> None:
         """Whoever may do it where a person has a role or manages a project may. Raises `UnknownPerson`, `Forbidden`."""
-        places = await self._places(person_id)
-        if not self.asking.has_any(places.units, places.projects):
-            raise UnknownPerson(f"nobody with the id {person_id} has a role or a project")
+        self._check_is_at(await self._places(person_id), person_id)
         self._judge = lambda _: True
+
+    async def not_of_others(self, person_id: UUID) -> None:
+        """Who has a role or a project is for who may do it at one of these places. Raises as `about_person` does."""
+        places = await self._places(person_id)
+        if places:
+            self._check_is_at(places, person_id)
 
     async def about_person_at(self, project_id: UUID, person_id: UUID) -> None:
         """Whoever may do it where a project is may, for what a person has to do with it.
@@ -208,6 +212,10 @@ class Call:
             found = await find(connection, [self._key])
         remembered = found.get(self._key.identity)
         return _response(remembered.answer_to(self._key)) if remembered else None
+
+    def _check_is_at(self, places: Places, person_id: UUID) -> None:
+        if not self.asking.has_any(places.units, places.projects):
+            raise UnknownPerson(f"nobody with the id {person_id} has a role or a project")
 
     async def _places(self, person_id: UUID) -> Places:
         return await self.runtime.access.places(person_id)

@@ -35,7 +35,8 @@ _APPOINTING = """## Who appoints
 
 Whoever has one of these roles where the appointment is to be; for the whole enterprise, in the whole of it. They \
 change its days and end it, too. Whoever holds an appointment may delegate it, and so may who appoints to its role; \
-nobody else.
+nobody else. Nobody appoints themselves, changes the days of their own appointment, delegates one to themselves or \
+takes a project to manage, but who is `pmo_admin` in the whole, and not as a deputy.
 
 | to | appointed by |
 | --- | --- |"""

@@ -174,6 +174,7 @@ class Access:
         return Places(
             frozenset(row.unit_id for row in rows if row.unit_id),
             frozenset(row.project_id for row in rows if row.project_id),
+            is_whole=any(row.unit_id is None and row.project_id is None for row in rows),
         )
 
     async def administrators(self) -> frozenset[UUID]:

@@ -63,7 +63,11 @@ class Granted:
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """The units and the projects at which somebody is."""
+    """The units and the projects at which somebody is; `is_whole`: they have a role in the whole enterprise."""
 
     units: frozenset[UUID]
     projects: frozenset[UUID]
+    is_whole: bool
+
+    def __bool__(self) -> bool:
+        return self.is_whole or bool(self.units or self.projects)

@@ -96,11 +96,11 @@ async def appoint(served: Served, appointment: AppointmentMade) -> Token:
     return await served.append("portfolio", f"appointment-{appointment.appointment_id}", appointment)
 
 
-async def appointed(served: Served, *appointments: AppointmentMade) -> None:
-    """Make these appointments, and have them known everywhere."""
-    for each in appointments:
-        await appoint(served, each)
+async def appointed(served: Served, *appointments: AppointmentMade) -> Token:
+    """Make these appointments, and have them known everywhere; the token of the last."""
+    tokens = [await appoint(served, each) for each in appointments]
     await served.settled()
+    return tokens[-1]
 
 
 async def end(served: Served, appointment: AppointmentMade) -> Token:

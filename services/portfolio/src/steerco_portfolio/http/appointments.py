@@ -151,9 +151,13 @@ def _needs_office_for(call: Call, role: Role) -> None:
     call.needs_one_of(appointed_by(role), in_person=role in HANDED_ON_IN_PERSON)
 
 
-def _check_is_not_ones_own(call: Call, person_id: UUID) -> None:
-    """Raises `Forbidden`: nobody gives a role to themselves, nor more days, but who administers the whole."""
-    if person_id == call.principal.actor.id and not call.asking.scope.is_whole:
+def check_is_not_ones_own(call: Call, person_id: UUID) -> None:
+    """Raises `Forbidden`: nobody gives themselves a role, more days or a deputy's, nor a project to manage.
+
+    But who administers the whole enterprise, in person.
+    """
+    administering = call.asking.as_one_of(frozenset({"pmo_admin"}), in_person=True).scope
+    if person_id == call.principal.actor.id and not administering.is_whole:
         raise Forbidden("nobody appoints themselves; somebody else of the office does")
 
 
@@ -180,9 +184,9 @@ async def _handle(
 
 @routes.post("/appointments", status_code=201, summary="Appoint somebody")
 async def make_appointment(body: NewAppointment, call: Calling) -> Response:
-    """To a role at an open unit, at a project that goes on, or in the whole enterprise."""
+    """To a role at an open unit, at a project that goes on, or in the whole enterprise; nobody appoints themselves."""
     appointment_id = body.appointment_id or call.new_id()
-    _check_is_not_ones_own(call, body.person_id)
+    check_is_not_ones_own(call, body.person_id)
     _needs_office_for(call, body.role)
     if body.appointment_id:
         before = await _appointment(call, appointment_id)
@@ -206,7 +210,7 @@ async def change_appointment_term(appointment_id: UUID, body: TermBody, call: Ca
     """Until it is ended; those of a delegation stay within the term of the appointment that it is of."""
     appointment = await _appointment(call, appointment_id)
     if not isinstance(appointment, NoAppointment):
-        _check_is_not_ones_own(call, appointment.made.person_id)
+        check_is_not_ones_own(call, appointment.made.person_id)
     _needs_office(call, appointment)
     await _there(call, appointment)
     delegated_from = None if isinstance(appointment, NoAppointment) else appointment.made.delegated_from
@@ -234,9 +238,10 @@ async def delegate_appointment(appointment_id: UUID, body: NewDelegation, call: 
     """Another person has the role there for some days of its term: an appointment of its own, not delegated onward."""
     original = await _appointment(call, appointment_id)
     if not isinstance(original, NoAppointment) and original.made.person_id != call.principal.actor.id:
-        _check_is_not_ones_own(call, body.person_id)
         _needs_office(call, original)
     original = await _there(call, original)
+    if not isinstance(original, NoAppointment):
+        check_is_not_ones_own(call, body.person_id)
     delegation_id = body.appointment_id or call.new_id()
     command = DelegateAppointment(
         appointment_id=delegation_id,

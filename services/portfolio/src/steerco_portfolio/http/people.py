@@ -145,11 +145,13 @@ async def _handle(call: Call, person_id: UUID, command: PersonCommand, *, reason
 
 @routes.post("/people", status_code=201, summary="Register a person")
 async def register_person(body: NewPerson, call: Calling) -> Response:
-    """At an open unit. Machines need no record."""
+    """At an open unit; who has a role or a project, by who may do it at one of these. Machines need no record."""
     person_id = body.person_id or call.new_id()
     person: Person = await call.fold(person_decider, _stream(person_id)) if body.person_id else NoPerson()
     if not isinstance(person, NoPerson):
         call.must_be_there(call.asking.has_unit(person.unit_id))
+    elif body.person_id:
+        await call.not_of_others(person_id)
     unit = await _unit(call, body.unit_id)
     call.concerns(body.unit_id)
     is_possible = unit and unit.is_open and not isinstance(person, Erased)
@@ -163,7 +165,7 @@ async def correct_person(person_id: UUID, body: PersonDetails, call: Calling) ->
     """Both at once: an address that is left out is no more."""
     person: Person = await call.fold(person_decider, _stream(person_id))
     details = Details("", None)
-    if isinstance(person, Known):
+    if isinstance(person, Known) and call.asking.has_unit(person.unit_id):
         details = await call.makes(lambda: _encrypted(call, person_id, body), instead=details)
     return await _handle(call, person_id, CorrectPersonDetails(person_id, details))
 

@@ -31,6 +31,7 @@ from steerco_portfolio.domain.project import (
     Transition,
 )
 from steerco_portfolio.domain.project_rules import project_decider
+from steerco_portfolio.http.appointments import check_is_not_ones_own
 from steerco_service.actions import NOBODY, Probe
 from steerco_service.bodies import Body, Code, Currency, Day, Name, Prose, StatedDateBody
 from steerco_service.call import Call, Calling
@@ -188,7 +189,8 @@ async def assess_project(project_id: UUID, body: Assessment, call: Calling) -> R
 
 @routes.post("/projects/{project_id}/manager", status_code=204, summary="Appoint the manager")
 async def appoint_manager(project_id: UUID, body: Manager, call: Calling) -> Response:
-    """Training follows: an appointed manager owes the course that managing asks for."""
+    """Training follows: an appointed manager owes the course that managing asks for. Nobody appoints themselves."""
+    check_is_not_ones_own(call, body.person_id)
     command = AppointManager(project_id, body.person_id, body.job_title, body.from_on)
     return await _handle(call, project_id, command)
 

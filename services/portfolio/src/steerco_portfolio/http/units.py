@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import Response
 from pydantic import Field
 
+from steerco_events.commands.judging import Forbidden
 from steerco_events.contracts.portfolio import Duties, PmoModel, UnitKind
 from steerco_portfolio.domain.organization import (
     ORGANIZATION,
@@ -18,10 +19,13 @@ from steerco_portfolio.domain.organization import (
     OrganizationCommand,
     RenameUnit,
     SeparateDuties,
+    Unit,
     UnitWouldHangUnderItself,
 )
 from steerco_portfolio.domain.organization_rules import organization_decider
+from steerco_service.access.permissions import ROLES
 from steerco_service.actions import Probe
+from steerco_service.asking import Asking
 from steerco_service.bodies import Body, Code, Day, Name
 from steerco_service.call import Call, Calling
 from steerco_service.routing import router
@@ -99,10 +103,12 @@ async def rename_unit(unit_id: UUID, body: UnitName, call: Calling) -> Response:
 
 @routes.post("/units/{unit_id}/move", status_code=204, summary="Move a unit under another parent")
 async def move_unit(unit_id: UUID, body: UnitMove, call: Calling) -> Response:
-    """With all that is below it; no project is rewritten."""
-    organization = await call.fold(organization_decider, ORGANIZATION)
-    if unit := organization.units.get(unit_id):
+    """With all that is below it; no project is rewritten. It takes a role for it at the present parent, too."""
+    unit = await _unit(call, unit_id)
+    if unit:
         call.concerns(*filter(None, [unit.parent_id]))
+        if not _may_above(call.asking, unit):
+            raise Forbidden("a unit is moved by who has a role for it at the unit above, too")
     return await _handle(call, MoveUnit(unit_id, body.parent_id), unit_id, reason=body.reason)
 
 
@@ -121,9 +127,27 @@ async def adopt_pmo_model(unit_id: UUID, body: PmoModelChoice, call: Calling) ->
 
 @routes.put("/units/{unit_id}/separation-of-duties", status_code=204, summary="Keep two duties apart, or no more")
 async def separate_duties(unit_id: UUID, body: SeparationOfDuties, call: Calling) -> Response:
-    """From that day, here and in the units below: what a unit above requires is required here whatever is said here."""
+    """From that day, here and in the units below: what a unit above requires is required here whatever is said here.
+
+    Whoever it binds does not lift it: that takes a role for it at the unit above or, where none is above, in the
+    whole enterprise, and not as a deputy.
+    """
+    unit = None if body.is_required else await _unit(call, unit_id)
+    if unit and not _may_above(call.asking.as_one_of(ROLES, in_person=True), unit):
+        raise Forbidden("what a unit requires is lifted by who has a role for it at the unit above, and by no deputy")
     command = SeparateDuties(unit_id, body.duties, body.is_required, body.effective_on)
     return await _handle(call, command, unit_id, reason=body.reason)
+
+
+async def _unit(call: Call, unit_id: UUID) -> Unit | None:
+    """The unit of an id, if there is one for who asks. Raises `Forbidden` where they see it only."""
+    organization = await call.fold(organization_decider, ORGANIZATION)
+    return organization.units.get(unit_id) if call.asking.has_unit(unit_id) else None
+
+
+def _may_above(asking: Asking, unit: Unit) -> bool:
+    """Whether who asks may do it above a unit: at its parent or, where it has none, in the whole enterprise."""
+    return asking.scope.has_unit(unit.parent_id)
 
 
 async def _handle(
@@ -158,9 +182,10 @@ def unit_probes(unit_id: UUID, new_parent_id: UUID | None) -> Sequence[Probe]:
         ),
         Probe(close_unit, UnitClosure.model_construct(reason="")),
         Probe(adopt_pmo_model, PmoModelChoice.model_construct(pmo_model="coach", effective_on=date.min)),
-        *(Probe(separate_duties, _separation(duties), chosen=("duties",)) for duties in get_args(Duties.__value__)),
+        *(_separating(duties, is_required) for duties in get_args(Duties.__value__) for is_required in (True, False)),
     )
 
 
-def _separation(duties: Duties) -> SeparationOfDuties:
-    return SeparationOfDuties.model_construct(duties=duties, is_required=True, effective_on=date.min)
+def _separating(duties: Duties, is_required: bool) -> Probe:
+    body = SeparationOfDuties.model_construct(duties=duties, is_required=is_required, effective_on=date.min)
+    return Probe(separate_duties, body, chosen=("duties", "is_required"))
