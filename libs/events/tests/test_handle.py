@@ -59,6 +59,15 @@ async def test_where_no_unit_is_known_the_stamp_of_the_streams_last_event_holds(
     assert await stamps(shared_log, name) == [(), (unit,), (unit,)]
 
 
+async def test_where_the_events_of_a_stream_are_about_several_places_no_stamp_goes_on(shared_log: Log) -> None:
+    name, unit = stream(), new_id()
+    of_several = replace(tally, is_of_one_place=False)
+    async with shared_log.engine.begin() as tx:
+        await handle(tx, shared_log.store, of_several, name, Count(1), shared_log.context().concerning(unit))
+        await handle(tx, shared_log.store, of_several, name, Count(1), shared_log.context())
+    assert await stamps(shared_log, name) == [(unit,), ()]
+
+
 async def test_a_refusal_writes_nothing(shared_log: Log) -> None:
     name = stream()
     await shared_log.append(name, Closed())

@@ -164,6 +164,15 @@ async def test_a_judge_is_asked_of_the_units_that_the_thing_is_stamped_with(shar
     assert sight.asked == [(HERE, THERE)]
 
 
+async def test_a_judge_is_asked_of_no_stamp_where_the_events_of_a_stream_are_about_several_places(
+    shared_log: Log, sight: Sight
+) -> None:
+    name = await there(shared_log, HERE)
+    of_several = replace(known, is_of_one_place=False)
+    await came_of(shared_log, msgspec.structs.replace(asked(shared_log, sight, name, Close()), decider=of_several))
+    assert sight.asked == [()]
+
+
 async def test_a_judge_is_asked_of_the_units_of_the_command_and_of_the_situation(shared_log: Log, sight: Sight) -> None:
     placed = replace(known, concerns=lambda state: (THERE,) if state.total else ())
     name = await there(shared_log, FAR)

@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from steerco_events.clock import ManualClock, SystemClock
 from steerco_events.commands.batching import Batcher
@@ -15,10 +17,22 @@ from steerco_events.commands.handling import Handling, handle_all
 from steerco_events.ids import derived_id
 from steerco_events.postgres.store import Write
 from steerco_events.registry import Payload
-from steerco_events.testkit.alarms import ALARMS, LoseAlarm, Mute, Muted, Ring, SetAlarm, StopAlarm, alarms
-from steerco_events.testkit.logs import fresh_log, running, until
+from steerco_events.testkit.alarms import (
+    ALARMS,
+    AlarmRang,
+    Alarms,
+    LoseAlarm,
+    Mute,
+    Muted,
+    Ring,
+    SetAlarm,
+    StopAlarm,
+    alarms,
+)
+from steerco_events.testkit.logs import Log, fresh_log, running, until
 from steerco_events.testkit.timed import NOON, Timed, desk, timed_log, timetable
 from steerco_events.timing.runner import BATCH
+from steerco_events.timing.timetable import TimedDecider, Timetable
 from steerco_servers.testing import TemporaryPostgres
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
@@ -86,6 +100,59 @@ async def test_what_a_timer_leads_to_bears_the_timer_and_the_event_that_set_it(t
     assert (effect.traceparent, effect.org_units) == ("00-trace-span-01", cause.org_units)
     assert (effect.recorded_at, effect.valid_at) == (NOON + HOUR, NOON + MINUTE)
     assert (effect.actor.job_title, effect.client) == (f"timers of {timed.log.service}", "steerco-timer")
+
+
+async def units_of_the_last(log: Log) -> tuple[UUID, ...]:
+    async with log.engine.connect() as connection:
+        *_, last = await log.store.read_events(connection, desk())
+    assert isinstance(last.payload, AlarmRang)
+    return last.org_units
+
+
+async def test_what_a_timer_leads_to_concerns_the_units_of_what_set_it_whatever_came_after_it(timed: Timed) -> None:
+    for name, hours in (("tea", 1), ("bell", 2)):
+        context = timed.log.context().concerning(derived_id("unit", name))
+        await timed.log.handle(alarms, desk(), SetAlarm(name, NOON + hours * HOUR), context)
+    await timed.at(NOON + HOUR)
+    assert await units_of_the_last(timed.log) == (derived_id("unit", "tea"),)
+
+
+async def test_where_it_is_known_what_it_is_about_it_concerns_the_units_that_have_that_when_it_is_fired(
+    timed: Timed,
+) -> None:
+    here, now = derived_id("unit", "here"), {derived_id("thing", "tea"): [derived_id("unit", "tea")]}
+
+    async def units_of(_: AsyncConnection, thing_id: UUID) -> Sequence[UUID]:
+        return now.get(thing_id, [])
+
+    def about(state: Alarms, command: Ring) -> UUID | None:
+        return derived_id("thing", command.name) if command.name in state.set else None
+
+    runner = timed.runner(Timetable([TimedDecider("desk", alarms, about=about)]), units_of=units_of)
+    for name, hours, expected in (("tea", 1, derived_id("unit", "tea")), ("bell", 2, here)):
+        await timed.log.handle(
+            alarms, desk(), SetAlarm(name, NOON + hours * HOUR), timed.log.context().concerning(here)
+        )
+        await timed.at(NOON + hours * HOUR, runner)
+        assert await units_of_the_last(timed.log) == (expected,)
+
+
+async def test_while_it_can_not_be_told_where_a_thing_is_the_timer_waits_and_is_tried_again(timed: Timed) -> None:
+    async def not_yet(_: AsyncConnection, __: UUID) -> Sequence[UUID]:
+        raise LookupError("the view is being made")
+
+    async def there(_: AsyncConnection, thing_id: UUID) -> Sequence[UUID]:
+        return [thing_id]
+
+    thing_id = derived_id("thing")
+    table = Timetable([TimedDecider("desk", alarms, about=lambda *_: thing_id)])
+    await timed.log.handle(alarms, desk(), SetAlarm("tea", NOON))
+    await timed.at(NOON, timed.runner(table, units_of=not_yet))
+    ((name, attempts, error, _),) = await timed.failures()
+    assert (name, attempts, error) == ("tea", 1, "LookupError: the view is being made")
+    assert await timed.rang(desk()) == []
+    await timed.at(NOON + MINUTE, timed.runner(table, units_of=there))
+    assert await units_of_the_last(timed.log) == (thing_id,)
 
 
 async def test_a_timer_that_was_moved_or_cancelled_is_not_fired_at_its_old_instant(timed: Timed) -> None:

@@ -58,6 +58,8 @@ class Decider[State, Command]:
     `concerns` names the org units that a situation concerns, for the stamp of its events. `newest` is
     `Registry.newest` while `decide` still gives a version that has a newer one: new events are then folded as
     they will be when they are read back. `timing`, if there is one, says which events set and end timers.
+    `is_of_one_place`: where nobody knows a unit, an event concerns those that the stream's last one did; not so where
+    the events of a stream are about things in several places.
     """
 
     initial: State
@@ -67,6 +69,7 @@ class Decider[State, Command]:
     concerns: Callable[[State], Sequence[UUID]] = nobody
     newest: Callable[[Payload], Payload] = as_it_is
     timing: Timing[Command] | None = None
+    is_of_one_place: bool = True
 
     def fold(self, payloads: Iterable[Payload], state: State | None = None) -> State:
         """The state after these events."""

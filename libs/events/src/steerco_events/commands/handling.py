@@ -76,7 +76,7 @@ async def handle[State, Command](
     """Decide once, in the caller's transaction.
 
     The events are stamped with the units of the context and of the situations before and after; where there is
-    none, as the stream's last event was.
+    none, as the stream's last event was, if the decider is of one place.
 
     Raises `StaleVersion` when the stream is at another than the `expected` version, the domain's `Refusal`s, and
     `VersionConflict` when another writer came between.
@@ -232,8 +232,9 @@ class _Plan:
         decider, stream = handling.decider, handling.stream
         situation = self._situation(decider, stream)
         context = handling.context
+        last = situation.org_units if decider.is_of_one_place else ()
         if handling.judge:
-            concerned = (*handling.context.org_units, *decider.concerns(situation.state)) or situation.org_units
+            concerned = (*handling.context.org_units, *decider.concerns(situation.state)) or last
             if (concerned or situation.version) and not handling.judge(concerned):
                 raise _as_if_absent(handling)
             if handling.behalf and (person := handling.behalf(concerned)):
@@ -251,7 +252,7 @@ class _Plan:
                 raise reserved.refusal
         after = decider.fold(events, situation.state)
         concerned = (*handling.context.org_units, *decider.concerns(situation.state), *decider.concerns(after))
-        org_units = tuple(dict.fromkeys(concerned or situation.org_units))
+        org_units = tuple(dict.fromkeys(concerned or last))
         writes = [
             Write(stream, situation.version, events),
             *(Write(reserved.stream, 0, (reserved.event,)) for reserved in reservations),

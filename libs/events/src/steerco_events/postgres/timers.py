@@ -37,7 +37,8 @@ _DUE = text(
 )
 _NEXT = Statement("SELECT min(fire_at) FROM log.timers")
 _STILL_THERE = text(
-    "SELECT t.stream, t.name, t.attempts, coalesce(e.correlation_id, t.set_by) AS correlation_id, e.traceparent"
+    "SELECT t.stream, t.name, t.attempts, coalesce(e.correlation_id, t.set_by) AS correlation_id, e.traceparent,"
+    " coalesce(e.org_units, '{}') AS org_units"
     " FROM log.timers t LEFT JOIN log.events e ON e.id = t.set_by"
     " WHERE (t.stream, t.name, t.set_by) IN (SELECT * FROM unnest(CAST(:streams AS text[]), CAST(:names AS text[]),"
     " CAST(:setters AS uuid[])))"
@@ -68,6 +69,7 @@ class Setting:
     attempts: int
     correlation_id: UUID
     traceparent: str | None
+    org_units: tuple[UUID, ...]
 
 
 async def keep_timers(tx: Transaction, changes: TimerChanges) -> None:
@@ -110,7 +112,10 @@ async def next_firing(tx: Transaction) -> datetime | None:
 async def settings_of(tx: AsyncConnection, timers: Sequence[Timer]) -> Mapping[tuple[str, str], Setting]:
     """Those of the timers that stand still as they are, by stream and name."""
     rows = await tx.execute(_STILL_THERE, _named(timers))
-    return {(row.stream, row.name): Setting(row.attempts, row.correlation_id, row.traceparent) for row in rows}
+    return {
+        (row.stream, row.name): Setting(row.attempts, row.correlation_id, row.traceparent, tuple(row.org_units))
+        for row in rows
+    }
 
 
 async def remove_timers(tx: AsyncConnection, timers: Sequence[Timer]) -> None:

@@ -16,7 +16,7 @@ from steerco_events.postgres.lease import Lease
 from steerco_events.postgres.timers import replace_timers
 from steerco_events.testkit.alarms import ALARMS, AlarmRang, SetAlarm, alarms
 from steerco_events.testkit.logs import Log, Server, fresh_log, waits_for_a_lock
-from steerco_events.timing.runner import TimerRunner
+from steerco_events.timing.runner import TimerRunner, UnitsOf, unknown
 from steerco_events.timing.timetable import Rebuilt, TimedDecider, Timetable, rebuild_timers
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -43,12 +43,12 @@ class Timed:
     log: Log
     clock: ManualClock
 
-    def runner(self, table: Timetable | None = None, lease: Lease | None = None) -> TimerRunner:
+    def runner(
+        self, table: Timetable | None = None, lease: Lease | None = None, units_of: UnitsOf = unknown
+    ) -> TimerRunner:
         """A runner; of several, each wants the lease for itself."""
-        log = self.log
-        return TimerRunner(
-            table or timetable(), log.engine, log.store, log.clock, log.appended, lease or Lease("timers")
-        )
+        log, lease = self.log, lease or Lease("timers")
+        return TimerRunner(table or timetable(), log.engine, log.store, log.clock, log.appended, lease, units_of)
 
     async def at(self, instant: datetime, runner: TimerRunner | None = None) -> int:
         """At that instant a runner does what is due; how many timers that were."""

@@ -5,10 +5,11 @@ A runner holds its lease only while something is due; at rest it asks now and th
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -16,7 +17,7 @@ from steerco_events.clock import Clock
 from steerco_events.commands.attempts import in_transaction
 from steerco_events.commands.handling import Handling, decide_all
 from steerco_events.decider import Refusal
-from steerco_events.envelope import Actor, Context
+from steerco_events.envelope import Actor, Context, StreamSlice
 from steerco_events.ids import derived_id
 from steerco_events.postgres.faults import DATABASE_FAULTS, is_unavailable
 from steerco_events.postgres.lease import Lease, LeaseLost, let_go, turn_of
@@ -50,11 +51,31 @@ class OrphanedTimer(Exception):
     """No decider of this release keeps the time of the timer's stream."""
 
 
+type UnitsOf = Callable[[AsyncConnection, UUID], Awaitable[Sequence[UUID]]]
+"""The units that have a thing now, as far as the service knows."""
+
+
+async def unknown(_tx: AsyncConnection, _thing_id: UUID) -> Sequence[UUID]:
+    """The service does not know of any thing where it is."""
+    return ()
+
+
 class TimerRunner:
-    """Fires the timers of one service's log, by the clock that it is given. Of several, one at a time does."""
+    """Fires the timers of one service's log, by the clock that it is given. Of several, one at a time does.
+
+    What a timer leads to concerns the `units_of` the thing that it is about; where they are not known, those that the
+    event concerned that set it.
+    """
 
     def __init__(
-        self, timetable: Timetable, engine: AsyncEngine, store: EventStore, clock: Clock, appended: Signal, lease: Lease
+        self,
+        timetable: Timetable,
+        engine: AsyncEngine,
+        store: EventStore,
+        clock: Clock,
+        appended: Signal,
+        lease: Lease,
+        units_of: UnitsOf = unknown,
     ) -> None:
         self._timetable = timetable
         self._engine = engine
@@ -63,6 +84,7 @@ class TimerRunner:
         self._signal = appended
         self._appended = appended.subscribe()
         self._lease = lease
+        self._units_of = units_of
         self._is_led_by_another = False
         self._actor = Actor(derived_id("timers", store.service), f"timers of {store.service}")
 
@@ -129,7 +151,7 @@ class TimerRunner:
         for timer in timers:
             if setting := standing.get(timer.key):
                 try:
-                    handlings.append((timer, self._handling(timer, setting, now)))
+                    handlings.append((timer, await self._handling(tx, slices[timer.stream], timer, setting, now)))
                 except Exception as error:
                     failed.append((timer, error))
         outcomes = await decide_all(tx, self._store, [each for _, each in handlings], slices)
@@ -145,10 +167,16 @@ class TimerRunner:
         for timer, fault in failed:
             await self._put_off(tx, timer, standing[timer.key], fault)
 
-    def _handling(self, timer: Timer, setting: Setting, now: datetime) -> Handling[Any, Any]:
-        decider = self._timetable.decider_of(timer.stream)
-        if decider is None or decider.timing is None:
+    async def _handling(
+        self, tx: AsyncConnection, current: StreamSlice, timer: Timer, setting: Setting, now: datetime
+    ) -> Handling[Any, Any]:
+        timed = self._timetable.timed(timer.stream)
+        if timed is None or timed.decider.timing is None:
             raise OrphanedTimer(f"no decider keeps the time of {timer.stream}")
+        decider = timed.decider
+        command = timed.decider.timing.on_timer(timer.name, timer.due_at)
+        thing_id = timed.about(decider.fold(current.payloads), command)
+        units = await self._units_of(tx, thing_id) if thing_id else ()
         context = Context(
             command_id=timer.id,
             actor=self._actor,
@@ -158,8 +186,9 @@ class TimerRunner:
             causation_id=timer.set_by,
             valid_at=timer.due_at,
             traceparent=setting.traceparent,
+            org_units=tuple(units) or setting.org_units,
         )
-        return Handling(decider, timer.stream, decider.timing.on_timer(timer.name, timer.due_at), context)
+        return Handling(decider, timer.stream, command, context)
 
     async def _put_off(self, tx: AsyncConnection, timer: Timer, setting: Setting, error: Exception) -> None:
         pause = min(FIRST_PAUSE * 2 ** min(setting.attempts, 20), LONGEST_PAUSE)

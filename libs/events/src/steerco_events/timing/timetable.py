@@ -1,6 +1,6 @@
 """Which deciders of a service keep time, and making its timers anew from its log."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -24,16 +24,23 @@ _EVENTS = text(
 )
 
 
+def about_nothing(_state: object, _command: object) -> UUID | None:
+    """What a timer leads to concerns the units that the event concerned that set it."""
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class TimedDecider:
     """A decider with timers, and its streams: `<category>-<uuid>`, or the one stream that is called as the category.
 
-    Raise `version` when what it says about timers changes: the timers are then made anew from the log.
+    Raise `version` when what it says about timers changes: the timers are then made anew from the log. `about` names
+    the thing that a timer's command is about in a situation: fired, it concerns the units that have the thing then.
     """
 
     category: str
     decider: Decider[Any, Any]
     version: int = 1
+    about: Callable[[Any, Any], UUID | None] = about_nothing
 
     def owns(self, stream: str) -> bool:
         """Whether a stream is the decider's."""
@@ -67,9 +74,14 @@ class Timetable:
         """With one of these, the streams of the deciders begin."""
         return [each.category for each in self._timed]
 
+    def timed(self, stream: str) -> TimedDecider | None:
+        """What keeps the time of a stream."""
+        return next((each for each in self._timed if each.owns(stream)), None)
+
     def decider_of(self, stream: str) -> Decider[Any, Any] | None:
         """The timed decider that a stream belongs to."""
-        return next((each.decider for each in self._timed if each.owns(stream)), None)
+        timed = self.timed(stream)
+        return timed.decider if timed else None
 
 
 @dataclass(frozen=True, slots=True)
