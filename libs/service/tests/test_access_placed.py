@@ -132,7 +132,6 @@ def test_an_appointment_has_the_days_that_were_said_last() -> None:
 def test_an_appointment_that_was_ended_is_held_no_more_whatever_its_days() -> None:
     ended = portfolio.AppointmentEnded(appointment_id=MADE)
     assert rows(appointments_held, APPOINTED, ended) == {str(MADE): replace(HELD, is_ended=True)}
-    assert not replace(HELD, is_ended=True).is_in_force(BEGAN)
 
 
 def test_a_delegation_says_of_which_appointment_it_is() -> None:
@@ -140,19 +139,6 @@ def test_a_delegation_says_of_which_appointment_it_is() -> None:
     assert rows(appointments_held, APPOINTED, delegated)[str(DELEGATED)] == replace(
         HELD, appointment_id=DELEGATED, person_id=DEPUTY, delegated_from=MADE
     )
-
-
-@pytest.mark.parametrize(
-    ("on", "is_in_force"),
-    [(date(2025, 12, 31), False), (BEGAN, True), (OVER, True), (date(2026, 7, 1), False)],
-    ids=["the day before", "first day", "last day", "the day after"],
-)
-def test_an_appointment_holds_from_its_first_day_to_its_last(on: date, is_in_force: bool) -> None:
-    assert HELD.is_in_force(on) is is_in_force
-
-
-def test_an_appointment_without_a_last_day_holds_on() -> None:
-    assert replace(HELD, until_on=None).is_in_force(date(2126, 1, 1))
 
 
 def test_what_says_nothing_of_a_place_has_no_row() -> None:

@@ -83,9 +83,7 @@ class Reading:
         is_inside = or_(self.in_units(held.c.unit_id), self.in_projects(held.c.project_id))
         today = self.runtime.clock.now().date()
         gaps = self.asking.scope.gaps
-        appointed = select(held.c.person_id).where(
-            known_at(held, None), in_force(held, today), is_inside, gaps.spare(held)
-        )
+        appointed = select(held.c.person_id).where(in_force(held, gaps, today), is_inside)
         managers = managing(self.table, gaps, today).where(self.in_projects(managed.c.project_id))
         is_caller = person_id == self.asking.principal.actor.id
         return or_(is_caller, person_id.in_(appointed), person_id.in_(managers.with_only_columns(managed.c.person_id)))

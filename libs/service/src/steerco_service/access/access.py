@@ -17,13 +17,7 @@ from steerco_events.projections.tables import known_at, row_of
 from steerco_service.access.gaps import SOURCE, Gaps, gaps_of
 from steerco_service.access.groups import GroupRole
 from steerco_service.access.known import Granted, Organization, Places, access_unknown
-from steerco_service.access.placed import (
-    AppointmentHeld,
-    appointments_held,
-    in_force,
-    managing,
-    units_placed,
-)
+from steerco_service.access.placed import appointments_held, in_force, managing, units_placed
 from steerco_service.access.scope import Grant, Tree
 from steerco_service.identity.principal import Principal
 
@@ -134,14 +128,13 @@ class Access:
         """What the first admin may before anything is known; nothing, once the first build has read of an end."""
         if person_id != self._first_admin:
             return ()
-        held: Sequence[AppointmentHeld] = ()
+        held: Sequence[bool] = ()
         if building := await self._builds.building(connection):
-            table = building.table("appointments_held")
-            is_named = table.c.person_id == person_id, table.c.role == FIRST_ADMIN
-            rows = (await connection.execute(select(table).where(*is_named, known_at(table, None)))).mappings()
-            held = [row_of(appointments_held, row) for row in rows]
-        today = self._clock.now().date()
-        is_over = bool(held) and not any(each.is_in_force(today) for each in held)
+            table, today = building.table("appointments_held"), self._clock.now().date()
+            is_named = table.c.person_id == person_id, table.c.role == FIRST_ADMIN, known_at(table, None)
+            query = select(in_force(table, Gaps(), today)).select_from(table).where(*is_named)
+            held = (await connection.execute(query)).scalars().all()
+        is_over = bool(held) and not any(held)
         return () if is_over else [Grant(FIRST_ADMIN)]
 
     async def manager(self, project_id: UUID) -> UUID | None:
@@ -157,7 +150,7 @@ class Access:
         return (await connection.execute(on_it)).scalars().first()
 
     async def places(self, person_id: UUID) -> Places:
-        """Where a person has a role, and which projects they manage."""
+        """Where a person has a role or manages a project: those projects with the units that have them."""
         known = await self.known()
         async with self._engine.connect() as connection:
             return await self.places_by(connection, known, person_id)
@@ -165,9 +158,12 @@ class Access:
     async def places_by(self, connection: AsyncConnection, known: Organization, person_id: UUID) -> Places:
         """The same, read by a connection that there is."""
         today = self._clock.now().date()
-        held = known.build.table("appointments_held")
-        appointed = select(held.c.unit_id, held.c.project_id).where(
-            held.c.person_id == person_id, known_at(held, None), in_force(held, today), known.gaps.spare(held)
+        held, placed = known.build.table("appointments_held"), known.build.table("projects_placed")
+        is_placed = and_(placed.c.project_id == held.c.project_id, known_at(placed, None), known.gaps.spare(placed))
+        appointed = (
+            select(func.coalesce(held.c.unit_id, placed.c.unit_id).label("unit_id"), held.c.project_id)
+            .select_from(held.outerjoin(placed, is_placed))
+            .where(held.c.person_id == person_id, in_force(held, known.gaps, today))
         )
         managed = _managed(known, person_id, today)
         rows = [*(await connection.execute(appointed)).all(), *(await connection.execute(managed)).all()]
@@ -192,9 +188,7 @@ class Access:
             held.c.role == "pmo_admin",
             is_whole,
             has_no_end,
-            in_force(held, today),
-            known_at(held, None),
-            known.gaps.spare(held),
+            in_force(held, known.gaps, today),
         )
         return frozenset((await connection.execute(query)).scalars())
 
@@ -236,14 +230,12 @@ class Access:
         return [*held, *(_as_manager(row.project_id, is_over=row.is_over) for row in managed)]
 
     async def _held(self, connection: AsyncConnection, build: Build, gaps: Gaps, person_id: UUID) -> Sequence[Grant]:
-        today = self._clock.now().date()
-        rows = (await connection.execute(_appointments(build, gaps, person_id))).mappings()
-        held = [row_of(appointments_held, row) for row in rows]
-        originals = {each.appointment_id: each for each in held}
+        held, today = build.table("appointments_held"), self._clock.now().date()
+        query = select(held).where(held.c.person_id == person_id, in_force(held, gaps, today))
+        rows = [row_of(appointments_held, row) for row in (await connection.execute(query)).mappings()]
         return [
             Grant(each.role, each.unit_id, each.project_id, is_delegated=each.delegated_from is not None)
-            for each in held
-            if each.person_id == person_id and _holds(each, originals, today)
+            for each in rows
         ]
 
     def _by_groups(self, codes: Mapping[str, UUID], groups: Collection[str]) -> Sequence[Grant]:
@@ -263,14 +255,6 @@ async def _top(connection: AsyncConnection, build: Build) -> Mapping[str, UUID]:
     return {row.code.upper(): row.unit_id for row in (await connection.execute(query)).all()}
 
 
-def _appointments(build: Build, gaps: Gaps, person_id: UUID) -> Select[tuple[object, ...]]:
-    """A person's appointments, and those that he stands in for."""
-    held = build.table("appointments_held")
-    delegated = select(held.c.delegated_from).where(held.c.person_id == person_id, known_at(held, None))
-    is_concerned = (held.c.person_id == person_id) | held.c.appointment_id.in_(delegated)
-    return select(held).where(is_concerned, known_at(held, None), gaps.spare(held))
-
-
 def _managed(known: Organization, person_id: UUID, today: date) -> Select[tuple[UUID, UUID, UUID, bool]]:
     """The projects that a person manages."""
     projects = managing(known.build.table, known.gaps, today)
@@ -280,13 +264,3 @@ def _managed(known: Organization, person_id: UUID, today: date) -> Select[tuple[
 def _as_manager(project_id: UUID, *, is_over: bool) -> Grant:
     """Of a project that is over, its manager sees what became of it."""
     return Grant("viewer" if is_over else "project_manager", project_id=project_id)
-
-
-def _holds(held: AppointmentHeld, originals: Mapping[UUID, AppointmentHeld], today: date) -> bool:
-    """A delegated one holds no longer than the one that it stands in for."""
-    if not held.is_in_force(today):
-        return False
-    if held.delegated_from is None:
-        return True
-    original = originals.get(held.delegated_from)
-    return original is not None and original.is_in_force(today)

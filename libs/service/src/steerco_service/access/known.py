@@ -63,7 +63,10 @@ class Granted:
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """The units and the projects at which somebody is; `is_whole`: they have a role in the whole enterprise."""
+    """The units and the projects at which somebody is; also the units that have these projects, as far as is known.
+
+    `is_whole`: they have a role in the whole enterprise.
+    """
 
     units: frozenset[UUID]
     projects: frozenset[UUID]

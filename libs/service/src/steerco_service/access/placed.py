@@ -148,15 +148,18 @@ class AppointmentHeld:
     delegated_from: UUID | None
     is_ended: bool = False
 
-    def is_in_force(self, on: date) -> bool:
-        """Whether it holds on a day."""
-        return not self.is_ended and self.from_on <= on and (self.until_on is None or on <= self.until_on)
+
+def in_force(held: Table, gaps: Gaps, on: date) -> ColumnElement[bool]:
+    """The condition for the appointments that hold on a day; a delegated one, as long as the original does."""
+    original = held.alias("original")
+    stands = exists().where(original.c.appointment_id == held.c.delegated_from, _holds(original, gaps, on))
+    return and_(_holds(held, gaps, on), or_(held.c.delegated_from.is_(None), stands))
 
 
-def in_force(held: FromClause, on: date) -> ColumnElement[bool]:
-    """The condition for the appointments that hold on a day, whatever becomes of those that they stand in for."""
+def _holds(held: FromClause, gaps: Gaps, on: date) -> ColumnElement[bool]:
     is_begun, is_over = held.c.from_on <= on, held.c.until_on < on
-    return and_(held.c.is_ended.is_(False), is_begun, or_(held.c.until_on.is_(None), not_(is_over)))
+    is_in_term = and_(is_begun, or_(held.c.until_on.is_(None), not_(is_over)))
+    return and_(known_at(held, None), gaps.spare(held), held.c.is_ended.is_(False), is_in_term)
 
 
 def evolve_appointment(row: AppointmentHeld | None, event: Recorded) -> AppointmentHeld | None:

@@ -1,12 +1,15 @@
-"""The appointments as portfolio's log tells them: the row and its fold, for every view that shows them."""
+"""The appointments as portfolio's log tells them: row, fold, and when one holds, for every view that shows them."""
 
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from uuid import UUID
+
+from sqlalchemy import ColumnElement, FromClause, and_, exists, or_
 
 from steerco_events.contracts import portfolio
 from steerco_events.contracts.portfolio import Role
 from steerco_events.envelope import Recorded
+from steerco_events.projections.tables import known_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +61,24 @@ def evolve_appointment(row: AppointmentRow | None, event: Recorded) -> Appointme
             return replace(row, ended_on=event.recorded_at.date(), reason=event.reason)
         case _:
             return row
+
+
+def holds_on(table: FromClause, day: date, at: datetime | None = None) -> ColumnElement[bool]:
+    """The condition for the appointments that hold on a day, by what was known at an instant (`None`: now).
+
+    One that was delegated holds as long as the original does.
+    """
+    original = table.alias("original")
+    stands = exists().where(
+        original.c.appointment_id == table.c.delegated_from, known_at(original, at), _holds(original, day)
+    )
+    return and_(_holds(table, day), or_(table.c.delegated_from.is_(None), stands))
+
+
+def _holds(table: FromClause, day: date) -> ColumnElement[bool]:
+    """The day is in the term, and before that on which it was ended."""
+    return and_(
+        table.c.from_on <= day,
+        or_(table.c.until_on.is_(None), table.c.until_on >= day),
+        or_(table.c.ended_on.is_(None), table.c.ended_on > day),
+    )

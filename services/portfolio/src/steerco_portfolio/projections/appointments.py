@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from datetime import date
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, and_, exists, or_, select
+from sqlalchemy import or_, select
 
 from steerco_events.contracts import portfolio
 from steerco_events.projections.model import Projection
 from steerco_service.reading import Page, Reading
-from steerco_service.reference.appointments import AppointmentRow, appointment_key, evolve_appointment
+from steerco_service.reference.appointments import AppointmentRow, appointment_key, evolve_appointment, holds_on
 
 appointments = Projection(
     "appointments",
@@ -42,20 +42,5 @@ async def appointments_listed(
         if value is not None:
             query = query.where(table.c[column] == value)
     if in_force_on is not None:
-        original = table.alias("original")
-        stands = exists().where(
-            original.c.appointment_id == table.c.delegated_from,
-            reading.known_at(original),
-            _holds(original, in_force_on),
-        )
-        query = query.where(_holds(table, in_force_on), or_(table.c.delegated_from.is_(None), stands))
+        query = query.where(holds_on(table, in_force_on))
     return page.cut(await reading.rows(appointments, page.select(query, table.c.key)), "appointment_id")
-
-
-def _holds(table: FromClause, day: date) -> ColumnElement[bool]:
-    """The day is in the term, and before that on which it was ended."""
-    return and_(
-        table.c.from_on <= day,
-        or_(table.c.until_on.is_(None), table.c.until_on >= day),
-        or_(table.c.ended_on.is_(None), table.c.ended_on > day),
-    )

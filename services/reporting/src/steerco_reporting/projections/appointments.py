@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, and_, exists, or_, select
+from sqlalchemy import and_, or_, select
 
 from steerco_events.contracts import portfolio
 from steerco_events.contracts.portfolio import Role
 from steerco_events.projections.model import Projection
 from steerco_events.projections.tables import row_of
 from steerco_service.reading import Page, Reading
-from steerco_service.reference.appointments import AppointmentRow, appointment_key, evolve_appointment
+from steerco_service.reference.appointments import AppointmentRow, appointment_key, evolve_appointment, holds_on
 
 appointments = Projection(
     "appointments",
@@ -66,7 +66,7 @@ async def appointments_at(
         reading.known_at(projects, at),
         reading.asking.scope.gaps.spare(projects),
     )
-    in_force = _in_force(reading, table, at, day)
+    in_force = holds_on(table, day, at)
     query = (
         select(table, projects.c.code, projects.c.unit_id.label("had_by"), in_force.label("in_force"))
         .select_from(table.outerjoin(projects, at_project))
@@ -86,21 +86,3 @@ async def appointments_at(
         for each in found
     ]
     return page.cut(rows, "role", "appointment_id")
-
-
-def _in_force(reading: Reading, table: FromClause, at: datetime, day: date) -> ColumnElement[bool]:
-    """It holds on the day; one that was delegated, as long as the original does."""
-    original = table.alias("original")
-    stands = exists().where(
-        original.c.appointment_id == table.c.delegated_from, reading.known_at(original, at), _holds(original, day)
-    )
-    return and_(_holds(table, day), or_(table.c.delegated_from.is_(None), stands))
-
-
-def _holds(table: FromClause, day: date) -> ColumnElement[bool]:
-    """The day is in the term, and before that on which it was ended."""
-    return and_(
-        table.c.from_on <= day,
-        or_(table.c.until_on.is_(None), table.c.until_on >= day),
-        or_(table.c.ended_on.is_(None), table.c.ended_on > day),
-    )
