@@ -102,9 +102,15 @@ class Call:
         """Whoever may do it there may, whatever units the events concern; `None` is the whole enterprise."""
         self._judge = lambda _: self.asking.has(units)
 
-    async def about_person(self, person_id: UUID) -> None:
-        """Whoever may do it where a person has a role or manages a project may. Raises `UnknownPerson`, `Forbidden`."""
-        self._check_is_at(await self._places(person_id), person_id)
+    async def about_person(self, person_id: UUID, *projects: UUID) -> None:
+        """Whoever may do it where a person has a role or manages a project may. Raises `UnknownPerson`, `Forbidden`.
+
+        It concerns the units that have these projects; where none is known, those where the person is.
+        """
+        places = await self._places(person_id)
+        self._check_is_at(places, person_id)
+        placed = [await self.look_up(_placed, each) for each in projects]
+        self.concerns(*({each.unit_id for each in placed if each} or places.units))
         self._judge = lambda _: True
 
     async def not_of_others(self, person_id: UUID) -> None:
@@ -114,7 +120,7 @@ class Call:
             self._check_is_at(places, person_id)
 
     async def about_person_at(self, project_id: UUID, person_id: UUID) -> None:
-        """Whoever may do it where a project is may, for what a person has to do with it.
+        """Whoever may do it where a project is may, for what a person has to do with it; it concerns that unit.
 
         Raises `UnknownPerson`, and `Forbidden` where they see the person or the project only.
         """
@@ -123,6 +129,7 @@ class Call:
         if not self.asking.has(units, (project_id,)):
             await self.about_person(person_id)
             raise Forbidden("this is about a project where you have no role for it")
+        self.concerns(*units)
         self._judge = lambda _: self.asking.has(units, (project_id,))
 
     async def administrators(self) -> frozenset[UUID]:

@@ -3,6 +3,10 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from steerco_events.consuming.consumer import Role, run_shards
 from steerco_events.consuming.reactions import reacting
@@ -12,6 +16,7 @@ from steerco_events.postgres.commands import keep_forgetting
 from steerco_events.postgres.lease import Lease
 from steerco_events.postgres.sealer import Sealer
 from steerco_events.projections.runner import ViewRunner
+from steerco_events.projections.tables import known_at
 from steerco_events.retrying import retrying
 from steerco_events.sealing import Sealing
 from steerco_events.signing import HeadSigner
@@ -78,7 +83,15 @@ def _timers(runtime: Runtime) -> TimerRunner:
         runtime.clock,
         runtime.signals.appended,
         Lease("timers", runtime.lasts),
+        partial(_units_of, runtime),
     )
+
+
+async def _units_of(runtime: Runtime, tx: AsyncConnection, project_id: UUID) -> Sequence[UUID]:
+    """The unit that has a project, as the service's view knows. Raises `ViewNotBuilt`."""
+    placed = (await runtime.builds.live(tx)).table("projects_placed")
+    query = select(placed.c.unit_id).where(placed.c.key == str(project_id), known_at(placed, None))
+    return (await tx.execute(query)).scalars().all()
 
 
 async def run_workers(found: Sequence[tuple[str, Run]]) -> None:

@@ -4,7 +4,7 @@ from steerco_events.projections.model import View
 from steerco_events.timing.timetable import TimedDecider
 from steerco_service.access.placed import ACCESS
 from steerco_service.runtime import Service
-from steerco_training.domain.learner_rules import learner_decider
+from steerco_training.domain.learner_rules import learner_decider, project_of
 from steerco_training.http import learners as learner_commands
 from steerco_training.http import queries
 from steerco_training.projections.completions import completions
@@ -21,5 +21,5 @@ SERVICE = Service(
     routers=(learner_commands.routes, queries.routes),
     view=TRAINING_VIEW,
     reactions=(raise_obligation_on_manager_appointed,),
-    timed=(TimedDecider("learner", learner_decider),),
+    timed=(TimedDecider("learner", learner_decider, about=project_of),),
 )

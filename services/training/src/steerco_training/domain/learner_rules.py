@@ -155,4 +155,15 @@ def on_timer(name: str, _: datetime) -> LearnerCommand:
     return FallDue(UUID(name.removeprefix(_TIMER)))
 
 
-learner_decider: Decider[Learner, LearnerCommand] = Decider(Learner(), evolve, decide, timing=Timing(timers, on_timer))
+def project_of(state: Learner, command: LearnerCommand) -> UUID | None:
+    """The project that the obligation comes from that a timer is about."""
+    match command:
+        case FallDue(obligation_id) if obligation := state.obligations.get(obligation_id):
+            return obligation.raised.project_id
+        case _:
+            return None
+
+
+learner_decider: Decider[Learner, LearnerCommand] = Decider(
+    Learner(), evolve, decide, timing=Timing(timers, on_timer), is_of_one_place=False
+)

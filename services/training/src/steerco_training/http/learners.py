@@ -36,10 +36,12 @@ class Waiver(Body):
 @routes.post("/completions", status_code=201, summary="Record a completed course")
 async def record_completion(body: NewCompletion, call: Calling) -> Response:
     """It fulfills what the person owes of that course, also when it is overdue."""
-    await call.about_person(body.person_id)
+    stream = f"learner-{body.person_id}"
+    owed = (await call.fold(learner_decider, stream)).owing(body.course)
+    await call.about_person(body.person_id, *(each.raised.project_id for each in owed))
     completion_id = body.completion_id or call.new_id()
     command = RecordCompletion(completion_id, body.person_id, body.course, body.completed_on, call.now.date())
-    return await call.handle(learner_decider, f"learner-{body.person_id}", command, created=completion_id)
+    return await call.handle(learner_decider, stream, command, created=completion_id)
 
 
 @routes.post("/learners/{person_id}/obligations/{obligation_id}/waiver", status_code=204, summary="Waive an obligation")
