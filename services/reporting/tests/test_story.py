@@ -7,8 +7,10 @@ from typing import Any
 import httpx
 import pytest
 
+from steerco_events.envelope import Actor
 from steerco_events.ids import derived_id
-from steerco_service.testkit.serving import TESTER
+from steerco_service.identity.principal import Principal
+from steerco_service.testkit.serving import TESTER, Served
 
 MANAGER = derived_id("person", "manager")
 
@@ -75,6 +77,18 @@ async def test_a_story_tells_of_money_people_risks_and_training_by_name(reportin
 
 async def test_a_move_names_both_units(reporting: httpx.AsyncClient) -> None:
     assert ("2025-04-15", "portfolio", "Moved from LIC-reg to SUP-insp") in told(await story(reporting, "R-2"))
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [("auditor", "Moved from LIC-reg to SUP-insp"), ("controller", "Moved to SUP-insp"), ("lead", "Moved")],
+    ids=["both are", "one is", "none is"],
+)
+async def test_units_that_are_not_there_for_the_reader_are_not_named(served: Served, name: str, sentence: str) -> None:
+    reader = Principal(Actor(derived_id("person", name), name), "tests")
+    lines = told(await story(await served.client("reporting", reader), "R-2"))
+    assert ("2025-04-15", "portfolio", sentence) in lines
+    assert lines[0][2].endswith(", in LIC-reg") == ("LIC-reg" in sentence)
 
 
 async def test_appointments_at_a_project_are_told_by_role(reporting: httpx.AsyncClient) -> None:

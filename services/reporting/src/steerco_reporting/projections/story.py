@@ -124,8 +124,8 @@ class Line:
 async def story(reading: Reading, project: ProjectRow, organization: Organization, at: datetime) -> Sequence[Line]:
     """All that happened to a project up to an instant, and to the pitch that it came from, in the order of the seals.
 
-    Without commercial fields for who may not see them. What several logs sealed at the same instant stands in the order
-    in which the services work for each other.
+    Without commercial fields for who may not see them, nor units that are not there for who asks. What several logs
+    sealed at the same instant stands in the order in which the services work for each other.
     """
     table, appointments = reading.table("events"), reading.table("appointments")
     appointed = select(appointments.c.key).where(appointments.c.project_id == project.project_id)
@@ -140,16 +140,18 @@ async def story(reading: Reading, project: ProjectRow, organization: Organizatio
     names = await _names(reading, project.project_id)
     if is_whole:
         names |= await _documents(reading, project.project_id)
-    return [Line(since, event, _told(event, organization, names, is_whole=is_whole)) for since, event in found]
+    sight = reading.asking.sight
+    codes = {each.unit_id: each.code for each in organization.units.values() if sight.has_unit(each.unit_id)}
+    return [Line(since, event, _told(event, codes, names, is_whole=is_whole)) for since, event in found]
 
 
-def _told(event: EventRow, organization: Organization, names: Mapping[str, str], *, is_whole: bool) -> str:
+def _told(event: EventRow, codes: Mapping[UUID, str], names: Mapping[str, str], *, is_whole: bool) -> str:
     told = event.what if is_whole else WITHOUT_COMMERCIAL_FIELDS.get(event.type, event.what)
     if event.about and event.about in names:
         told += f": {names[event.about]}"
     for preposition, unit_id in ((" from", event.from_unit_id), (_into(event), event.to_unit_id)):
-        if unit := organization.units.get(unit_id) if unit_id else None:
-            told += f"{preposition} {unit.code}"
+        if unit_id and unit_id in codes:
+            told += f"{preposition} {codes[unit_id]}"
     return told
 
 
