@@ -52,6 +52,10 @@ class Reorganizing:
         above = [each for each in self._open_units() if each in self.now.parents.values()]
         await self._appoint(self.people[0], "viewer", NOW, unit_id=self._one_of(above))
         await self._appoint(self.people[1], "viewer", NOW, project_id=self._one_of(self.now.projects))
+        for person in self.people:
+            unit = self._one_of(self._open_units())
+            await self._make("portfolio", "/people", person_id=person, name=self._name(), unit_id=unit)
+            self.now.people[person] = unit
 
     async def deliver(self) -> None:
         """Something of each kind, at places at random."""
@@ -74,8 +78,9 @@ class Reorganizing:
         self.now.completions[await self._make("training", "/completions", person_id=person, **completed)] = person
 
     async def reorganize(self) -> None:
-        """A unit and two projects move; and three changes of other kinds."""
+        """A unit, a person and two projects move; and three changes of other kinds."""
         await self._move_unit()
+        await self._move_person()
         await self._move_project()
         await self._move_project()
         other = (self._close_unit, self._make_appointment, self._end_appointment, self._delegate, self._appoint_manager)
@@ -106,6 +111,11 @@ class Reorganizing:
         project, unit = self._one_of(self.now.projects), self._one_of(self._open_units())
         await self._tell("portfolio", "POST", f"/projects/{project}/move", {"unit_id": unit, "reason": "r"})
         self.now.projects[project] = unit
+
+    async def _move_person(self) -> None:
+        person, unit = self._one_of(self.people), self._one_of(self._open_units())
+        await self._tell("portfolio", "PUT", f"/people/{person}/unit", {"unit_id": unit})
+        self.now.people[person] = unit
 
     async def _close_unit(self) -> None:
         above = {self.now.parents[each] for each in self._open_units()}

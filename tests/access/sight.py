@@ -7,6 +7,12 @@ from datetime import date
 NO_MONEY = frozenset({"contributor", "training_coordinator"})
 """The roles that see no figures."""
 
+NO_NAMES = frozenset({"viewer", "contributor"})
+"""The roles that do not see who somebody is."""
+
+NO_AUDIT = NO_MONEY | {"finance_controller", "project_manager", "risk_manager", "sponsor", "viewer"}
+"""The roles that see no audit."""
+
 NO_DOCUMENTS = NO_MONEY | {"project_support", "resource_manager", "risk_manager", "viewer"}
 """The roles that see no document and no amount of a posting."""
 
@@ -63,6 +69,7 @@ class Organization(Picture):
     risks: dict[str, str] = field(default_factory=dict)
     postings: dict[str, str] = field(default_factory=dict)
     completions: dict[str, str] = field(default_factory=dict)
+    people: dict[str, str] = field(default_factory=dict)
 
     def picture(self) -> Picture:
         """How it is placed now, to keep."""
@@ -111,8 +118,8 @@ class Sight:
         """Whether it is who asks, or somebody who is appointed or manages a project there."""
         places = [
             each
-            for each in self.organization.held.values()
-            if each.person_id == person_id and each.is_in_term(self.today) and not each.is_ended
+            for id, each in self.organization.held.items()
+            if each.person_id == person_id and self.organization.holds(id, self.today)
         ]
         managed = [project for project, manager in self.organization.managers.items() if manager == person_id]
         return (
@@ -120,6 +127,10 @@ class Sight:
             or any(self.has_unit(each.unit_id) or self.has_project(each.project_id) for each in places)
             or any(self.has_project(each) for each in managed)
         )
+
+    def has_record(self, person_id: str) -> bool:
+        """Whether somebody's record is there: that of who is of a unit there, too."""
+        return self.has_person(person_id) or self.has_unit(self.organization.people.get(person_id))
 
     def has_appointment(self, held: Held) -> bool:
         """Whether it is at a place there, or who asks has it."""

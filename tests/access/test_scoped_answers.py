@@ -1,8 +1,8 @@
 """However units and projects move: who asks gets the enterprise's answer cut to their scope, and one owner may act."""
 
+import json
 from asyncio import gather
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from random import Random
@@ -19,8 +19,9 @@ from steerco_events.envelope import Actor
 from steerco_events.ids import derived_id, new_id
 from steerco_service.identity.principal import Principal
 from steerco_service.testkit.serving import Served
+from tests.access.asking import Asking, Clients
 from tests.access.reorganizing import RATING, SCREENING, TITLE, Reorganizing
-from tests.access.sight import NO_DOCUMENTS, NO_MONEY, Picture, Sight
+from tests.access.sight import Picture, Sight
 from tests.access.worlds import created
 
 ROUNDS = 3
@@ -33,6 +34,7 @@ LISTS = (
     ("portfolio", "/projects"),
     ("portfolio", "/register-rows"),
     ("portfolio", "/appointments"),
+    ("portfolio", "/people"),
     ("intake", "/pitches"),
     ("finance", "/figures"),
     ("finance", "/postings"),
@@ -40,11 +42,12 @@ LISTS = (
     ("training", "/obligations"),
     ("training", "/completions"),
 )
-SCOPED_REPORTS = ("/portfolio", "/register", "/appointments")
+SCOPED_REPORTS = ("/portfolio", "/register", "/appointments", "/people")
+WITHOUT_MONEY = ("/appointments", "/people")
+"""The reports that all see who have a role."""
 WITH_LOG = [service.name for service in SERVICES if service.owns_log]
 NOBODY_HAS = str(derived_id("nobody has this"))
 
-type Clients = Mapping[str, httpx.AsyncClient]
 type Ask = Callable[[str], Awaitable[httpx.Response]]
 
 
@@ -63,66 +66,6 @@ class Moment(NamedTuple):
     picture: Picture
 
 
-COST_POSTED, ROW_KEPT = "steerco.finance.actual-cost-posted", "steerco.portfolio.register-row-kept"
-DOCUMENT = ("source", "reference", "cost")
-COMMERCIAL = {COST_POSTED: DOCUMENT, ROW_KEPT: ("said",), "/postings": DOCUMENT, "/register-rows": ("said",)}
-"""The commercial fields of events and of the records in lists."""
-
-
-@dataclass(frozen=True)
-class Asking:
-    """Somebody with what they see of an organization, and of its money, as it is now.
-
-    Commercial fields they see in `documents` alone. `token` covers the newest event; each service is told it once: from
-    then on it knows the organization as it is.
-    """
-
-    clients: Clients
-    sight: Sight
-    money: Sight
-    documents: Sight
-    token: str
-    told: set[str] = field(default_factory=set)
-
-    def sight_in(self, service: str) -> Sight:
-        """What they see of a service's things."""
-        return self.money if service in ("finance", "reporting") else self.sight
-
-    def shown(self, path: str, record: Mapping[str, Any]) -> Mapping[str, Any]:
-        """What they get of what there is."""
-        if path not in COMMERCIAL or self.documents.has_project(record["project_id"]):
-            return record
-        return {**record, **dict.fromkeys(COMMERCIAL[path]), "withheld": "not permitted"}
-
-    def told_of(self, event: Mapping[str, Any]) -> Mapping[str, Any]:
-        """What they get of an event."""
-        units = event.get("orgunits", "").split(",")
-        hidden = COMMERCIAL.get(event["type"], ())
-        if not hidden or all(map(self.documents.has_unit, units)):
-            return event
-        data = {name: value for name, value in event["data"].items() if name not in hidden}
-        return {**event, "data": data, "withheld": " ".join(hidden)}
-
-    def told_in(self, report: Any, picture: Picture) -> Any:
-        """What they get of a report: of a story, maybe no documents; of a portfolio as it was placed, maybe no sums."""
-        if "lines" in report and not self.documents.has_project(report["project_id"]):
-            hidden = {"what": "Cost posted"}
-            lines = [each | hidden if each["type"] == COST_POSTED else each for each in report["lines"]]
-            return report | {"lines": lines}
-        if "totals" in report:
-            summed = picture.projects_below(report["scope"]["unit_id"])
-            if not all(map(self.documents.has_project, summed)):
-                withheld = {"actual_costs": None, "withheld": "not permitted"}
-                return report | {"totals": report["totals"] | withheld}
-        return report
-
-    async def ask(self, service: str, path: str, method: str = "GET", **request: Any) -> httpx.Response:
-        """Ask a service."""
-        headers = {} if service in self.told else {"Consistency-Token": self.token}
-        self.told.add(service)
-        return await self.clients[service].request(method, path, headers=headers, **request)
-
-
 @pytest.fixture(scope="module")
 async def ground(served: Served, clients: dict[str, httpx.AsyncClient]) -> Ground:
     root = await created(clients["portfolio"], "/units", code="ENT", name="Enterprise", kind="enterprise")
@@ -139,10 +82,7 @@ async def test_who_asks_gets_what_is_in_their_scope_and_one_owner_may_act(ground
     clock = ground.served.runtime("portfolio").clock
 
     def asking(person: str) -> Asking:
-        today = clock.now().date()
-        seen = [built.now.sight(person, today, without) for without in (frozenset(), NO_MONEY, NO_DOCUMENTS)]
-        sight, money, documents = seen
-        return Asking(known[person], sight, money, documents, built.token)
+        return Asking.of(person, known[person], built.now, clock.now().date(), built.token)
 
     moments = []
     for _ in range(ROUNDS):
@@ -157,6 +97,7 @@ async def test_who_asks_gets_what_is_in_their_scope_and_one_owner_may_act(ground
     people = [asking(person) for person in built.people]
     await learners_are_cut(ground, built, people)
     await feeds_are_cut(ground, people)
+    await audits_are_cut(ground, [*people, *(asking(officer) for officer in built.officers.values())])
     await what_is_outside_is_as_what_nobody_has(built, people)
     await reports_are_there_for_whom_they_were(ground, built, people, moments)
 
@@ -221,6 +162,8 @@ def is_listed(path: str, record: Mapping[str, Any], sight: Sight) -> bool:
         case "/appointments":
             held = sight.organization.held.get(record["appointment_id"])
             return held is not None and sight.has_appointment(held)
+        case "/people":
+            return sight.has_record(record["person_id"])
         case "/obligations":
             return sight.has_project(record["project_id"]) or sight.has_person(record["person_id"])
         case "/completions":
@@ -280,6 +223,20 @@ async def fed(ask: Ask, end: str | None = None) -> tuple[Sequence[Mapping[str, A
             return found, place
 
 
+async def audits_are_cut(ground: Ground, people: Sequence[Asking]) -> None:
+    """In pages and given out whole; for the office, and who stands in for it, alone."""
+    for service in WITH_LOG:
+        whole = await listed(ground.clients[service].get, "/audit", 500)
+        for person in people:
+            exported = await person.ask(service, "/audit?format=ndjson")
+            if not person.audited.tops:
+                assert exported.status_code == 403, exported.text
+                continue
+            cut = [each for each in whole if any(map(person.audited.has_unit, each["units"]))]
+            assert [json.loads(line) for line in exported.text.splitlines()] == cut
+            assert await listed(partial(person.ask, service), "/audit", 500) == cut
+
+
 async def what_is_outside_is_as_what_nobody_has(built: Reorganizing, people: Sequence[Asking]) -> None:
     for person in people:
         nothing: dict[str, str] = {}
@@ -332,14 +289,24 @@ async def reports_are_there_for_whom_they_were(
             whole, *answers = await gather(office.get(path, params=query), *asks)
             assert whole.status_code == 200, whole.text
             for person, answer in zip(people, answers, strict=True):
-                sight = person.sight if path == "/appointments" else person.money
+                sight = person.sight if path in WITHOUT_MONEY else person.money
                 if not sight:
                     assert answer.status_code == 403, answer.text
                 elif sight.has_unit(unit, picture) or sight.has_project(project, picture):
                     assert answer.status_code == 200, (path, query)
-                    assert told(answer) == person.told_in(told(whole), picture), (path, query)
+                    assert told(answer) == person.told_in(told(whole), picture, built.codes), (path, query)
                 else:
                     assert answer.status_code == 404, (path, query, answer.text)
+
+    logs = positions(await office.get("/sources"))
+    for person in people:
+        answer = await person.ask("reporting", "/sources")
+        assert positions(answer) == logs if person.sight else answer.status_code == 403
+
+
+def positions(answer: httpx.Response) -> Mapping[str, Any]:
+    """How far each log is known: everybody is told so, of the whole of it."""
+    return {log: each["position"] for log, each in answer.json()["sources"].items()}
 
 
 def told(answer: httpx.Response) -> Any:
