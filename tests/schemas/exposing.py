@@ -74,6 +74,6 @@ def _known(service: Service, worlds: Sequence[World], seen: str) -> Mapping[str,
         "project": [f"{one.code}-01" for one in worlds],
         "scope": ["enterprise", *(f"{one.code}-unit" for one in worlds)],
         "course": ["project-management-essentials"],
-        "if-match": ["*"],
+        "If-Match": ["*"],
         "consistency-token": [seen],
     }

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-from fastapi import Depends, Header, Request, Response
+from fastapi import Depends, Request, Response
 
 from steerco_events.commands.handling import Handled, Handling
 from steerco_events.commands.judging import Behalf, Forbidden, IdTaken, Judge
@@ -22,8 +22,16 @@ from steerco_service.access.known import Places
 from steerco_service.access.permissions import ROLES, SUPPORT
 from steerco_service.access.placed import ProjectPlaced, projects_placed
 from steerco_service.asking import Asker, Asking, partings_of, runtime_of
-from steerco_service.conditions import ANY_VERSION, ETAG, KEY, checked_reason, command_key, expected_version
-from steerco_service.consistency import token_of_header, view_not_built, wait_until
+from steerco_service.conditions import (
+    ANY_VERSION,
+    IDEMPOTENCY_KEY,
+    IF_MATCH,
+    REASON,
+    checked_reason,
+    command_key,
+    expected_version,
+)
+from steerco_service.consistency import seen_by, view_not_built, wait_until
 from steerco_service.headers import CONSISTENCY_TOKEN
 from steerco_service.identity.principal import Principal
 from steerco_service.lookups import Finder
@@ -249,35 +257,17 @@ class Call:
         return Answer(201, headers, {"id": str(created)})
 
 
-async def call_of(
-    request: Request,
-    asking: Asker,
-    if_match: Annotated[
-        str | None,
-        Header(
-            description='The version that was seen, such as `"3"`; 412 if it is another.',
-            json_schema_extra={"pattern": rf"^({ETAG.pattern}|\*)$"},
-        ),
-    ] = None,
-    idempotency_key: Annotated[
-        str | None,
-        Header(
-            description="Makes the command safe to send twice, for 30 days.",
-            json_schema_extra={"pattern": f"^{KEY.pattern}$"},
-        ),
-    ] = None,
-    reason: Annotated[
-        str | None, Header(description="Why: one line, kept with the events (percent-encoded UTF-8).")
-    ] = None,
-    consistency_token: Annotated[
-        str | None, Header(description="Decide only after what this token covers was applied.")
-    ] = None,
-) -> Call:
-    """The dependency of every endpoint that changes something."""
-    token = token_of_header(consistency_token)
+async def call_of(request: Request, asking: Asker) -> Call:
+    """The dependency of every endpoint that changes something.
+
+    It reads the headers of commands by itself, which `openapi` describes: as parameters they would take longer than
+    all that is asked of them.
+    """
+    token, sent = seen_by(request), request.headers
     await wait_until(runtime_of(request), token, asking.deadline)
     partings = await partings_of(request, asking, token)
-    call = Call(request, asking, await request.body(), if_match, idempotency_key, reason, partings)
+    body = await request.body()
+    call = Call(request, asking, body, sent.get(IF_MATCH), sent.get(IDEMPOTENCY_KEY), sent.get(REASON), partings)
     request.state.remembered = call.remembered
     return call
 

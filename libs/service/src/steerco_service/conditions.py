@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
@@ -9,6 +10,7 @@ from fastapi import Request
 
 from steerco_events.postgres.commands import CommandKey
 from steerco_service.bodies import one_line
+from steerco_service.headers import CONSISTENCY_TOKEN
 from steerco_service.identity.principal import Principal
 from steerco_service.problems import Problem
 
@@ -17,6 +19,32 @@ KEY = re.compile(r"[\x21-\x7e]{1,200}")
 _REASON_LIMIT = 10_000
 ANY_VERSION = "*"
 """As `If-Match`: the thing is there, at whatever version."""
+
+IF_MATCH, IDEMPOTENCY_KEY, REASON = "If-Match", "Idempotency-Key", "Reason"
+
+DESCRIBED: Sequence[Mapping[str, Any]] = [
+    {
+        "name": IF_MATCH,
+        "description": 'The version that was seen, such as `"3"`; 412 if it is another.',
+        "schema": {"type": "string", "pattern": rf"^({ETAG.pattern}|\*)$"},
+    },
+    {
+        "name": IDEMPOTENCY_KEY,
+        "description": "Makes the command safe to send twice, for 30 days.",
+        "schema": {"type": "string", "pattern": f"^{KEY.pattern}$"},
+    },
+    {
+        "name": REASON,
+        "description": "Why: one line, kept with the events (percent-encoded UTF-8).",
+        "schema": {"type": "string"},
+    },
+    {
+        "name": CONSISTENCY_TOKEN,
+        "description": "Decide only after what this token covers was applied.",
+        "schema": {"type": "string"},
+    },
+]
+"""The headers of commands, as OpenAPI has parameters."""
 
 
 def expected_version(if_match: str | None) -> int | None:

@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute
 from steerco_service.access.permissions import Permission
 from steerco_service.asking import asker_of
 from steerco_service.call import call_of
+from steerco_service.conditions import DESCRIBED
 from steerco_service.headers import CONSISTENCY_TOKEN
 from steerco_service.identity.discovery import DISCOVERY, is_trustworthy
 from steerco_service.problems import MEDIA_TYPE
@@ -137,6 +138,9 @@ def _describe(operation: Json, route: APIRoute, permission: Permission, schemas:
     made_of = set(_made_of(route.dependant))
     for parameter in operation.get("parameters", ()):
         parameter["schema"] = _of_parameter(parameter["schema"], schemas)
+    if call_of in made_of:
+        described = [{**each, "in": "header", "required": False} for each in DESCRIBED]
+        operation["parameters"] = [*operation.get("parameters", ()), *described]
     answers = operation["responses"]
     for status in (*_OF_ALL, *_problems(route, permission, made_of)):
         answers[str(status)] = {"$ref": f"#/components/responses/Problem{status}"}
