@@ -7,7 +7,8 @@ from functools import partial
 import pytest
 
 from steerco_events.envelope import Recorded
-from steerco_events.kafka.feed import EventsMissing, KafkaFeed
+from steerco_events.kafka.feed import KafkaFeed
+from steerco_events.kafka.gaps import EventsMissing
 from steerco_events.kafka.publisher import KafkaPublisher
 from steerco_events.ports import Cursor
 from steerco_events.positions import PARTITIONS
