@@ -9,12 +9,12 @@ from uuid import UUID
 
 import msgspec
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, TopicAuthorizationFailedError, UnknownTopicOrPartitionError
+from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 
 from steerco_events.envelope import Recorded
 from steerco_events.kafka.headers import headers_of, key_of
 from steerco_events.kafka.topic_ids import TopicIds
-from steerco_events.kafka.topics import create_topics, events_topic, head_topic, is_empty, make_anew
+from steerco_events.kafka.topics import TopicKept, contents_of, create_topics, events_topic, head_topic, make_anew
 from steerco_events.positions import Head
 
 MAX_BATCH_BYTES = 262_144
@@ -36,9 +36,10 @@ class KafkaPublisher:
         self._found: Mapping[str, UUID] = {}
 
     async def prepare(self) -> bool:
-        """Make the topics that are missing. Raises aiokafka's `KafkaError`.
+        """Make the topics that are missing, and set right those that are there.
 
-        Whether that of the events was missing, is another than at the last time, or is empty.
+        Whether that of the events was missing, is another than at the last time, was cut, or is empty. Raises
+        `TopicUnfit` for a topic that can't be set right, aiokafka's `KafkaError`.
         """
         made = await create_topics(self._bootstrap, [self._service], self._replication)
         topic, before = events_topic(self._service), self._found
@@ -48,24 +49,27 @@ class KafkaPublisher:
         self._found = found
         if topic in made:
             return True
+        contents = await contents_of(self._bootstrap, self._service)
         if found[topic] != before.get(topic, found[topic]):
-            await self._clear()
+            if not contents.is_new:
+                await self._clear("was made anew by somebody and has events out of order")
             return True
-        return await is_empty(self._bootstrap, self._service)
+        return (contents.is_cut and await self._clear("was cut")) or contents.is_empty
 
-    async def _clear(self) -> None:
-        """Leave nothing in a topic that somebody made anew while we published: what we put there has none before it.
+    async def _clear(self, why: str) -> bool:
+        """Make a topic anew, in which there would be none before what was put there; whether we could.
 
-        Who reads from the beginning would take the events before for known. Where we may not delete the topic, it is
-        for operations to make it anew and have it published again.
+        So it is with a topic that somebody made anew while we published: who reads from the beginning would take the
+        events before for known. And with one that was cut, which nobody can read whole again. Where we may not delete
+        the topic, it is for operations to make it anew and have it published again.
         """
-        if await is_empty(self._bootstrap, self._service):
-            return
         try:
             await make_anew(self._bootstrap, self._service, self._replication)
-        except TopicAuthorizationFailedError as error:
-            _logger.warning("%s was made anew by somebody and has events out of order: %r", self._service, error)
+        except TopicKept as kept:
+            _logger.warning("%s; it %s, and has to be made anew", kept, why)
+            return False
         self._found = await self._topic_ids()
+        return True
 
     async def is_same(self) -> bool:
         """Whether the topics are those that `prepare` found. Raises aiokafka's `KafkaError`."""
