@@ -170,8 +170,13 @@ class KafkaFeed:
             await self._check_progress(reader)
 
     async def _check_progress(self, reader: TopicReader) -> None:
-        """The watchdog: behind the end, and nothing came, calls for another consumer."""
-        if await reader.has_more(self._read) or (self._head and not self._has_reached(self._head)):
+        """The watchdog: behind the end, and nothing came, calls for another consumer.
+
+        Whoever publishes a long log tells its head at the end: as long as the topic grows, that is on its way.
+        """
+        if reader.head is None and await reader.has_grown():
+            self._moved()
+        elif await reader.has_more(self._read) or (self._head and not self._has_reached(self._head)):
             await self.close()
             self._check_patience("nothing comes, though the log goes on")
         else:

@@ -16,6 +16,8 @@ from steerco_events.ports import Offsets
 from steerco_events.positions import START, Head
 
 MOST_AT_ONCE = 5000
+"""Records that are fetched; while so many wait to be taken, until the head is known, only the head is."""
+
 TRUSTED_SECONDS = 0.1
 """How long topics are believed to be the same after it was seen; none is deleted, made and filled in that time."""
 
@@ -48,6 +50,7 @@ class TopicReader:
         self._ids = TopicIds(bootstrap)
         self._opened: Mapping[str, UUID] = {}
         self._first: Mapping[TopicPartition, int] = {}
+        self._end: Mapping[TopicPartition, int] = {}
         self._seen_same_at = 0.0
         self._consumer = AIOKafkaConsumer(
             bootstrap_servers=bootstrap, group_id=None, enable_auto_commit=False, auto_offset_reset="none"
@@ -71,7 +74,8 @@ class TopicReader:
                 self._consumer.seek(partition, before)
             else:
                 self.begins[n] = self._seek_to_start(n)
-        self._consumer.seek(self._head_partition, max(0, end[self._head_partition] - 1))
+        self._consumer.seek(self._head_partition, max(0, end.pop(self._head_partition) - 1))
+        self._end = end
         return True
 
     def begin_again(self, partition: int) -> int:
@@ -95,8 +99,9 @@ class TopicReader:
 
     async def fetch(self, seconds: float) -> bool:
         """Whether something came, in at most so long. Raises `TopicsChanged`, having taken nothing of what came."""
+        only = [self._head_partition] if len(self.fetched) >= MOST_AT_ONCE else []
         try:
-            found = await self._consumer.getmany(timeout_ms=int(seconds * 1000), max_records=MOST_AT_ONCE)
+            found = await self._consumer.getmany(*only, timeout_ms=int(seconds * 1000), max_records=MOST_AT_ONCE)
         except OffsetOutOfRangeError as error:
             raise TopicsChanged(str(error)) from error
         await self.check_topics(TRUSTED_SECONDS if found else LOOK_SECONDS)
@@ -124,8 +129,17 @@ class TopicReader:
 
     async def has_more(self, offsets: Sequence[int]) -> bool:
         """Whether the topic has records beyond these offsets."""
-        end = await self._consumer.end_offsets(list(self._partitions.values()))
+        end = await self._ends()
         return any(end[partition] > offsets[n] for n, partition in self._partitions.items())
+
+    async def has_grown(self) -> bool:
+        """Whether more came into the topic since it was opened, or since this was asked before."""
+        before, self._end = self._end, await self._ends()
+        return self._end != before
+
+    async def _ends(self) -> Mapping[TopicPartition, int]:
+        ends: Mapping[TopicPartition, int] = await self._consumer.end_offsets(list(self._partitions.values()))
+        return ends
 
     async def close(self) -> None:
         """Free the connections."""
