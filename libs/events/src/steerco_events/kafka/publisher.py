@@ -81,19 +81,35 @@ class KafkaPublisher:
 
     async def publish(self, events: Sequence[Recorded]) -> None:
         """Return when every event is acknowledged by all replicas in sync. Raises aiokafka's `KafkaError`."""
-        topic = events_topic(self._service)
         producer = await self._started()
-        sent: list[asyncio.Future[object]] = []
+        partitions: dict[int, list[Recorded]] = {}
+        for event in events:
+            partitions.setdefault(event.partition, []).append(event)
+        sending: list[asyncio.Task[None]] = []
         try:
-            for partition, batch in _batches(producer, events):
-                sent.append(await producer.send_batch(batch, topic, partition=partition))
+            for each in partitions.items():
+                sending.append(asyncio.create_task(self._send(producer, *each)))
                 await asyncio.sleep(0)  # it is on its way while the others are made
-            await asyncio.gather(*sent)
+            await asyncio.gather(*sending)
         except BaseException:
-            for each in sent:
-                each.add_done_callback(_seen)
+            for task in sending:
+                task.cancel()
+                task.add_done_callback(_seen)
             await self.close()
             raise
+
+    async def _send(self, producer: AIOKafkaProducer, partition: int, events: Sequence[Recorded]) -> None:
+        """Send what is of one partition: a batch only when the one before it is there, which may yet fail.
+
+        Else readers would take what it has for known. It costs nothing: one at a time is on its way to a partition.
+        """
+        topic, before = events_topic(self._service), None
+        for batch in _batches(producer, events):
+            if before:
+                await before
+            before = await producer.send_batch(batch, topic, partition=partition)
+        if before:
+            await before
 
     async def publish_head(self, head: Head) -> None:
         """Tell the readers how far the log is complete."""
@@ -138,23 +154,19 @@ class KafkaPublisher:
                         await stop()
 
 
-def _batches(producer: AIOKafkaProducer, events: Sequence[Recorded]) -> Iterator[tuple[int, Any]]:
-    """The events as batches of one partition each, in an order that keeps each partition's."""
-    partitions: dict[int, list[Recorded]] = {}
+def _batches(producer: AIOKafkaProducer, events: Sequence[Recorded]) -> Iterator[Any]:
+    """Events of one partition as batches, in their order."""
+    batch = producer.create_batch()
     for event in events:
-        partitions.setdefault(event.partition, []).append(event)
-    for partition, its_events in partitions.items():
-        batch = producer.create_batch()
-        for event in its_events:
-            key, headers = key_of(event), headers_of(event)
-            if batch.append(key=key, value=event.data, timestamp=None, headers=headers) is None:  # it is full
-                yield partition, batch
-                batch = producer.create_batch()  # where the first record always fits
-                batch.append(key=key, value=event.data, timestamp=None, headers=headers)
-        yield partition, batch
+        key, headers = key_of(event), headers_of(event)
+        if batch.append(key=key, value=event.data, timestamp=None, headers=headers) is None:  # it is full
+            yield batch
+            batch = producer.create_batch()  # where the first record always fits
+            batch.append(key=key, value=event.data, timestamp=None, headers=headers)
+    yield batch
 
 
-def _seen(sent: asyncio.Future[object]) -> None:
+def _seen(sent: asyncio.Future[None]) -> None:
     """What became of it is known from another one that failed."""
     if not sent.cancelled():
         sent.exception()
