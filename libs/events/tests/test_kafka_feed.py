@@ -5,7 +5,6 @@ import logging
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,19 +15,17 @@ from aiokafka.errors import KafkaError
 
 from steerco_events.envelope import Recorded
 from steerco_events.kafka import feed as kafka_feed
-from steerco_events.kafka.feed import EventsMissing, FeedStalled, KafkaFeed
+from steerco_events.kafka.feed import FeedStalled, KafkaFeed
+from steerco_events.kafka.gaps import EventsMissing
 from steerco_events.kafka.headers import headers_of
-from steerco_events.ports import WHOLE, Cursor, Shard
+from steerco_events.ports import Cursor, Shard
 from steerco_events.positions import PARTITIONS, partition_of
 from steerco_events.testkit.logs import PATIENCE, read_on, until
-from steerco_events.testkit.tally import Counted
-from steerco_events.testkit.topics import Topics, fresh_topics
+from steerco_events.testkit.topics import STREAM, Topics, counted, fresh_topics, opened, positions, read_for_ever
 from steerco_servers.kafka import remove_kafka, start_kafka
 from steerco_servers.testing import TemporaryKafka
 
 pytestmark = pytest.mark.kafka
-
-STREAM = "tally-1"
 
 
 @pytest.fixture
@@ -37,36 +34,10 @@ async def topics(kafka: TemporaryKafka) -> AsyncIterator[Topics]:
         yield topics
 
 
-@asynccontextmanager
-async def opened(topics: Topics, shard: Shard = WHOLE) -> AsyncIterator[KafkaFeed]:
-    feed = topics.feed(shard)
-    try:
-        yield feed
-    finally:
-        await feed.close()
-
-
-def counted(topics: Topics, times: int, streams: Sequence[str] = (STREAM,)) -> Sequence[Recorded]:
-    """A log that counts each stream up so many times, by turns."""
-    return topics.log([[(stream, Counted(by=n)) for stream in streams] for n in range(1, times + 1)])
-
-
 async def was_sent(feed: KafkaFeed, topics: Topics, offset: int) -> bool:
     """Whether the reader was sent all up to an offset; until it takes them, nothing more is asked for."""
     assert feed._reader
     return bool(feed._reader._consumer.highwater(TopicPartition(topics.names[0], partition_of(STREAM))) == offset)
-
-
-async def read_for_ever(feed: KafkaFeed, seen: list[Cursor]) -> None:
-    """Read on from the last cursor seen, to which those that follow are added."""
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            seen.append((await feed.read(seen[-1], 10)).cursor)
-            await feed.wait(0.1)
-
-
-def positions(events: Sequence[Recorded]) -> list[int]:
-    return [event.position for event in events]
 
 
 async def test_a_topic_that_was_made_anew_has_another_id(topics: Topics) -> None:

@@ -1,20 +1,27 @@
-"""The publisher lets go of a broker that does not answer."""
+"""The publisher keeps the order of a partition, whatever fails, and lets go of a broker that does not answer."""
 
 import asyncio
+import base64
 import os
 import shutil
 import signal
 import tempfile
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from aiokafka.admin import NewTopic
+from aiokafka.errors import MessageSizeTooLargeError
 
-from steerco_events.kafka.publisher import STOP_SECONDS, KafkaPublisher
-from steerco_events.kafka.topics import create_topics
+from steerco_events.kafka.publisher import MAX_BATCH_BYTES, STOP_SECONDS, KafkaPublisher
+from steerco_events.kafka.topics import contents_of, create_topics
+from steerco_events.positions import PARTITIONS
 from steerco_events.testkit.recorded import log_of
 from steerco_events.testkit.tally import Counted
+from steerco_events.testkit.topics import counted, fresh_topics
 from steerco_servers.kafka import KafkaServer, remove_kafka, start_kafka
+from steerco_servers.testing import TemporaryKafka
 
 pytestmark = pytest.mark.kafka
 
@@ -43,3 +50,22 @@ async def test_who_is_cancelled_while_the_broker_stands_still_ends_all_the_same(
         assert publishing.cancelled()
     finally:
         os.kill(broker.pid, signal.SIGCONT)
+
+
+async def test_what_comes_after_a_batch_that_the_broker_does_not_take_is_not_sent(kafka: TemporaryKafka) -> None:
+    async with fresh_topics(kafka.bootstrap) as topics:
+        first, second = counted(topics, 2)
+        large = replace(first, data=base64.b64encode(os.urandom(MAX_BATCH_BYTES * 2 // 3)))
+        small = replace(second, data=base64.b64encode(os.urandom(MAX_BATCH_BYTES // 10)))
+        await topics.delete(topics.names[0])
+        limit = {"max.message.bytes": str(MAX_BATCH_BYTES // 4)}
+        await topics.admin.create_topics([NewTopic(topics.names[0], PARTITIONS, 1, topic_configs=limit)])
+        publisher = KafkaPublisher(topics.service, kafka.bootstrap)
+        try:
+            with pytest.raises(MessageSizeTooLargeError):
+                await publisher.publish([large, small])
+            assert (await contents_of(kafka.bootstrap, topics.service)).is_new
+            await publisher.publish([small])
+            assert not (await contents_of(kafka.bootstrap, topics.service)).is_new
+        finally:
+            await publisher.close()

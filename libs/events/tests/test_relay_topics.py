@@ -7,10 +7,12 @@ from functools import partial
 import pytest
 
 from steerco_events.envelope import Recorded
-from steerco_events.kafka.feed import EventsMissing, KafkaFeed
+from steerco_events.kafka.feed import KafkaFeed
+from steerco_events.kafka.gaps import EventsMissing
 from steerco_events.kafka.publisher import KafkaPublisher
+from steerco_events.kafka.topics import contents_of
 from steerco_events.ports import Cursor
-from steerco_events.positions import PARTITIONS
+from steerco_events.positions import PARTITIONS, partition_of
 from steerco_events.postgres.checkpoints import Checkpoints
 from steerco_events.relay import CONSUMER, Relay
 from steerco_events.retrying import retrying
@@ -201,3 +203,37 @@ async def test_topics_that_somebody_made_anew_while_no_relay_ran_are_filled_by_t
                 assert await read_all(topics, 4) == {"tally-0": [1, 2], "tally-1": [1, 2]}
             await topics.delete(*topics.names)
             await topics.create()
+
+
+@pytest.mark.kafka
+async def test_a_topic_that_was_cut_is_made_anew_when_it_is_to_be_published_again(
+    log: Log, kafka: TemporaryKafka
+) -> None:
+    await count_up(log, streams=2, times=2)
+    await log.seal()
+    publisher = KafkaPublisher(log.service, kafka.bootstrap, replication=1)
+    async with (
+        fresh_topics(kafka.bootstrap, log.service) as topics,
+        running(Relay(log.engine, log.feed(), publisher, SOON).run),
+    ):
+        assert await read_all(topics, 4) == {"tally-0": [1, 2], "tally-1": [1, 2]}
+        before = await topics.ids.of(*topics.names)
+        await topics.cut(partition_of("tally-1"), before=1)
+        async with log.engine.begin() as tx:
+            await Checkpoints(CONSUMER).forget(tx)
+        assert await read_all(topics, 4) == {"tally-0": [1, 2], "tally-1": [1, 2]}
+        after = await topics.ids.of(*topics.names)
+        assert [before[name] == after[name] for name in topics.names] == [False, True]
+
+
+@pytest.mark.kafka
+async def test_a_topic_that_was_cut_is_made_anew_by_the_next_relay(kafka: TemporaryKafka) -> None:
+    async with fresh_topics(kafka.bootstrap) as topics:
+        await topics.publish(topics.log([[("tally-1", Counted(by=n)) for n in (1, 2)]]))
+        await topics.cut(partition_of("tally-1"), before=2)
+        before = await topics.ids.of(*topics.names)
+        publisher = KafkaPublisher(topics.service, kafka.bootstrap, replication=1)
+        assert await publisher.prepare()
+        await publisher.close()
+        assert (await contents_of(kafka.bootstrap, topics.service)).is_new
+        assert (await topics.ids.of(*topics.names))[topics.names[0]] != before[topics.names[0]]

@@ -134,7 +134,7 @@ def _signed(row: Row[Any]) -> SignedState | None:
 
 @routes.post("/log/republish", summary="Publish the whole log again", status_code=202)
 async def republish(request: Request, _: Asker) -> LogState:
-    """For a topic that was lost or emptied. Readers pass over what they have; nothing waits for it."""
+    """For a topic that was lost, emptied or cut. Readers pass over what they have; nothing waits for it."""
     runtime = runtime_of(request)
     if not runtime.relays:
         raise Problem(409, "no-topic", f"the log of {runtime.service.name} is read from its store, not from a topic")

@@ -57,7 +57,7 @@ def _row(state: Any) -> list[str]:
 
 @log.command("republish")
 def log_republish(service: Service) -> None:
-    """Publish a whole log to its topic again, after the topic was lost or emptied. Readers miss and double nothing."""
+    """Publish a whole log to its topic again, which was lost, emptied or cut. Readers miss and double nothing."""
     with told(), connected() as client:
         chosen([service])
         total = client.command("POST", f"/{service}/log/republish", {}).json()["position"]

@@ -3,14 +3,13 @@
 import asyncio
 import logging
 import time
-from dataclasses import dataclass
 
 from aiokafka import ConsumerRecord
 
 from steerco_events.envelope import Recorded
+from steerco_events.kafka.gaps import EventsMissing, Gaps
 from steerco_events.kafka.headers import event_of
 from steerco_events.kafka.reader import TopicReader, TopicsChanged
-from steerco_events.kafka.versions import StreamVersions
 from steerco_events.ports import WHOLE, Batch, Cursor, Offsets, Shard, check_not_rewound
 from steerco_events.positions import START, Head, Positions
 from steerco_events.registry import Registry
@@ -25,24 +24,12 @@ class FeedStalled(Exception):
     """There is more in the log than the topics give, and another consumer did not help."""
 
 
-class EventsMissing(Exception):
-    """The topic lacks events of a stream: it has to be published anew."""
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """What a partition lacks: something before a position."""
-
-    position: int
-    what: str
-
-
 class KafkaFeed:
     """An `EventFeed` over the topics of one service.
 
     A topic that is missing is awaited; one that was made anew is read from its beginning, and what the cursor has
-    already is passed over, as are records that are no events. A consumer that stands still before the end of the log
-    is replaced; if that does not help, the feed says so.
+    already is passed over, as are records that are no events; what is missing is not. A consumer that stands still
+    before the end of the log is replaced; if that does not help, the feed says so.
     """
 
     def __init__(self, service: str, bootstrap: str, registry: Registry, shard: Shard = WHOLE) -> None:
@@ -51,8 +38,7 @@ class KafkaFeed:
         self._registry = registry
         self._partitions = shard.partitions
         self._reader: TopicReader | None = None
-        self._versions = StreamVersions(())
-        self._gaps: dict[int, Gap] = {}
+        self._gaps = Gaps(set(), set())
         self._read = list(START)
         self._offsets: Offsets = START
         self._positions: Positions = START
@@ -73,21 +59,28 @@ class KafkaFeed:
         """
         self._positions = after.positions
         reader = await self._reader_at(after)
-        if reader and (not reader.fetched or reader.head is None):
+        if reader and reader.wants_more:
             await self._fetch(reader, 0)
         if reader is None or reader is not self._reader or reader.head is None:
             return Batch((), after)
         check_not_rewound(self._service, reader.head, after)
-        batch = self._take(reader, reader.head, after, limit)
-        if self._gaps and batch.cursor.place == after.place and not reader.fetched:
-            await self._check_gaps(reader)
+        head = reader.head
+        batch = self._take(reader, head, after, limit)
+        if batch.cursor.place == after.place and not reader.fetched:
+            await self._check_gaps(reader, head)
         return batch
 
-    async def _check_gaps(self, reader: TopicReader) -> None:
+    async def _check_gaps(self, reader: TopicReader, head: Head) -> None:
         """Raise `EventsMissing` once all is read and what is missing did not come."""
-        if not await reader.has_more(self._read):
-            what = "; ".join(gap.what for gap in self._gaps.values())
-            raise EventsMissing(f"the topic of {self._service} has to be published anew: {what}")
+        missing = self._gaps.told(head.positions, self._positions)
+        if not missing or await reader.has_more(self._read):
+            return
+        try:
+            await reader.check_topics(0)
+        except TopicsChanged:
+            await self.close()
+        else:
+            raise EventsMissing(f"the topic of {self._service} has to be published anew: {'; '.join(missing)}")
 
     def _take(self, reader: TopicReader, head: Head, after: Cursor, limit: int) -> Batch:
         events: list[Recorded] = []
@@ -100,13 +93,13 @@ class KafkaFeed:
                 break
             if event and not head.has(event.generation, event.position):
                 event = None
-            if event and self._has_skipped(reader, event, after.positions[n]):
-                reader.begin_again(n)
-                offsets[n] = self._read[n] = 0
+            if event and self._has_skipped(reader, event, positions[n]):
+                self._read[n] = reader.begin_again(n)
+                offsets[n] = 0
                 continue
             reader.fetched.popleft()
             self._read[n] = record.offset + 1
-            if event and self._is_next(event, positions[n]):
+            if event and self._gaps.passes(event, positions[n]):
                 positions[n] = event.position
                 events.append(event)
             offsets[n] = 0 if n in self._gaps else self._read[n]
@@ -131,30 +124,13 @@ class KafkaFeed:
     def _has_skipped(self, reader: TopicReader, event: Recorded, position: int) -> bool:
         """Whether what was read of the partition so far has left something out, so that it must be read anew.
 
-        Either the record before the cursor is one that the cursor does not have: the topic was made anew. Or versions
-        of a stream are missing, and the partition was not read from its start.
+        Either the record before the cursor is one that the cursor does not have: the topic was made anew. Or something
+        is missing, and the partition was not read from its start.
         """
-        if event.partition in reader.unproven:
+        if event.position <= position or event.partition in reader.from_start:
             reader.unproven.discard(event.partition)
-            if event.position > position:
-                return True
-        return event.partition not in reader.from_start and self._versions.gap_before(event) is not None
-
-    def _is_next(self, event: Recorded, position: int) -> bool:
-        """Whether the event is one to give: new, and nothing before it is missing.
-
-        Where something is missing, it is what comes next: whoever publishes the log anew may be about to.
-        """
-        gap = self._gaps.get(event.partition)
-        if gap and event.position > position:
-            if event.position >= gap.position:
-                return False
-            del self._gaps[event.partition]
-        if what := self._versions.gap_before(event):
-            self._gaps[event.partition] = Gap(event.position, what)
             return False
-        self._versions.learn(event)
-        return event.position > position
+        return event.partition in reader.unproven or self._gaps.before(event, position) is not None
 
     def _cursor(self, reader: TopicReader, head: Head) -> Cursor:
         is_complete = not reader.fetched and self._has_reached(head)
@@ -179,9 +155,8 @@ class KafkaFeed:
             await reader.close()
             self._check_patience("its topics are not there")
             return None
-        self._versions = StreamVersions([n for n in reader.from_start if after.positions[n] == 0])
-        self._gaps = {}
-        self._reader, self._offsets, self._read = reader, after.offsets, list(after.offsets)
+        self._gaps = Gaps(reader.from_start, reader.cut)
+        self._reader, self._offsets, self._read = reader, after.offsets, list(reader.begins)
         return reader
 
     async def _fetch(self, reader: TopicReader, seconds: float) -> None:
@@ -195,8 +170,13 @@ class KafkaFeed:
             await self._check_progress(reader)
 
     async def _check_progress(self, reader: TopicReader) -> None:
-        """The watchdog: behind the end, and nothing came, calls for another consumer."""
-        if await reader.has_more(self._read) or (self._head and not self._has_reached(self._head)):
+        """The watchdog: behind the end, and nothing came, calls for another consumer.
+
+        Whoever publishes a long log tells its head at the end: as long as the topic grows, that is on its way.
+        """
+        if reader.head is None and await reader.has_grown():
+            self._moved()
+        elif await reader.has_more(self._read) or (self._head and not self._has_reached(self._head)):
             await self.close()
             self._check_patience("nothing comes, though the log goes on")
         else:
@@ -217,7 +197,7 @@ class KafkaFeed:
         """Return when something came, or after `seconds`. Raises `FeedStalled`, aiokafka's `KafkaError`."""
         if self._reader is None:
             await asyncio.sleep(min(seconds, MISSING_TOPIC_SECONDS))
-        elif not self._reader.fetched or self._reader.head is None:
+        elif self._reader.wants_more:
             await self._fetch(self._reader, seconds)
 
     async def close(self) -> None:

@@ -9,12 +9,12 @@ from uuid import UUID
 
 import msgspec
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, TopicAuthorizationFailedError, UnknownTopicOrPartitionError
+from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 
 from steerco_events.envelope import Recorded
 from steerco_events.kafka.headers import headers_of, key_of
 from steerco_events.kafka.topic_ids import TopicIds
-from steerco_events.kafka.topics import create_topics, events_topic, head_topic, is_empty, make_anew
+from steerco_events.kafka.topics import TopicKept, contents_of, create_topics, events_topic, head_topic, make_anew
 from steerco_events.positions import Head
 
 MAX_BATCH_BYTES = 262_144
@@ -36,9 +36,10 @@ class KafkaPublisher:
         self._found: Mapping[str, UUID] = {}
 
     async def prepare(self) -> bool:
-        """Make the topics that are missing. Raises aiokafka's `KafkaError`.
+        """Make the topics that are missing, and set right those that are there.
 
-        Whether that of the events was missing, is another than at the last time, or is empty.
+        Whether that of the events was missing, is another than at the last time, was cut, or is empty. Raises
+        `TopicUnfit` for a topic that can't be set right, aiokafka's `KafkaError`.
         """
         made = await create_topics(self._bootstrap, [self._service], self._replication)
         topic, before = events_topic(self._service), self._found
@@ -48,24 +49,27 @@ class KafkaPublisher:
         self._found = found
         if topic in made:
             return True
+        contents = await contents_of(self._bootstrap, self._service)
         if found[topic] != before.get(topic, found[topic]):
-            await self._clear()
+            if not contents.is_new:
+                await self._clear("was made anew by somebody and has events out of order")
             return True
-        return await is_empty(self._bootstrap, self._service)
+        return (contents.is_cut and await self._clear("was cut")) or contents.is_empty
 
-    async def _clear(self) -> None:
-        """Leave nothing in a topic that somebody made anew while we published: what we put there has none before it.
+    async def _clear(self, why: str) -> bool:
+        """Make a topic anew, in which there would be none before what was put there; whether we could.
 
-        Who reads from the beginning would take the events before for known. Where we may not delete the topic, it is
-        for operations to make it anew and have it published again.
+        So it is with a topic that somebody made anew while we published: who reads from the beginning would take the
+        events before for known. And with one that was cut, which nobody can read whole again. Where we may not delete
+        the topic, it is for operations to make it anew and have it published again.
         """
-        if await is_empty(self._bootstrap, self._service):
-            return
         try:
             await make_anew(self._bootstrap, self._service, self._replication)
-        except TopicAuthorizationFailedError as error:
-            _logger.warning("%s was made anew by somebody and has events out of order: %r", self._service, error)
+        except TopicKept as kept:
+            _logger.warning("%s; it %s, and has to be made anew", kept, why)
+            return False
         self._found = await self._topic_ids()
+        return True
 
     async def is_same(self) -> bool:
         """Whether the topics are those that `prepare` found. Raises aiokafka's `KafkaError`."""
@@ -77,19 +81,35 @@ class KafkaPublisher:
 
     async def publish(self, events: Sequence[Recorded]) -> None:
         """Return when every event is acknowledged by all replicas in sync. Raises aiokafka's `KafkaError`."""
-        topic = events_topic(self._service)
         producer = await self._started()
-        sent: list[asyncio.Future[object]] = []
+        partitions: dict[int, list[Recorded]] = {}
+        for event in events:
+            partitions.setdefault(event.partition, []).append(event)
+        sending: list[asyncio.Task[None]] = []
         try:
-            for partition, batch in _batches(producer, events):
-                sent.append(await producer.send_batch(batch, topic, partition=partition))
+            for each in partitions.items():
+                sending.append(asyncio.create_task(self._send(producer, *each)))
                 await asyncio.sleep(0)  # it is on its way while the others are made
-            await asyncio.gather(*sent)
+            await asyncio.gather(*sending)
         except BaseException:
-            for each in sent:
-                each.add_done_callback(_seen)
+            for task in sending:
+                task.cancel()
+                task.add_done_callback(_seen)
             await self.close()
             raise
+
+    async def _send(self, producer: AIOKafkaProducer, partition: int, events: Sequence[Recorded]) -> None:
+        """Send what is of one partition: a batch only when the one before it is there, which may yet fail.
+
+        Else readers would take what it has for known. It costs nothing: one at a time is on its way to a partition.
+        """
+        topic, before = events_topic(self._service), None
+        for batch in _batches(producer, events):
+            if before:
+                await before
+            before = await producer.send_batch(batch, topic, partition=partition)
+        if before:
+            await before
 
     async def publish_head(self, head: Head) -> None:
         """Tell the readers how far the log is complete."""
@@ -134,23 +154,19 @@ class KafkaPublisher:
                         await stop()
 
 
-def _batches(producer: AIOKafkaProducer, events: Sequence[Recorded]) -> Iterator[tuple[int, Any]]:
-    """The events as batches of one partition each, in an order that keeps each partition's."""
-    partitions: dict[int, list[Recorded]] = {}
+def _batches(producer: AIOKafkaProducer, events: Sequence[Recorded]) -> Iterator[Any]:
+    """Events of one partition as batches, in their order."""
+    batch = producer.create_batch()
     for event in events:
-        partitions.setdefault(event.partition, []).append(event)
-    for partition, its_events in partitions.items():
-        batch = producer.create_batch()
-        for event in its_events:
-            key, headers = key_of(event), headers_of(event)
-            if batch.append(key=key, value=event.data, timestamp=None, headers=headers) is None:  # it is full
-                yield partition, batch
-                batch = producer.create_batch()  # where the first record always fits
-                batch.append(key=key, value=event.data, timestamp=None, headers=headers)
-        yield partition, batch
+        key, headers = key_of(event), headers_of(event)
+        if batch.append(key=key, value=event.data, timestamp=None, headers=headers) is None:  # it is full
+            yield batch
+            batch = producer.create_batch()  # where the first record always fits
+            batch.append(key=key, value=event.data, timestamp=None, headers=headers)
+    yield batch
 
 
-def _seen(sent: asyncio.Future[object]) -> None:
+def _seen(sent: asyncio.Future[None]) -> None:
     """What became of it is known from another one that failed."""
     if not sent.cancelled():
         sent.exception()

@@ -13,9 +13,11 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from steerco_events.kafka.topic_ids import TopicIds
 from steerco_events.kafka.topics import events_topic, head_topic
 from steerco_events.ports import Offsets
-from steerco_events.positions import Head
+from steerco_events.positions import START, Head
 
 MOST_AT_ONCE = 5000
+"""Records that are fetched; while so many wait to be taken, until the head is known, only the head is."""
+
 TRUSTED_SECONDS = 0.1
 """How long topics are believed to be the same after it was seen; none is deleted, made and filled in that time."""
 
@@ -31,7 +33,8 @@ class TopicReader:
     """A consumer of aiokafka that was assigned some partitions and the head. Every method raises `KafkaError`.
 
     It begins one record before the offsets: `unproven` are the partitions whose first record is not one to give, but
-    to compare with what the reader's cursor has. `from_start` are those that are read from their first record on.
+    to compare with what the reader's cursor has. `from_start` are those that are read from their first record on, and
+    `cut` those of them that had records before it. `begins` says from which offset on a partition is read.
     """
 
     def __init__(self, service: str, bootstrap: str, partitions: Collection[int]) -> None:
@@ -39,11 +42,15 @@ class TopicReader:
         self.head: Head | None = None
         self.unproven: set[int] = set()
         self.from_start: set[int] = set()
+        self.cut: set[int] = set()
+        self.begins = list(START)
         self._topics = events_topic(service), head_topic(service)
         self._partitions = {n: TopicPartition(self._topics[0], n) for n in partitions}
         self._head_partition = TopicPartition(self._topics[1], 0)
         self._ids = TopicIds(bootstrap)
         self._opened: Mapping[str, UUID] = {}
+        self._first: Mapping[TopicPartition, int] = {}
+        self._end: Mapping[TopicPartition, int] = {}
         self._seen_same_at = 0.0
         self._consumer = AIOKafkaConsumer(
             bootstrap_servers=bootstrap, group_id=None, enable_auto_commit=False, auto_offset_reset="none"
@@ -57,36 +64,47 @@ class TopicReader:
         self._seen_same_at = time.monotonic()
         await self._consumer.start()
         self._consumer.assign([*self._partitions.values(), self._head_partition])
-        begin = await self._consumer.beginning_offsets(list(self._partitions.values()))
+        self._first = await self._consumer.beginning_offsets(list(self._partitions.values()))
         end = await self._consumer.end_offsets([*self._partitions.values(), self._head_partition])
         for n, partition in self._partitions.items():
             before = offsets[n] - 1
-            if begin[partition] <= before < end[partition]:
+            if self._first[partition] <= before < end[partition]:
                 self.unproven.add(n)
+                self.begins[n] = offsets[n]
                 self._consumer.seek(partition, before)
             else:
-                self._seek_to_start(n, begin[partition])
-        self._consumer.seek(self._head_partition, max(0, end[self._head_partition] - 1))
+                self.begins[n] = self._seek_to_start(n)
+        self._consumer.seek(self._head_partition, max(0, end.pop(self._head_partition) - 1))
+        self._end = end
         return True
 
-    def begin_again(self, partition: int) -> None:
-        """Read a partition from its first record on."""
+    def begin_again(self, partition: int) -> int:
+        """Read a partition from its first record on; the offset of that."""
         self.fetched = deque(each for each in self.fetched if each.partition != partition)
         self.unproven.discard(partition)
-        self._seek_to_start(partition, 0)
+        return self._seek_to_start(partition)
 
-    def _seek_to_start(self, partition: int, begin: int) -> None:
-        self._consumer.seek(self._partitions[partition], begin)
-        if begin == 0:
-            self.from_start.add(partition)
+    def _seek_to_start(self, partition: int) -> int:
+        first = self._first[self._partitions[partition]]
+        self._consumer.seek(self._partitions[partition], first)
+        self.from_start.add(partition)
+        if first:
+            self.cut.add(partition)
+        return first
+
+    @property
+    def wants_more(self) -> bool:
+        """Whether nothing of what came can be taken, so that something has to be fetched."""
+        return not self.fetched or self.head is None
 
     async def fetch(self, seconds: float) -> bool:
         """Whether something came, in at most so long. Raises `TopicsChanged`, having taken nothing of what came."""
+        only = [self._head_partition] if len(self.fetched) >= MOST_AT_ONCE else []
         try:
-            found = await self._consumer.getmany(timeout_ms=int(seconds * 1000), max_records=MOST_AT_ONCE)
+            found = await self._consumer.getmany(*only, timeout_ms=int(seconds * 1000), max_records=MOST_AT_ONCE)
         except OffsetOutOfRangeError as error:
             raise TopicsChanged(str(error)) from error
-        await self._check_topics(TRUSTED_SECONDS if found else LOOK_SECONDS)
+        await self.check_topics(TRUSTED_SECONDS if found else LOOK_SECONDS)
         for partition, records in found.items():
             if partition == self._head_partition:
                 self._take_head(records)
@@ -94,7 +112,8 @@ class TopicReader:
                 self.fetched.extend(records)
         return bool(found)
 
-    async def _check_topics(self, trusted: float) -> None:
+    async def check_topics(self, trusted: float) -> None:
+        """Raise `TopicsChanged` if the topics are others now. What was seen so many seconds ago is believed."""
         now = time.monotonic()
         if now - self._seen_same_at > trusted:
             if await self._ids.of(*self._topics) != self._opened:
@@ -110,8 +129,17 @@ class TopicReader:
 
     async def has_more(self, offsets: Sequence[int]) -> bool:
         """Whether the topic has records beyond these offsets."""
-        end = await self._consumer.end_offsets(list(self._partitions.values()))
+        end = await self._ends()
         return any(end[partition] > offsets[n] for n, partition in self._partitions.items())
+
+    async def has_grown(self) -> bool:
+        """Whether more came into the topic since it was opened, or since this was asked before."""
+        before, self._end = self._end, await self._ends()
+        return self._end != before
+
+    async def _ends(self) -> Mapping[TopicPartition, int]:
+        ends: Mapping[TopicPartition, int] = await self._consumer.end_offsets(list(self._partitions.values()))
+        return ends
 
     async def close(self) -> None:
         """Free the connections."""

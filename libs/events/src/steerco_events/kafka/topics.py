@@ -1,16 +1,24 @@
 """The topics of a service: its events, and the head of its log."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
+from steerco_events.kafka.topic_settings import check_partitions, set_right
 from steerco_events.positions import PARTITIONS
 
-GONE_SECONDS = 0.1
-"""How often is looked whether a topic that was deleted is gone."""
+SEEN_SECONDS = 0.1
+"""How often is looked whether a topic that was made is there, or one that was deleted is gone."""
+
+_KEPT = {29: "we are not authorized", 73: "the broker deletes no topic"}
+
+
+class TopicKept(Exception):
+    """A topic may not be deleted."""
 
 
 def events_topic(service: str) -> str:
@@ -35,43 +43,86 @@ def topics_of(service: str, replication: int) -> list[NewTopic]:
 
 
 async def create_topics(bootstrap: str, services: Iterable[str], replication: int = 3) -> set[str]:
-    """Make the topics of these services that are missing; the names of those made. Raises aiokafka's `KafkaError`."""
+    """Make the topics of these services that are missing; the names of those made.
+
+    Those that are there are set right. Raises `TopicUnfit` if one can't be, aiokafka's `KafkaError`.
+    """
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
+    wanted = [topic for service in services for topic in topics_of(service, replication)]
+    made = set[str]()
     try:
-        there = set(await admin.list_topics())
-        wanted = [topic for service in services for topic in topics_of(service, replication)]
-        missing = [topic for topic in wanted if topic.name not in there]
-        if not missing:
-            return set()
-        answer = await admin.create_topics(missing)
-        for name, code, *_ in answer.topic_errors:
-            error = for_code(code)
-            if code and error is not TopicAlreadyExistsError:
-                raise error(f"topic {name}")
-        return {name for name, code, *_ in answer.topic_errors if not code}
+        while missing := await _missing(admin, wanted):
+            answer = await admin.create_topics(missing)
+            errors = {name: for_code(code) for name, code, *_ in answer.topic_errors if code}
+            for name, error in errors.items():
+                if error is not TopicAlreadyExistsError:
+                    raise error(f"topic {name}")
+            made |= {topic.name for topic in missing} - errors.keys()
+            wanted = [topic for topic in missing if topic.name in errors]  # the broker whom we asked knew nothing of it
+            if wanted:
+                await asyncio.sleep(SEEN_SECONDS)
+        return made
     finally:
         await admin.close()
 
 
+async def _missing(admin: AIOKafkaAdminClient, wanted: Sequence[NewTopic]) -> Sequence[NewTopic]:
+    """Those that are not there; the others are set right."""
+    partitions = {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}
+    found = [topic for topic in wanted if topic.name in partitions]
+    for topic in found:
+        check_partitions(topic, partitions[topic.name])
+    await set_right(admin, found)
+    return [topic for topic in wanted if topic.name not in partitions]
+
+
 async def make_anew(bootstrap: str, service: str, replication: int) -> None:
-    """Delete the topic of a service's events with what is in it, and make it again. Raises aiokafka's `KafkaError`."""
+    """Delete the topic of a service's events with what is in it, and make it again.
+
+    Raises `TopicKept`, having changed nothing, `TopicUnfit`, aiokafka's `KafkaError`.
+    """
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
         topic = events_topic(service)
         ((_, code, *_),) = (await admin.delete_topics([topic])).topic_error_codes
+        if code in _KEPT:
+            raise TopicKept(f"topic {topic} may not be deleted: {_KEPT[code]}")
         if code:
             raise for_code(code)(f"topic {topic}")
         while topic in await admin.list_topics():
-            await asyncio.sleep(GONE_SECONDS)
+            await asyncio.sleep(SEEN_SECONDS)
     finally:
         await admin.close()
     await create_topics(bootstrap, [service], replication)
 
 
-async def is_empty(bootstrap: str, service: str) -> bool:
-    """Whether no event is in the service's topic. Raises aiokafka's `KafkaError`."""
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What is in the topic of a service's events: at which offset each partition begins and ends."""
+
+    begin: Sequence[int]
+    end: Sequence[int]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no event is in it."""
+        return list(self.begin) == list(self.end)
+
+    @property
+    def is_new(self) -> bool:
+        """Whether none ever was."""
+        return not any(self.end)
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether it had some before those that are in it."""
+        return any(self.begin)
+
+
+async def contents_of(bootstrap: str, service: str) -> Contents:
+    """What is in the topic of a service's events. Raises aiokafka's `KafkaError`."""
     partitions = [TopicPartition(events_topic(service), n) for n in range(PARTITIONS)]
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, group_id=None)
     try:
@@ -79,4 +130,4 @@ async def is_empty(bootstrap: str, service: str) -> bool:
         begin, end = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
     finally:
         await consumer.stop()
-    return all(begin[partition] == end[partition] for partition in partitions)
+    return Contents([begin[each] for each in partitions], [end[each] for each in partitions])

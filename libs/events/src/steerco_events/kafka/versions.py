@@ -1,6 +1,4 @@
-"""Noticing that a topic lacks events: in a stream that is read whole, each version is the last one plus one."""
-
-from collections.abc import Collection
+"""Noticing that a stream lacks events: each version is the last one plus one."""
 
 from steerco_events.envelope import Recorded
 
@@ -11,17 +9,18 @@ MOST_STREAMS = 100_000
 class StreamVersions:
     """The last version seen of each stream."""
 
-    def __init__(self, whole: Collection[int]) -> None:
-        """`whole` are the partitions that are read from the first event on: no stream of them has begun yet."""
-        self._whole = frozenset(whole)
+    def __init__(self) -> None:
         self._last: dict[int, int] = {}
         self._has_forgotten = False
 
-    def gap_before(self, event: Recorded) -> str | None:
-        """What is missing before the event; `None` if nothing is, as far as is known."""
+    def gap_before(self, event: Recorded, is_whole: bool) -> str | None:
+        """What is missing before the event; `None` if nothing is, as far as is known.
+
+        `is_whole`: the partition is read from the first event on, so that no stream began before.
+        """
         last = self._last.get(hash(event.stream))
         if last is None:
-            if event.partition not in self._whole or self._has_forgotten:
+            if not is_whole or self._has_forgotten:
                 return None
             last = 0
         if event.stream_version <= last + 1:

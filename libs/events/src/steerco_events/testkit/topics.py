@@ -1,12 +1,13 @@
 """A service's topics in the hands of a test: filled as it likes, deleted, made anew."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
-from aiokafka import AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from steerco_events.envelope import Recorded
 from steerco_events.ids import new_id
@@ -14,12 +15,14 @@ from steerco_events.kafka.feed import KafkaFeed
 from steerco_events.kafka.publisher import KafkaPublisher
 from steerco_events.kafka.topic_ids import TopicIds
 from steerco_events.kafka.topics import create_topics, events_topic, head_topic
-from steerco_events.ports import WHOLE, Shard
+from steerco_events.ports import WHOLE, Cursor, Shard
 from steerco_events.positions import START, Head, advanced
 from steerco_events.registry import Payload
-from steerco_events.testkit.logs import until
+from steerco_events.testkit.logs import PATIENCE, until
 from steerco_events.testkit.recorded import BEGIN, log_of
-from steerco_events.testkit.tally import TALLY
+from steerco_events.testkit.tally import TALLY, Counted
+
+STREAM = "tally-1"
 
 type Headers = Mapping[str, bytes]
 
@@ -60,6 +63,11 @@ class Topics:
         finally:
             await producer.stop()
 
+    async def cut(self, partition: int, before: int) -> None:
+        """Delete the events of a partition before an offset; they are gone on return."""
+        of = TopicPartition(self.names[0], partition)
+        await self.admin.delete_records({of: RecordsToDelete(before)})
+
     @property
     def names(self) -> tuple[str, str]:
         """That of the events and that of the head."""
@@ -86,6 +94,34 @@ class Topics:
     def feed(self, shard: Shard = WHOLE) -> KafkaFeed:
         """A feed; whoever opens it closes it."""
         return KafkaFeed(self.service, self.bootstrap, TALLY, shard)
+
+
+@asynccontextmanager
+async def opened(topics: Topics, shard: Shard = WHOLE) -> AsyncIterator[KafkaFeed]:
+    """A feed for as long as this lasts."""
+    feed = topics.feed(shard)
+    try:
+        yield feed
+    finally:
+        await feed.close()
+
+
+def counted(topics: Topics, times: int, streams: Sequence[str] = (STREAM,)) -> Sequence[Recorded]:
+    """A log that counts each stream up so many times, by turns."""
+    return topics.log([[(stream, Counted(by=n)) for stream in streams] for n in range(1, times + 1)])
+
+
+def positions(events: Sequence[Recorded]) -> list[int]:
+    """Where the events are."""
+    return [event.position for event in events]
+
+
+async def read_for_ever(feed: KafkaFeed, seen: list[Cursor]) -> None:
+    """Read on from the last cursor seen, to which those that follow are added."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            seen.append((await feed.read(seen[-1], 10)).cursor)
+            await feed.wait(0.1)
 
 
 @asynccontextmanager
