@@ -23,6 +23,8 @@ class Parameters:
 
     def check(self, request: Request) -> None:
         """Raises a 422 `Problem` for one that is not known, or is given more often than once and may not."""
+        if not request.scope["query_string"]:
+            return
         names = [name for name, _ in request.query_params.multi_items()]
         for name in names:
             if name not in self.known:

@@ -63,10 +63,10 @@ class StrictRoute(APIRoute):
         parameters, asks_who = Parameters.of(self.dependant), _asks_who(self.dependant)
 
         async def strict(request: Request) -> Response:
-            if asks_who:
-                await principal_of(request)
-            parameters.check(request)
             checked = StrictRequest(request.scope, request.receive)
+            if asks_who:
+                await principal_of(checked)
+            parameters.check(checked)
             await checked.read()
             return await handler(checked)
 

@@ -27,18 +27,27 @@ class Tree:
 
     parents: Mapping[UUID, UUID | None] = field(default_factory=dict)
     gaps: Gaps = field(default_factory=Gaps)
+    _below: dict[frozenset[UUID], frozenset[UUID]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """Of those who were asked for: every request of somebody asks for the same again."""
 
     def below(self, tops: Iterable[UUID]) -> frozenset[UUID]:
         """The units with all that is below them, whether the tree has them or not."""
+        asked = frozenset(tops)
+        if not asked:
+            return asked
+        if asked not in self._below:
+            self._below[asked] = frozenset(self._with_all_below(asked))
+        return self._below[asked]
+
+    def _with_all_below(self, tops: frozenset[UUID]) -> Iterable[UUID]:
         found = set(tops)
-        if found:
-            for unit in self.parents:
-                path = [unit]
-                while (parent := self.parents.get(path[-1])) and path[-1] not in found and parent not in path:
-                    path.append(parent)
-                if path[-1] in found:
-                    found.update(path)
-        return frozenset(found)
+        for unit in self.parents:
+            path = [unit]
+            while (parent := self.parents.get(path[-1])) and path[-1] not in found and parent not in path:
+                path.append(parent)
+            if path[-1] in found:
+                found.update(path)
+        return found
 
     def above(self, unit_id: UUID) -> Iterator[UUID]:
         """The unit, its parent, and so on up to the enterprise."""
