@@ -65,6 +65,15 @@ def test_an_operation_of_which_nobody_said_who_may_call_it_is_not_served() -> No
         permission_of("intake", "burn_pitch")
 
 
+async def test_every_operation_that_openapi_shows_is_asked_here(served: Served) -> None:
+    documents = {name: app.openapi()["paths"] for name, app in served.apps.items()}
+    shown = {
+        (name, method.upper(), path) for name, paths in documents.items() for path in paths for method in paths[path]
+    }
+    assert shown
+    assert shown <= {(each.service, each.method, each.path.replace(":path}", "}")) for each in OPERATIONS}
+
+
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda each: f"{each.service}-{each.name}-{each.method}")
 async def test_a_role_may_inside_what_the_table_says_and_outside_nothing_is_there(
     worlds: Worlds, operation: Operation
