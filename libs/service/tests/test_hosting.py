@@ -23,7 +23,7 @@ async def test_what_has_stopped_is_said_and_what_is_there_can_be_read(served: Se
     try:
         await served.append("risk", "risk-1", closed("1"))
         with pytest.raises(NotSettled, match="risk: closures_v1_b1 is behind in the log of risk, at 0"):
-            await served.host.settled(patience=0.5)
+            await served.host.settled(patience=3.0)
         assert await served.host.serves()
     finally:
         ILL.clear()
@@ -33,10 +33,10 @@ async def test_rest_is_waited_for_as_long_as_something_moves(served: Served, mon
     looked: list[str] = []
 
     async def comes_slowly() -> tuple[dict[str, Positions], str]:
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(0.5)
         looked.append(f"the view is being made, of {len(looked)} positions so far")
         return {}, looked[-1] if len(looked) < 5 else ""
 
     monkeypatch.setattr(served.host, "_unsettled", comes_slowly)
-    await served.host.settled(patience=0.5)
+    await served.host.settled(patience=1.5)
     assert len(looked) > 5
