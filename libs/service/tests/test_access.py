@@ -28,6 +28,7 @@ from steerco_service.testkit.scopes import (
     made,
     opened,
     organized,
+    project_registered,
     somebody,
 )
 from steerco_service.testkit.serving import Served, serving
@@ -176,19 +177,9 @@ async def manages(served: Served, project_id: UUID, person: Principal, from_on: 
 
 async def registered(served: Served) -> UUID:
     """A project of the north."""
-    project_id = new_id()
-    project = portfolio.ProjectRegistered(
-        project_id=project_id,
-        code=f"N-{project_id.hex[-6:]}",
-        title="t",
-        unit_id=NORTH,
-        currency="EUR",
-        state="executing",
-        source="s",
-        reference="1",
-    )
-    await served.append("portfolio", f"project-{project_id}", project)
-    return project_id
+    project = project_registered(NORTH)
+    await served.append("portfolio", f"project-{project.project_id}", project)
+    return project.project_id
 
 
 async def test_a_project_s_manager_may_act_at_the_project_and_the_one_before_no_more(served: Served) -> None:

@@ -29,6 +29,7 @@ from steerco_service.testkit.scopes import (
     end,
     made,
     organized,
+    project_registered,
     somebody,
 )
 from steerco_service.testkit.serving import TESTER, Served, permitting, serving
@@ -183,17 +184,8 @@ async def test_who_has_a_role_in_the_whole_enterprise_sees_to_units_that_are_par
 
 async def registered(served: Served, manager: Principal) -> UUID:
     """A project of the north, with a manager."""
-    project_id = new_id()
-    project = portfolio.ProjectRegistered(
-        project_id=project_id,
-        code=f"N-{project_id.hex[-6:]}",
-        title="t",
-        unit_id=NORTH,
-        currency="EUR",
-        state="executing",
-        source="s",
-        reference="1",
-    )
+    project = project_registered(NORTH)
+    project_id = project.project_id
     managed = portfolio.ProjectManagerAppointed(
         project_id=project_id,
         person_id=manager.actor.id,

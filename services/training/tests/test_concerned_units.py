@@ -11,7 +11,17 @@ from steerco_events.contracts import portfolio, training
 from steerco_events.ids import new_id
 from steerco_servers.testing import TemporaryPostgres
 from steerco_service.identity.principal import Principal
-from steerco_service.testkit.scopes import HARBOR, NORTH, SOUTH, appointed, end, made, organized, somebody
+from steerco_service.testkit.scopes import (
+    HARBOR,
+    NORTH,
+    SOUTH,
+    appointed,
+    end,
+    made,
+    organized,
+    project_registered,
+    somebody,
+)
 from steerco_service.testkit.serving import TESTER, Served, serving
 from steerco_training.app import SERVICE
 
@@ -33,19 +43,9 @@ async def served(postgres: TemporaryPostgres, clock: ManualClock) -> AsyncIterat
 
 
 async def project_at(served: Served, unit_id: UUID) -> UUID:
-    project_id = new_id()
-    project = portfolio.ProjectRegistered(
-        project_id=project_id,
-        code=f"P-{project_id.hex[-6:]}",
-        title="t",
-        unit_id=unit_id,
-        currency="EUR",
-        state="executing",
-        source="s",
-        reference="1",
-    )
-    await served.append("portfolio", f"project-{project_id}", project, units=(unit_id,))
-    return project_id
+    project = project_registered(unit_id)
+    await served.append("portfolio", f"project-{project.project_id}", project, units=(unit_id,))
+    return project.project_id
 
 
 async def manages(served: Served, person: Principal, project_id: UUID, unit_id: UUID) -> None:

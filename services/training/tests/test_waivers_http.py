@@ -6,12 +6,21 @@ from uuid import UUID
 import httpx
 import pytest
 
-from steerco_events.contracts import portfolio, training
+from steerco_events.contracts import training
 from steerco_events.contracts.portfolio import Role
 from steerco_events.ids import new_id
 from steerco_servers.testing import TemporaryPostgres
 from steerco_service.identity.principal import Principal
-from steerco_service.testkit.scopes import HARBOR, NORTH, SOUTH, appointed, made, organized, somebody
+from steerco_service.testkit.scopes import (
+    HARBOR,
+    NORTH,
+    SOUTH,
+    appointed,
+    made,
+    organized,
+    project_registered,
+    somebody,
+)
 from steerco_service.testkit.serving import TESTER, Served, serving
 from steerco_training.app import SERVICE
 
@@ -25,18 +34,9 @@ async def served(postgres: TemporaryPostgres) -> AsyncIterator[Served]:
 
 async def owed(served: Served, unit_id: UUID, *, is_placed: bool = True) -> tuple[UUID, UUID, str]:
     """A project of a unit, somebody who owes a course because of it and has a role in the south, and the waiver."""
-    project_id, obligation_id, person = new_id(), new_id(), somebody()
+    project, obligation_id, person = project_registered(unit_id), new_id(), somebody()
+    project_id = project.project_id
     if is_placed:
-        project = portfolio.ProjectRegistered(
-            project_id=project_id,
-            code=f"P-{project_id.hex[-6:]}",
-            title="t",
-            unit_id=unit_id,
-            currency="EUR",
-            state="executing",
-            source="s",
-            reference="1",
-        )
         await served.append("portfolio", f"project-{project_id}", project)
     raised = training.ObligationRaised(
         obligation_id=obligation_id,

@@ -66,6 +66,21 @@ def unit_opened(unit_id: UUID, parent_id: UUID | None, code: str) -> portfolio.U
     return portfolio.UnitOpened(unit_id=unit_id, code=code, name=code, kind="department", parent_id=parent_id)
 
 
+def project_registered(unit_id: UUID) -> portfolio.ProjectRegistered:
+    """A project that is new, at a unit."""
+    project_id = new_id()
+    return portfolio.ProjectRegistered(
+        project_id=project_id,
+        code=f"P-{project_id.hex[-6:]}",
+        title="t",
+        unit_id=unit_id,
+        currency="EUR",
+        state="executing",
+        source="s",
+        reference="1",
+    )
+
+
 async def opened(served: Served, unit_id: UUID, parent_id: UUID | None, code: str) -> Token:
     """Open a unit."""
     return await served.append("portfolio", "organization", unit_opened(unit_id, parent_id, code))
