@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -38,7 +39,7 @@ from tests.access.issuers import (
     with_kid,
 )
 from tests.access.worlds import created
-from tests.editions.running import free_port, steerco
+from tests.editions.running import free_port
 
 GROUPS = "enterprise-office=pmo_officer"
 OFFICER = ENTERPRISE_OFFICER.username
@@ -150,7 +151,7 @@ async def api_of(service: str, served: Served, issuer: str) -> AsyncIterator[htt
         "STEERCO_PORT": str(port),
     }
     process = await asyncio.create_subprocess_exec(
-        *steerco("serve", service, "--role", "api"), env={**os.environ, **told}
+        *(sys.executable, "-m", f"steerco_{service}", "api"), env={**os.environ, **told}
     )
     try:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:

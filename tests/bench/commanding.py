@@ -87,7 +87,7 @@ def intake_process(
     return child(
         "intake",
         directory,
-        *(*runner, "steerco", "serve", "intake", "--role", "api"),
+        *(*runner, "steerco_intake", "api"),
         ready=lambda: answers(port, ready),
         STEERCO_DATABASE_URL=database.app_url,
         STEERCO_ISSUER_KEY=str(key),

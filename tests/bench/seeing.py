@@ -185,7 +185,7 @@ def worker(name: str, database: ServiceDatabase, bootstrap: str, directory: Path
     return child(
         f"{name}-worker",
         directory,
-        *("steerco", "serve", name, "--role", "worker"),
+        *(f"steerco_{name}", "worker"),
         STEERCO_DATABASE_URL=database.app_url,
         STEERCO_ISSUER_KEY=str(directory / "issuer.json"),
         STEERCO_KAFKA=bootstrap,

@@ -1,4 +1,4 @@
-"""`python -m tests.faults.serve SERVICE ROLE`: as `steerco serve`, by a clock that can be shifted from outside.
+"""`python -m tests.faults.serve SERVICE ROLE`: a process of a service, by a clock that can be shifted from outside.
 
 `STEERCO_FAULTS_CLOCK` names a file with the shift in seconds.
 """
@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from steerco.edition.services import BY_NAME
-from steerco.edition.starting import until_stopped
 from steerco_events.clock import SystemClock
 from steerco_events.contracts.catalog import CATALOG
 from steerco_service.process import Process
+from steerco_service.serving import until_stopped
 from steerco_service.settings import ServiceSettings
 
 CLOCK_VARIABLE = "STEERCO_FAULTS_CLOCK"

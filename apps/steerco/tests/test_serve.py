@@ -1,13 +1,19 @@
 """A service process that is told something wrong by its environment says so in one line."""
 
 import json
+import subprocess
+import sys
+from contextlib import redirect_stderr
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from steerco.cli import app
+from steerco.edition.services import BY_NAME, SERVICES
 from steerco_service.identity.issuer import Issuer
+from steerco_service.serving import ROLES, serve
 
 NOWHERE = "postgresql+asyncpg://owner:secret@127.0.0.1:1/risk"
 
@@ -21,11 +27,23 @@ def good(tmp_path: Path) -> dict[str, str]:
 
 
 def refused(role: str, environment: dict[str, str], service: str = "risk") -> str:
-    done = CliRunner().invoke(app, ["serve", service, "--role", role], env=environment)
-    assert done.exit_code == 1, done.output
-    assert done.output.count("\n") == 1, done.output
-    assert "secret" not in done.output
-    return done.output
+    with pytest.MonkeyPatch.context() as patch, redirect_stderr(StringIO()) as said:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        with pytest.raises(SystemExit) as ended:
+            serve(BY_NAME[service], [role])
+    assert ended.value.code == 1, said.getvalue()
+    assert said.getvalue().count("\n") == 1, said.getvalue()
+    assert "secret" not in said.getvalue()
+    return said.getvalue()
+
+
+def test_every_service_is_started_by_itself_in_any_role() -> None:
+    for service in SERVICES:
+        done = subprocess.run(
+            [sys.executable, "-m", f"steerco_{service.name}", "--help"], capture_output=True, text=True, check=True
+        )
+        assert all(role in done.stdout for role in ROLES)
 
 
 @pytest.mark.parametrize("role", ["api", "worker", "migrate"])

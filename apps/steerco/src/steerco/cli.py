@@ -20,7 +20,7 @@ from steerco.commands.story import story
 from steerco.commands.timers import timers
 from steerco.commands.verify import demo, verify_logs
 from steerco.commands.watch import watch
-from steerco.edition.commands import run_distributed, serve_service, up
+from steerco.edition.commands import run_distributed, up
 
 app = typer.Typer(
     name="steerco",
@@ -34,7 +34,6 @@ imports = typer.Typer(no_args_is_help=True, help="Take over what runs elsewhere.
 
 app.command("up", rich_help_panel="Editions")(up)
 app.command("run-distributed", rich_help_panel="Editions")(run_distributed)
-app.command("serve", rich_help_panel="Editions")(serve_service)
 app.add_typer(show, name="show", rich_help_panel="Portfolio")
 show.command("portfolio")(show_portfolio)
 app.command("story", rich_help_panel="Portfolio")(story)

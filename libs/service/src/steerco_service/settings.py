@@ -118,8 +118,8 @@ class ServiceSettings(EdgeSettings):
     model_config = SettingsConfigDict(env_prefix="STEERCO_", env_ignore_empty=True, validate_default=False)
 
     database_url: str = Field(repr=False, description="The app role's SQLAlchemy URL of the service's database.")
-    owner_url: str = Field("", repr=False, description="The owner role's URL: for `--role migrate` only.")
-    kafka: str = Field("", description="Kafka's bootstrap servers: for `--role worker`.")
+    owner_url: str = Field("", repr=False, description="The owner role's URL: for `migrate` only.")
+    kafka: str = Field("", description="Kafka's bootstrap servers: for the worker.")
     kafka_replication: int = Field(3, ge=1, description="Copies of a topic that the relay has to make.")
     log_key: Path | None = Field(None, description="File with the private key (JWK) that signs the log's heads.")
     heads: Path | None = Field(None, description="Folder, not in the database, that keeps the signed heads.")
@@ -158,7 +158,7 @@ class ServiceSettings(EdgeSettings):
         repr=False,
         description="The app role's URL of the database with the keys of people's records: for portfolio.",
     )
-    keys_owner_url: str = Field("", repr=False, description="The owner role's URL of it: for `--role migrate` only.")
+    keys_owner_url: str = Field("", repr=False, description="The owner role's URL of it: for `migrate` only.")
     service_clients: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="To which clients of the issuer portfolio serves the keys: those of the other services."
     )
@@ -167,8 +167,8 @@ class ServiceSettings(EdgeSettings):
     client_secret: str = Field("", repr=False, description="That client's secret.")
     service_token: str = Field("", repr=False, description="Instead of both, a token of a local issuer.")
     root_path: str = Field("", description="The path under which a gateway shows the API, such as `/intake`.")
-    host: str = Field("127.0.0.1", description="Where `--role api` listens.")
-    port: int = Field(8000, ge=0, le=65535, description="The port on which `--role api` listens.")
+    host: str = Field("127.0.0.1", description="Where the API listens.")
+    port: int = Field(8000, ge=0, le=65535, description="The port on which the API listens.")
 
     @classmethod
     def settings_customise_sources(

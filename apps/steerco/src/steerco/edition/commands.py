@@ -1,10 +1,10 @@
-"""`steerco up`, `steerco serve` and `steerco run-distributed`.
+"""`steerco up` and `steerco run-distributed`.
 
 What runs the services is loaded by the command that runs them: reading a portfolio must not wait for it.
 """
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -44,16 +44,6 @@ def up(
     from steerco.edition.starting import run_embedded
 
     run_embedded("example" if example else "empty", data_dir or data_directory(), port)
-
-
-def serve_service(
-    service: Annotated[str, typer.Argument(help="intake, portfolio, finance, risk, training or reporting.")],
-    role: Annotated[Literal["api", "worker", "migrate"], typer.Option("--role")],
-) -> None:
-    """Run one service's API or worker, or migrate its database; settings come from STEERCO_* variables."""
-    from steerco.edition.starting import serve_one
-
-    serve_one(service, role)
 
 
 def run_distributed(data_dir: DataDir = None, port: Port = 8080) -> None:

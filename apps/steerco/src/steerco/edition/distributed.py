@@ -110,7 +110,7 @@ class ServiceProcesses:
             **told,
             **self._edge,
         )
-        command = [sys.executable, "-m", "steerco", "serve", service, "--role", role]
+        command = [sys.executable, "-m", f"steerco_{service}", role]
         return start_child(
             f"{service} {role}",
             command,

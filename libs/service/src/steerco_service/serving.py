@@ -1,0 +1,122 @@
+"""One process of a service, as it is started: `python -m steerco_finance api`, told by its environment."""
+
+import argparse
+import asyncio
+import signal
+import sys
+from collections.abc import Coroutine, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Literal, get_args
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, SettingsError
+
+from steerco_events.contracts.catalog import CATALOG
+from steerco_events.postgres.faults import DATABASE_FAULTS, is_unavailable
+from steerco_service.process import Process, migrate_service
+from steerco_service.runtime import Service
+from steerco_service.settings import ServiceSettings
+
+type Role = Literal["api", "worker", "migrate"]
+
+ROLES: Mapping[Role, str] = {
+    "api": "answers requests",
+    "worker": "seals and publishes the log, builds views, reacts, keeps time",
+    "migrate": "brings the databases up to date, and ends",
+}
+
+NEEDED: Mapping[Role, Sequence[str]] = {"api": [], "worker": ["kafka"], "migrate": ["owner_url"]}
+"""The settings that a role does not start without, beside those of all."""
+
+NEEDED_FOR_KEYS: Mapping[Role, Sequence[str]] = {
+    "api": ["keys_url"],
+    "worker": ["keys_url"],
+    "migrate": ["keys_owner_url"],
+}
+"""Those beside, of the service that keeps the keys of people's records."""
+
+
+class NotServed(Exception):
+    """A process can't start; the text says why in one line, and repeats no secret."""
+
+
+def serve(service: Service, arguments: Sequence[str] | None = None) -> None:
+    """Run the service in the role that the command line names, until a signal ends it. Leaves with 1 if it can't."""
+    name = f"steerco-{service.name}"
+    parser = argparse.ArgumentParser(
+        name,
+        description=f"{service.title}: {service.description} Settings come from STEERCO_* variables.",
+        epilog="; ".join(f"{role}: {does}" for role, does in ROLES.items()),
+    )
+    parser.add_argument("role", choices=get_args(Role.__value__))
+    role: Role = parser.parse_args(arguments).role
+    try:
+        settings = told(ServiceSettings, role, needed_by(service, role))
+        _run(service, role, settings)
+    except NotServed as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        raise SystemExit(1) from error
+
+
+def needed_by(service: Service, role: Role) -> Sequence[str]:
+    """The settings without which a service does not start in a role, beside those that have no default."""
+    return [*NEEDED[role], *(NEEDED_FOR_KEYS[role] if service.keeps_keys else ())]
+
+
+def _run(service: Service, role: Role, settings: ServiceSettings) -> None:
+    match role:
+        case "migrate":
+            try:
+                asyncio.run(migrate_service(service, settings))
+            except DATABASE_FAULTS as error:
+                if not is_unavailable(error):
+                    raise
+                said = _first_line(error)
+                raise NotServed(f"the database of {service.name} can't be reached: {said}") from error
+        case "api":
+            until_stopped(Process(service, settings, CATALOG).serve_api())
+        case "worker":
+            until_stopped(Process(service, settings, CATALOG).serve_worker())
+
+
+def until_stopped(work: Coroutine[Any, Any, None]) -> None:
+    """Run it to its end, or until Ctrl-C or SIGTERM, which cancel it: what it opened is closed."""
+
+    async def stoppable() -> None:
+        task, loop = asyncio.current_task(), asyncio.get_running_loop()
+        assert task  # noqa: S101 tells the type
+
+        def stop(*_: object) -> None:
+            if not (task.done() or task.cancelling()):
+                task.cancel()
+                loop.call_soon_threadsafe(lambda: None)
+
+        signal.signal(signal.SIGTERM, stop)
+        await work
+
+    with suppress(asyncio.CancelledError, KeyboardInterrupt):
+        asyncio.run(stoppable())
+
+
+def told[S: BaseSettings](settings: type[S], command: str, needed: Sequence[str] = ()) -> S:
+    """What the environment says to a command. Raises `NotServed`, which names all that is missing or wrong."""
+    try:
+        found = settings()
+        faults = [f"STEERCO_{each.upper()}" for each in needed if not getattr(found, each)]
+    except SettingsError as error:
+        faults = [str(error.__cause__)]
+    except ValidationError as error:
+        faults = [_fault(each) for each in error.errors()]
+    if faults:
+        raise NotServed(f"{command} is told by its environment; missing or wrong: {', '.join(faults)}")
+    return found
+
+
+def _fault(error: ErrorDetails) -> str:
+    why = "" if error["type"] == "missing" else f" ({error['msg'].removeprefix('Value error, ')})"
+    return f"STEERCO_{str(error['loc'][0]).upper()}{why}"
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
