@@ -84,10 +84,13 @@ class DataDirectory:
     def signing(self) -> Signing:
         """With what the heads of the logs are signed, with the key that is kept (0600), and where they are kept."""
         kept = read_private(self.log_key)
-        key = LogKey.from_private(kept) if kept else LogKey.generate()
-        if not kept:
-            write_private(self.log_key, key.private())
-        return Signing(key, self.heads)
+        return Signing(LogKey.from_private(kept) if kept else self.renew_log_key(), self.heads)
+
+    def renew_log_key(self) -> LogKey:
+        """Keep a new key to sign with, in the place of the one that was kept."""
+        key = LogKey.generate()
+        write_private(self.log_key, key.private())
+        return key
 
     def announce(self, url: str, token: str) -> None:
         """Tell clients where the edition runs (0600)."""
