@@ -19,6 +19,7 @@ from steerco_events.postgres.feed import StoreFeed
 from steerco_events.postgres.wakeups import (
     APPENDED,
     COALESCE_SEALED_SECONDS,
+    LEASES,
     PARKED_ASKED,
     REBUILD_REQUESTED,
     SEALED,
@@ -146,12 +147,13 @@ class Process:
             SEALED: self._sealed_elsewhere,
             REBUILD_REQUESTED: signals.rebuild_requested,
             PARKED_ASKED: signals.parked_asked,
+            LEASES: signals.leases,
         }
         found.append(("listen", partial(listen, self._settings.database_url, wake)))
         if self._service.owns_log:
             publisher = KafkaPublisher(self._service.name, self._settings.kafka, self._settings.kafka_replication)
             feed = OutgoingFeed(self._service.name, self.runtime.engine, self._registry, self._sealed)
-            relay = Relay(self.runtime.engine, feed, publisher, self.runtime.lasts)
+            relay = Relay(self.runtime.engine, feed, publisher, self.runtime.lasts, signals.leases)
             found.append((f"{self._service.name} relay", relay.run))
             wake_others = partial(announce, self.runtime.engine, SEALED, signals.sealed, COALESCE_SEALED_SECONDS)
             found.append(("wake the API and other workers", wake_others))

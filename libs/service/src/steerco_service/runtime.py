@@ -55,7 +55,10 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """What wakes what inside the process, for one service. `rested`: its log is quiet and complete up to now."""
+    """What wakes what inside the process, for one service.
+
+    `rested`: its log is quiet and complete up to now. `leases`: a worker has come, or left leases to others.
+    """
 
     appended: Signal = field(default_factory=Signal)
     sealed: Signal = field(default_factory=Signal)
@@ -63,6 +66,7 @@ class Signals:
     applied: Signal = field(default_factory=Signal)
     rebuild_requested: Signal = field(default_factory=Signal)
     parked_asked: Signal = field(default_factory=Signal)
+    leases: Signal = field(default_factory=Signal)
 
 
 class OpenLog(Protocol):
@@ -115,7 +119,7 @@ class Runtime:
     def __post_init__(self) -> None:
         object.__setattr__(self, "batcher", Batcher(self.engine, self.store, self.signals.appended))
         object.__setattr__(self, "lookups", Lookups(self.engine, self.builds))
-        object.__setattr__(self, "leases", LeaseKeeper(self.engine, self.lasts))
+        object.__setattr__(self, "leases", LeaseKeeper(self.engine, self.lasts, self.signals.leases))
         access = Access(self.engine, self.builds, self.clock, self.groups, self.stale_after, self.first_admin)
         object.__setattr__(self, "access", access)
         object.__setattr__(self, "accesses", AccessLog(self.service.name, self.engine))
