@@ -32,7 +32,7 @@ from steerco_events.relay import Relay
 from steerco_events.signals import AnyOf, Signal
 from steerco_service.factory import create_app
 from steerco_service.garbage import keep_what_is_there
-from steerco_service.http_server import HttpServer
+from steerco_service.http_server import Draining, HttpServer
 from steerco_service.identity.authenticator import Authenticator, Expected
 from steerco_service.identity.discovered_keys import DiscoveredKeys
 from steerco_service.identity.issuer import ISSUER
@@ -124,6 +124,7 @@ class Process:
         edge = self._settings.edge
         server = HttpServer(
             edge.before(create_app(self.runtime)),
+            Draining(self._settings.drain_seconds, self.runtime.draining),
             host=self._settings.host,
             port=self._settings.port,
             root_path=self._settings.root_path,

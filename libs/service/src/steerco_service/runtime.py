@@ -86,7 +86,8 @@ class Runtime:
     `first_admin`: who is appointed for the whole enterprise at the first start, and operates the service before
     anything is known. `keys` are those of people's records, to show who they are; the service that keeps them has them
     in `key_database`, and serves them to the machines of `service_clients`. `begun`: what the service does at each
-    start was done. Who asked for what is known for as long as `accesses_kept`.
+    start was done. `draining`: it was told to end, and goes on until whoever sends requests knows. Who asked for what
+    is known for as long as `accesses_kept`.
     """
 
     service: Service
@@ -110,6 +111,7 @@ class Runtime:
     service_clients: frozenset[str] = frozenset()
     accesses_kept: timedelta = KEPT
     begun: Event = field(init=False, default_factory=Event)
+    draining: Event = field(init=False, default_factory=Event)
     batcher: Batcher = field(init=False)
     lookups: Lookups = field(init=False)
     leases: LeaseKeeper = field(init=False)
