@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from functools import partial
 
+from fastapi import APIRouter
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from steerco_events.clock import Clock, SystemClock
@@ -29,6 +30,7 @@ from steerco_events.projections.keeping import Keeping
 from steerco_events.registry import Registry
 from steerco_events.relay import Relay
 from steerco_events.signals import AnyOf, Signal
+from steerco_service import health
 from steerco_service.factory import create_app
 from steerco_service.garbage import keep_what_is_there
 from steerco_service.http_server import HttpServer
@@ -39,6 +41,8 @@ from steerco_service.identity.keys import KeySource, KnownKeys
 from steerco_service.identity.own_token import ClientCredentials, ToldToken
 from steerco_service.log_key import LogKey, Signing
 from steerco_service.migrations import migrate
+from steerco_service.operations import probes
+from steerco_service.operations.serving import operations_app, serve_operations
 from steerco_service.privacy.key_database import MIGRATIONS, KeyDatabase
 from steerco_service.privacy.keys import KeptKeys, Keys, NoKeys
 from steerco_service.privacy.remote_keys import RemoteKeys
@@ -51,9 +55,9 @@ POOL = 6
 """Connections of a process, kept once they are open (to open one takes longer than most of what is done by it):
 twelve processes fit into PostgreSQL's default of 100."""
 
-BESIDE_CONSUMERS = 3
-"""Connections that a worker has beside one for each consumer: a relay's, and two of a build that takes its place. While
-it does, whoever moves a checkpoint waits with a connection, and the build reads with another."""
+BESIDE_CONSUMERS = 4
+"""Connections that a worker has beside one for each consumer: a relay's, one for operations, and two of a build that
+takes its place. While it does, whoever moves a checkpoint waits with a connection, and the build reads with another."""
 
 
 class Process:
@@ -120,6 +124,7 @@ class Process:
         ]
         if self._service.owns_log:
             found.append(("listen", partial(listen, self._settings.database_url, {SEALED: signals.sealed})))
+        found += self._operations(health.routes)
         edge = self._settings.edge
         server = HttpServer(
             edge.before(create_app(self.runtime)),
@@ -135,8 +140,14 @@ class Process:
         """Seal, relay, project and react until cancelled or told to end by SIGTERM; the leases are left free."""
         ended = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
-        async with self._background(self._work()):
+        async with self._background([*self._work(), *self._operations(probes.routes)]):
             await ended.wait()
+
+    def _operations(self, probing: APIRouter) -> Sequence[tuple[str, Run]]:
+        host, port = self._settings.operations_host, self._settings.operations_port
+        if not port:
+            return []
+        return [("operations", partial(serve_operations, operations_app([self.runtime], probing), host, port))]
 
     def _work(self) -> Sequence[tuple[str, Run]]:
         signals = self._signals

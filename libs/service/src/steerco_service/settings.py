@@ -30,6 +30,7 @@ from steerco_service.identity.authenticator import ALGORITHMS, LEEWAY
 from steerco_service.identity.discovery import is_loopback, is_trustworthy
 from steerco_service.identity.issuer import AUDIENCE
 from steerco_service.identity.keys import SUPPORTED, KnownKeys
+from steerco_service.operations.settings import OperationsSettings
 from steerco_service.secret_files import SecretFiles
 
 DRIVER = "postgresql+asyncpg"
@@ -112,7 +113,7 @@ class EdgeSettings(BaseSettings):
         }
 
 
-class ServiceSettings(EdgeSettings):
+class ServiceSettings(EdgeSettings, OperationsSettings):
     """Environment variables `STEERCO_<NAME>`; one that is empty is as if it were not set."""
 
     model_config = SettingsConfigDict(env_prefix="STEERCO_", env_ignore_empty=True, validate_default=False)
