@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any, Literal, get_args
 
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsError
 
@@ -103,19 +104,29 @@ def told[S: BaseSettings](settings: type[S], command: str, needed: Sequence[str]
     """What the environment says to a command. Raises `NotServed`, which names all that is missing or wrong."""
     try:
         found = settings()
-        faults = [f"STEERCO_{each.upper()}" for each in needed if not getattr(found, each)]
+        faults = [variable_of(each, settings.model_fields[each]) for each in needed if not getattr(found, each)]
     except SettingsError as error:
         faults = [str(error.__cause__)]
     except ValidationError as error:
-        faults = [_fault(each) for each in error.errors()]
+        faults = [_fault(settings, each) for each in error.errors()]
     if faults:
         raise NotServed(f"{command} is told by its environment; missing or wrong: {', '.join(faults)}")
     return found
 
 
-def _fault(error: ErrorDetails) -> str:
-    why = "" if error["type"] == "missing" else f" ({error['msg'].removeprefix('Value error, ')})"
-    return f"STEERCO_{str(error['loc'][0]).upper()}{why}"
+def variable_of(name: str, field: FieldInfo) -> str:
+    """The environment variable of a setting."""
+    return field.validation_alias if isinstance(field.validation_alias, str) else f"STEERCO_{name.upper()}"
+
+
+def _fault(settings: type[BaseSettings], error: ErrorDetails) -> str:
+    said = error["msg"].removeprefix("Value error, ")
+    if not error["loc"]:
+        return said
+    name = str(error["loc"][0])
+    field = settings.model_fields.get(name)
+    variable = variable_of(name, field) if field else name
+    return variable if error["type"] == "missing" else f"{variable} ({said})"
 
 
 def _first_line(error: Exception) -> str:
