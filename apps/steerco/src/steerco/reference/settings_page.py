@@ -4,14 +4,15 @@
 """
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from steerco.edition.services import SERVICES
-from steerco_service.serving import ROLES, needed_by, variable_of
+from steerco_service.migrating import MigrationSettings
+from steerco_service.serving import ROLES, needed_by, settings_of, variable_of
 from steerco_service.settings import EdgeSettings, ServiceSettings
 
 _HEAD = """# Settings
@@ -28,12 +29,14 @@ _NEEDED = """## What each role needs
 | process | needs |
 | --- | --- |"""
 
+_EITHER = "`STEERCO_ISSUER` or `STEERCO_ISSUER_KEY`"
+
 _TABLE = "| variable | meaning | unless it is set |\n| --- | --- | --- |"
 
 
 def settings_page() -> str:
     """The text of the page."""
-    edition = EdgeSettings.model_fields
+    edition, owners = EdgeSettings.model_fields, MigrationSettings.model_fields
     service = {name: field for name, field in ServiceSettings.model_fields.items() if name not in edition}
     return "\n".join(
         [
@@ -45,32 +48,31 @@ def settings_page() -> str:
             "## Of a service's process\n",
             *_rows(service),
             "",
+            "## Of a migration, and of nothing else\n",
+            *_rows(owners),
+            "",
         ]
     )
 
 
 def _needs() -> Iterator[str]:
     yield _NEEDED
-    always = [variable_of(name, field) for name, field in ServiceSettings.model_fields.items() if field.is_required()]
-    either = ["`STEERCO_ISSUER` or `STEERCO_ISSUER_KEY`"]
     for role in ROLES:
+        fields = settings_of(role).model_fields
+        always = [name for name, field in fields.items() if field.is_required()]
+        either = [_EITHER] if "issuer" in fields else []
         shared, *_ = (needed_by(each, role) for each in SERVICES if not each.keeps_keys)
         keeping, *_ = (needed_by(each, role) for each in SERVICES if each.keeps_keys)
-        yield f"| `{role}` | {', '.join([*_named(always), *either, *_named(_variables(shared))])} |"
-        beside = [name for name in keeping if name not in shared]
-        yield f"| `{role}` of portfolio, beside | {', '.join(_named(_variables(beside)))} |"
+        yield f"| `{role}` | {', '.join([*_named(fields, always), *either, *_named(fields, shared)])} |"
+        yield f"| `{role}` of portfolio, beside | {', '.join(_named(fields, set(keeping) - set(shared)))} |"
     yield ""
 
 
-def _variables(names: Iterable[str]) -> list[str]:
-    return [variable_of(name, ServiceSettings.model_fields[name]) for name in names]
+def _named(fields: Mapping[str, FieldInfo], names: Iterable[str]) -> Iterator[str]:
+    return (f"`{variable_of(name, fields[name])}`" for name in names)
 
 
-def _named(variables: list[str]) -> list[str]:
-    return [f"`{each}`" for each in variables]
-
-
-def _rows(fields: dict[str, FieldInfo]) -> Iterator[str]:
+def _rows(fields: Mapping[str, FieldInfo]) -> Iterator[str]:
     yield _TABLE
     for name, field in fields.items():
         secret = "" if field.repr else " *Secret.*"
