@@ -20,6 +20,7 @@ from steerco_events.postgres.feed import StoreFeed
 from steerco_events.postgres.wakeups import (
     APPENDED,
     COALESCE_SEALED_SECONDS,
+    LEASES,
     PARKED_ASKED,
     REBUILD_REQUESTED,
     SEALED,
@@ -33,7 +34,7 @@ from steerco_events.signals import AnyOf, Signal
 from steerco_service import health
 from steerco_service.factory import create_app
 from steerco_service.garbage import keep_what_is_there
-from steerco_service.http_server import HttpServer
+from steerco_service.http_server import Draining, HttpServer
 from steerco_service.identity.authenticator import Authenticator, Expected
 from steerco_service.identity.discovered_keys import DiscoveredKeys
 from steerco_service.identity.issuer import ISSUER
@@ -127,6 +128,7 @@ class Process:
         edge = self._settings.edge
         server = HttpServer(
             edge.before(create_app(self.runtime)),
+            Draining(self._settings.drain_seconds, self.runtime.draining),
             host=self._settings.host,
             port=self._settings.port,
             root_path=self._settings.root_path,
@@ -156,12 +158,13 @@ class Process:
             SEALED: self._sealed_elsewhere,
             REBUILD_REQUESTED: signals.rebuild_requested,
             PARKED_ASKED: signals.parked_asked,
+            LEASES: signals.leases,
         }
         found.append(("listen", partial(listen, self._settings.database_url, wake)))
         if self._service.owns_log:
             publisher = KafkaPublisher(self._service.name, self._settings.kafka, self._settings.kafka_replication)
             feed = OutgoingFeed(self._service.name, self.runtime.engine, self._registry, self._sealed)
-            relay = Relay(self.runtime.engine, feed, publisher, self.runtime.lasts)
+            relay = Relay(self.runtime.engine, feed, publisher, self.runtime.lasts, signals.leases)
             found.append((f"{self._service.name} relay", relay.run))
             wake_others = partial(announce, self.runtime.engine, SEALED, signals.sealed, COALESCE_SEALED_SECONDS)
             found.append(("wake the API and other workers", wake_others))

@@ -167,6 +167,9 @@ class ServiceSettings(SecretSettings, EdgeSettings, OperationsSettings):
     root_path: str = Field("", description="The path under which a gateway shows the API, such as `/intake`.")
     host: str = Field("127.0.0.1", description="Where the API listens.")
     port: int = Field(8000, ge=0, le=65535, description="The port on which the API listens.")
+    drain_seconds: float = Field(
+        0, ge=0, le=300, description="How long an API that is told to end goes on, not ready, before it refuses."
+    )
 
     @field_validator("log_key")
     @classmethod
