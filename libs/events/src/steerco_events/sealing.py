@@ -4,6 +4,7 @@ import asyncio
 from contextlib import suppress
 from datetime import timedelta
 
+from steerco_events import tracing
 from steerco_events.postgres.lease import LeaseLost
 from steerco_events.postgres.sealer import Sealed, Sealer
 from steerco_events.signals import Signal
@@ -24,7 +25,7 @@ BEAT_SECONDS = 2.0
 class Sealing:
     """Runs a `Sealer` in one process; a standby tries for the lease when it would run out.
 
-    `rested` says each time that a quiet log is complete up to now.
+    `rested` says each time that a quiet log is complete up to now. `service` is whose log it is, for its spans.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class Sealing:
         lasts: timedelta = timedelta(seconds=10),
         signer: HeadSigner | None = None,
         rested: Signal | None = None,
+        service: str = "",
     ) -> None:
         self._sealer = sealer
         self._appended = appended.subscribe()
@@ -42,6 +44,7 @@ class Sealing:
         self._renew_seconds = lasts.total_seconds() / 3
         self._signer = signer
         self._rested = rested or Signal()
+        self._service = service
         self._is_signed = False
 
     async def run(self) -> None:
@@ -86,8 +89,10 @@ class Sealing:
                 await asyncio.sleep(now + gather - loop.time())
 
     async def _scan(self) -> Sealed:
+        began = tracing.now()
         scan = await self._sealer.scan()
         if scan.events:
+            tracing.sealed(self._service, scan.traceparents, scan.events, began)
             self._sealed.notify()
             self._is_signed = False
         if self._signer and not self._is_signed and self._signer.is_due():

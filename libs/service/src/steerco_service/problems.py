@@ -16,6 +16,7 @@ from steerco_events.decider import Refusal
 from steerco_events.postgres.faults import DATABASE_FAULTS, is_unavailable
 from steerco_events.postgres.store import EventTooLarge
 from steerco_events.registry import NewerVersion
+from steerco_events.tracing import trace_id
 
 NEWER_RETRY_SECONDS = 30
 """When to ask again for what a newer release wrote: that has to be brought first."""
@@ -69,6 +70,8 @@ def problem_response(problem: Problem) -> JSONResponse:
         "status": problem.status,
         "detail": problem.detail.encode("utf-8", "backslashreplace").decode(),
     }
+    if trace := trace_id():
+        body["trace_id"] = trace
     if problem.errors:
         body["errors"] = [dict(error) for error in problem.errors]
     return JSONResponse(body, problem.status, problem.headers, media_type=MEDIA_TYPE)

@@ -17,6 +17,7 @@ from steerco_events.postgres.faults import DATABASE_FAULTS, is_unavailable
 from steerco_service.process import Process, migrate_service
 from steerco_service.runtime import Service
 from steerco_service.settings import ServiceSettings
+from steerco_service.telemetry import variable_of
 
 type Role = Literal["api", "worker", "migrate"]
 
@@ -115,7 +116,7 @@ def told[S: BaseSettings](settings: type[S], command: str, needed: Sequence[str]
 
 def _fault(error: ErrorDetails) -> str:
     why = "" if error["type"] == "missing" else f" ({error['msg'].removeprefix('Value error, ')})"
-    return f"STEERCO_{str(error['loc'][0]).upper()}{why}"
+    return f"{variable_of(ServiceSettings, str(error['loc'][0]))}{why}"
 
 
 def _first_line(error: Exception) -> str:

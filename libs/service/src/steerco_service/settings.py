@@ -31,13 +31,14 @@ from steerco_service.identity.discovery import is_loopback, is_trustworthy
 from steerco_service.identity.issuer import AUDIENCE
 from steerco_service.identity.keys import SUPPORTED, KnownKeys
 from steerco_service.secret_files import SecretFiles
+from steerco_service.telemetry import TelemetrySettings, variable_of
 
 DRIVER = "postgresql+asyncpg"
 
 _EDGE = Edge()
 
 
-class EdgeSettings(BaseSettings):
+class EdgeSettings(TelemetrySettings):
     """What an edition is told, and every process of it: of its edge, and what it keeps. Variables `STEERCO_<NAME>`."""
 
     model_config = SettingsConfigDict(env_prefix="STEERCO_", env_ignore_empty=True, hide_input_in_errors=True)
@@ -107,7 +108,7 @@ class EdgeSettings(BaseSettings):
         """What tells another process the same."""
         told = self.model_dump(include=set(EdgeSettings.model_fields) & self.model_fields_set)
         return {
-            f"STEERCO_{name.upper()}": ",".join(value) if isinstance(value, tuple) else str(value)
+            variable_of(EdgeSettings, name): ",".join(value) if isinstance(value, tuple) else str(value)
             for name, value in told.items()
         }
 

@@ -72,7 +72,9 @@ def _sealing(runtime: Runtime) -> Sealing:
     file = signing.file(runtime.service.name) if signing else None
     signer = HeadSigner(runtime.engine, runtime.service.name, signing.key, file) if signing else None
     sealer = Sealer(runtime.engine, runtime.clock, Lease("sealer", runtime.lasts), file.last if file else lambda: None)
-    return Sealing(sealer, signals.appended, signals.sealed, runtime.lasts, signer, signals.rested)
+    return Sealing(
+        sealer, signals.appended, signals.sealed, runtime.lasts, signer, signals.rested, runtime.service.name
+    )
 
 
 def _timers(runtime: Runtime) -> TimerRunner:

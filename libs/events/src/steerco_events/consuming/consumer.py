@@ -14,10 +14,12 @@ from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from steerco_events import tracing
 from steerco_events.clock import Clock
 from steerco_events.commands.attempts import in_transaction
 from steerco_events.consuming.poison import Poison, Work, digest, is_poison
 from steerco_events.envelope import Recorded
+from steerco_events.kafka.topics import events_topic
 from steerco_events.ports import WHOLE, Batch, Cursor, EventFeed, LogRewound, OpenFeed, Shard
 from steerco_events.positions import Positions
 from steerco_events.postgres.checkpoints import Checkpoints
@@ -50,7 +52,7 @@ class Consumers:
     """What the consumers of one process over one database share.
 
     `applied` is signaled after every move. Each consumer works in `shards` parts, and stops rather than have more
-    than `parked_limit` streams parked.
+    than `parked_limit` streams parked. `service` is whose they are, for their spans.
     """
 
     engine: AsyncEngine
@@ -59,6 +61,7 @@ class Consumers:
     applied: Signal
     shards: int = 1
     parked_limit: int = PARKED_LIMIT
+    service: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,7 @@ class Consumer:
         self._checkpoints = Checkpoints(role.name)
         self._parking = Parking(role.name, service)
         self._cursor: Cursor | None = None
+        self._topic = events_topic(service)
 
     @property
     def name(self) -> str:
@@ -137,7 +141,8 @@ class Consumer:
         batch = await self._read(feed, seen)
         new = _not_yet_seen(batch.events, seen.positions)
         if new or self._is_worth_keeping(seen, batch.cursor):
-            await self._take(seen, batch.cursor, new)
+            with tracing.processing(self._consumers.service, self._role.name, batch.system, self._topic, new):
+                await self._take(seen, batch.cursor, new)
             self._consumers.applied.notify()
             for signal in self._role.after if new else ():
                 signal.notify()
