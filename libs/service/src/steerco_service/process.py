@@ -134,14 +134,14 @@ class Process:
             root_path=self._settings.root_path,
             **edge.server_options,
         )
-        async with self._background(found):
+        async with self._background("api", found):
             await server.serve()
 
     async def serve_worker(self) -> None:
         """Seal, relay, project and react until cancelled or told to end by SIGTERM; the leases are left free."""
         ended = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
-        async with self._background([*self._work(), *self._operations(probes.routes)]):
+        async with self._background("worker", [*self._work(), *self._operations(probes.routes)]):
             await ended.wait()
 
     def _operations(self, probing: APIRouter) -> Sequence[tuple[str, Run]]:
@@ -171,8 +171,8 @@ class Process:
         return found
 
     @asynccontextmanager
-    async def _background(self, found: Sequence[tuple[str, Run]]) -> AsyncIterator[None]:
-        install_tracing(f"steerco-{self._service.name}")
+    async def _background(self, role: str, found: Sequence[tuple[str, Run]]) -> AsyncIterator[None]:
+        tracing = install_tracing(f"steerco-{self._service.name}", self._settings, role=role)
         keep_what_is_there()
         background = asyncio.create_task(run_workers(found))
         try:
@@ -184,6 +184,7 @@ class Process:
             await self.runtime.close()
             if self.runtime.key_database:
                 await self.runtime.key_database.engine.dispose()
+            await tracing.stop()
 
 
 def authenticator_of(settings: ServiceSettings, clock: Clock) -> Authenticator:

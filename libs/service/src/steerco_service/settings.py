@@ -11,7 +11,7 @@ from uuid import UUID
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 from pydantic import Field, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from steerco_events.consuming.consumer import PARKED_LIMIT
 from steerco_events.positions import PARTITIONS
@@ -31,11 +31,13 @@ from steerco_service.identity.issuer import AUDIENCE
 from steerco_service.identity.keys import SUPPORTED, KnownKeys
 from steerco_service.operations.settings import OperationsSettings
 from steerco_service.secret_files import SecretSettings
+from steerco_service.telemetry import TelemetrySettings
+from steerco_service.variables import variable_of
 
 _EDGE = Edge()
 
 
-class EdgeSettings(BaseSettings):
+class EdgeSettings(TelemetrySettings):
     """What an edition is told, and every process of it: of its edge, and what it keeps. Variables `STEERCO_<NAME>`."""
 
     model_config = SettingsConfigDict(env_prefix="STEERCO_", env_ignore_empty=True, hide_input_in_errors=True)
@@ -105,7 +107,7 @@ class EdgeSettings(BaseSettings):
         """What tells another process the same."""
         told = self.model_dump(include=set(EdgeSettings.model_fields) & self.model_fields_set)
         return {
-            f"STEERCO_{name.upper()}": ",".join(value) if isinstance(value, tuple) else str(value)
+            variable_of(EdgeSettings, name): ",".join(value) if isinstance(value, tuple) else str(value)
             for name, value in told.items()
         }
 
