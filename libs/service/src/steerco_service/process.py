@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from functools import partial
 
+from fastapi import APIRouter
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from steerco_events.clock import Clock, SystemClock
@@ -30,6 +31,7 @@ from steerco_events.projections.keeping import Keeping
 from steerco_events.registry import Registry
 from steerco_events.relay import Relay
 from steerco_events.signals import AnyOf, Signal
+from steerco_service import health
 from steerco_service.factory import create_app
 from steerco_service.garbage import keep_what_is_there
 from steerco_service.http_server import Draining, HttpServer
@@ -39,8 +41,9 @@ from steerco_service.identity.issuer import ISSUER
 from steerco_service.identity.keys import KeySource, KnownKeys
 from steerco_service.identity.own_token import ClientCredentials, ToldToken
 from steerco_service.log_key import LogKey, Signing
-from steerco_service.migrations import migrate
-from steerco_service.privacy.key_database import MIGRATIONS, KeyDatabase
+from steerco_service.operations import probes
+from steerco_service.operations.serving import operations_app, serve_operations
+from steerco_service.privacy.key_database import KeyDatabase
 from steerco_service.privacy.keys import KeptKeys, Keys, NoKeys
 from steerco_service.privacy.remote_keys import RemoteKeys
 from steerco_service.runtime import Runtime, Service, Signals
@@ -52,9 +55,9 @@ POOL = 6
 """Connections of a process, kept once they are open (to open one takes longer than most of what is done by it):
 twelve processes fit into PostgreSQL's default of 100."""
 
-BESIDE_CONSUMERS = 3
-"""Connections that a worker has beside one for each consumer: a relay's, and two of a build that takes its place. While
-it does, whoever moves a checkpoint waits with a connection, and the build reads with another."""
+BESIDE_CONSUMERS = 4
+"""Connections that a worker has beside one for each consumer: a relay's, one for operations, and two of a build that
+takes its place. While it does, whoever moves a checkpoint waits with a connection, and the build reads with another."""
 
 
 class Process:
@@ -121,6 +124,7 @@ class Process:
         ]
         if self._service.owns_log:
             found.append(("listen", partial(listen, self._settings.database_url, {SEALED: signals.sealed})))
+        found += self._operations(health.routes)
         edge = self._settings.edge
         server = HttpServer(
             edge.before(create_app(self.runtime)),
@@ -130,15 +134,21 @@ class Process:
             root_path=self._settings.root_path,
             **edge.server_options,
         )
-        async with self._background(found):
+        async with self._background("api", found):
             await server.serve()
 
     async def serve_worker(self) -> None:
         """Seal, relay, project and react until cancelled or told to end by SIGTERM; the leases are left free."""
         ended = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
-        async with self._background(self._work()):
+        async with self._background("worker", [*self._work(), *self._operations(probes.routes)]):
             await ended.wait()
+
+    def _operations(self, probing: APIRouter) -> Sequence[tuple[str, Run]]:
+        host, port = self._settings.operations_host, self._settings.operations_port
+        if not port:
+            return []
+        return [("operations", partial(serve_operations, operations_app([self.runtime], probing), host, port))]
 
     def _work(self) -> Sequence[tuple[str, Run]]:
         signals = self._signals
@@ -161,8 +171,8 @@ class Process:
         return found
 
     @asynccontextmanager
-    async def _background(self, found: Sequence[tuple[str, Run]]) -> AsyncIterator[None]:
-        install_tracing(f"steerco-{self._service.name}")
+    async def _background(self, role: str, found: Sequence[tuple[str, Run]]) -> AsyncIterator[None]:
+        tracing = install_tracing(f"steerco-{self._service.name}", self._settings, role=role)
         keep_what_is_there()
         background = asyncio.create_task(run_workers(found))
         try:
@@ -174,6 +184,7 @@ class Process:
             await self.runtime.close()
             if self.runtime.key_database:
                 await self.runtime.key_database.engine.dispose()
+            await tracing.stop()
 
 
 def authenticator_of(settings: ServiceSettings, clock: Clock) -> Authenticator:
@@ -213,10 +224,3 @@ def _signing(settings: ServiceSettings) -> Signing | None:
     if settings.log_key is None:
         return None
     return Signing(LogKey.from_private(json.loads(settings.log_key.read_text())), settings.heads)
-
-
-async def migrate_service(service: Service, settings: ServiceSettings) -> None:
-    """Bring the service's database to its newest schema."""
-    await migrate(service.migrations, settings.owner_url)
-    if service.keeps_keys and settings.keys_owner_url:
-        await migrate(MIGRATIONS, settings.keys_owner_url)

@@ -144,7 +144,15 @@ class Runtime:
     @property
     def consumers(self) -> Consumers:
         """What the service's consumers share."""
-        return Consumers(self.engine, self.leases, self.clock, self.signals.applied, self.shards, self.parked_limit)
+        return Consumers(
+            self.engine,
+            self.leases,
+            self.clock,
+            self.signals.applied,
+            self.shards,
+            self.parked_limit,
+            self.service.name,
+        )
 
     @property
     def builds(self) -> Builds:

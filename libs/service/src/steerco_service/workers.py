@@ -73,7 +73,9 @@ def _sealing(runtime: Runtime) -> Sealing:
     signer = HeadSigner(runtime.engine, runtime.service.name, signing.key, file) if signing else None
     lease = Lease("sealer", runtime.lasts, leases=signals.leases)
     sealer = Sealer(runtime.engine, runtime.clock, lease, file.last if file else lambda: None)
-    return Sealing(sealer, signals.appended, signals.sealed, runtime.lasts, signer, signals.rested)
+    return Sealing(
+        sealer, signals.appended, signals.sealed, runtime.lasts, signer, signals.rested, runtime.service.name
+    )
 
 
 def _timers(runtime: Runtime) -> TimerRunner:

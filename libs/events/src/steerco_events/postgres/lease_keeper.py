@@ -123,6 +123,11 @@ class LeaseKeeper:
     def _lease(self, name: str) -> Lease:
         return Lease(name, self._lasts, self.holder)
 
+    @property
+    def held(self) -> int:
+        """How many leases are ours now."""
+        return sum(claim.is_held for claim in self._claims.values())
+
     @asynccontextmanager
     async def hold(self, group: str, shard: Shard) -> AsyncIterator[Lease]:
         """Wait for the lease of one shard of something; inside, it is ours.
