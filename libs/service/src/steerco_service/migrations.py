@@ -27,15 +27,19 @@ TRIES = 120
 _LOCK_NOT_AVAILABLE = "55P03"
 
 
+class MigrationGaveWay(Exception):
+    """Others used a table all the time that a migration needs for itself. Nothing was changed."""
+
+
 async def migrate(package: str, owner_url: str, revision: str = "head") -> None:
     """Upgrade the database at `owner_url` to the newest revision of a package of migrations, or to another.
 
     All of it or nothing. Whoever works on the database goes on meanwhile: what is in the way is waited for little by
-    little.
+    little. Raises `MigrationGaveWay`.
     """
     engine = create_async_engine(owner_url, poolclass=NullPool)
     try:
-        for tries_left in reversed(range(TRIES)):
+        for _ in range(TRIES):
             try:
                 async with _ONE_AT_A_TIME, engine.begin() as connection:
                     await connection.execute(text("SELECT pg_advisory_xact_lock(7)"))
@@ -43,9 +47,10 @@ async def migrate(package: str, owner_url: str, revision: str = "head") -> None:
                     await connection.run_sync(_upgrade, package, revision)
                 return
             except DBAPIError as error:
-                if not tries_left or getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+                if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
                     raise
             await asyncio.sleep(PAUSE_SECONDS)
+        raise MigrationGaveWay("a table is in use all the time; nothing was changed: migrate again when less is done")
     finally:
         await engine.dispose()
 
