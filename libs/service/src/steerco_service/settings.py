@@ -11,7 +11,7 @@ from uuid import UUID
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 from pydantic import Field, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -30,7 +30,7 @@ from steerco_service.identity.authenticator import ALGORITHMS, LEEWAY
 from steerco_service.identity.discovery import is_loopback, is_trustworthy
 from steerco_service.identity.issuer import AUDIENCE
 from steerco_service.identity.keys import SUPPORTED, KnownKeys
-from steerco_service.secret_files import SecretFiles
+from steerco_service.kafka_settings import KafkaSettings
 
 DRIVER = "postgresql+asyncpg"
 
@@ -112,15 +112,13 @@ class EdgeSettings(BaseSettings):
         }
 
 
-class ServiceSettings(EdgeSettings):
+class ServiceSettings(EdgeSettings, KafkaSettings):
     """Environment variables `STEERCO_<NAME>`; one that is empty is as if it were not set."""
 
     model_config = SettingsConfigDict(env_prefix="STEERCO_", env_ignore_empty=True, validate_default=False)
 
     database_url: str = Field(repr=False, description="The app role's SQLAlchemy URL of the service's database.")
     owner_url: str = Field("", repr=False, description="The owner role's URL: for `migrate` only.")
-    kafka: str = Field("", description="Kafka's bootstrap servers: for the worker.")
-    kafka_replication: int = Field(3, ge=1, description="Copies of a topic that the relay has to make.")
     log_key: Path | None = Field(None, description="File with the private key (JWK) that signs the log's heads.")
     heads: Path | None = Field(None, description="Folder, not in the database, that keeps the signed heads.")
     lease_seconds: float = Field(10, ge=5, description="How long a lease lasts; a dead worker's is taken over then.")
@@ -169,13 +167,6 @@ class ServiceSettings(EdgeSettings):
     root_path: str = Field("", description="The path under which a gateway shows the API, such as `/intake`.")
     host: str = Field("127.0.0.1", description="Where the API listens.")
     port: int = Field(8000, ge=0, le=65535, description="The port on which the API listens.")
-
-    @classmethod
-    def settings_customise_sources(
-        cls, settings_cls: type[BaseSettings], *sources: PydanticBaseSettingsSource, **named: PydanticBaseSettingsSource
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Called by pydantic: what the code says, the environment, and files with secrets."""
-        return named["init_settings"], named["env_settings"], SecretFiles(settings_cls)
 
     @field_validator("database_url", "owner_url", "keys_url", "keys_owner_url")
     @classmethod

@@ -24,6 +24,7 @@ from steerco.edition.welcome import (
 )
 from steerco_servers.child import ServerFailed, ServerMissing
 from steerco_service.hosting import NotSettled
+from steerco_service.kafka_settings import KafkaSettings
 from steerco_service.serving import NotServed, told, until_stopped
 from steerco_service.settings import EdgeSettings
 
@@ -44,7 +45,7 @@ def _run_edition(work: Coroutine[Any, Any, None]) -> None:
 
 def run_embedded(content: Literal["empty", "example"], data_dir: Path, port: int) -> None:
     """Run the one-process edition until a signal ends it."""
-    _run_edition(_run_embedded(content, data_dir, port, _edge_settings("up")))
+    _run_edition(_run_embedded(content, data_dir, port, _told(EdgeSettings, "up")))
 
 
 async def _run_embedded(
@@ -92,14 +93,16 @@ async def _welcome(started: Edition, url: str, is_example: bool) -> Sequence[str
         return await worth_reading(client, scopes, proof.months)
 
 
-def _edge_settings(command: str) -> EdgeSettings:
-    """What the environment says of an edition's edge; leaves with one line that names what is wrong."""
+def _told[S: (EdgeSettings, KafkaSettings)](settings: type[S], command: str) -> S:
+    """What the environment says of an edition; leaves with one line that names what is wrong."""
     try:
-        return told(EdgeSettings, command)
+        return told(settings, command)
     except NotServed as error:
         raise fail(error) from error
 
 
 def run_every_service(data_dir: Path, port: int) -> None:
     """Run the distributed edition until a signal ends it."""
-    _run_edition(run_all(data_dir, port, _edge_settings("run-distributed"), console))
+    command = "run-distributed"
+    edge, kafka = _told(EdgeSettings, command), _told(KafkaSettings, command)
+    _run_edition(run_all(data_dir, port, edge, kafka, console))
