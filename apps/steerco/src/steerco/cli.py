@@ -11,6 +11,7 @@ from steerco.commands.env import env
 from steerco.commands.identity import login, logout, token
 from steerco.commands.import_projects import import_projects
 from steerco.commands.log import log
+from steerco.commands.log_key import key
 from steerco.commands.log_parked import parked
 from steerco.commands.move import move
 from steerco.commands.people import people, privacy
@@ -48,6 +49,7 @@ app.command("rebuild", rich_help_panel="Operations")(rebuild)
 app.add_typer(log, name="log", rich_help_panel="Operations")
 log.add_typer(timers, name="timers")
 log.add_typer(parked, name="parked")
+log.add_typer(key, name="key")
 app.add_typer(audit, name="audit", rich_help_panel="Operations")
 app.command("verify", rich_help_panel="Operations")(verify_logs)
 app.add_typer(demo, name="demo", rich_help_panel="Operations")

@@ -32,7 +32,7 @@ class SecretFiles(EnvSettingsSource):
 
 
 class SecretSettings(BaseSettings):
-    """Settings of which the secret ones may be in files."""
+    """Settings some of which are secrets: those that are not shown (`repr=False`)."""
 
     @classmethod
     def settings_customise_sources(

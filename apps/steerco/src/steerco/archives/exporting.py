@@ -73,7 +73,8 @@ def _keys(client: Client, states: Iterable[Any]) -> list[PublicLogKey]:
     present = next((PublicLogKey.of(state["public_key"]) for state in states if state["public_key"]), None)
     directory = DataDirectory(local_directory())
     has_earlier = directory.earlier_log_keys.exists() and is_edition_of(client, directory)
-    return ([present] if present else []) + (read_keys(directory.earlier_log_keys) if has_earlier else [])
+    earlier = read_keys(directory.earlier_log_keys) if has_earlier else []
+    return list({key.key_id: key for key in (*([present] if present else []), *earlier)}.values())
 
 
 def is_edition_of(client: Client, directory: DataDirectory) -> bool:

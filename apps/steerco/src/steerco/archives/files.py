@@ -86,6 +86,8 @@ def read_keys(path: Path) -> list[PublicLogKey]:
 
 
 def write_keys(path: Path, keys: Sequence[PublicLogKey]) -> None:
-    """Keep public keys: one as a JWK, several as a set of them."""
+    """Keep public keys, all or none: one as a JWK, several as a set of them."""
     jwks = [key.public() for key in keys]
-    path.write_text(json.dumps(jwks[0] if len(jwks) == 1 else {"keys": jwks}, indent=1) + "\n")
+    draft = path.with_name(f"{path.name}.new")
+    draft.write_text(json.dumps(jwks[0] if len(jwks) == 1 else {"keys": jwks}, indent=1) + "\n")
+    draft.replace(path)

@@ -35,6 +35,9 @@ START_SECONDS = 60.0
 LOOK_SECONDS = 1.0
 """How soon a process that ended is started again, and between two starts of one that ends at once."""
 
+ROLES = ("worker", "api")
+"""What each service has a process for."""
+
 STOP_STEPS = ((signal.SIGTERM, 10.0), (signal.SIGKILL, 5.0))
 
 
@@ -57,6 +60,7 @@ class ServiceProcesses:
         self._token = token
         self._edge = edge
         self.ports = {service.name: free_port() for service in SERVICES}
+        self.operations = {f"{service.name} {role}": free_port() for service in SERVICES for role in ROLES}
         self._running: dict[tuple[str, str], Child] = {}
 
     @property
@@ -67,7 +71,7 @@ class ServiceProcesses:
     def start_all(self) -> Sequence[Child]:
         """Start the worker and the API of every service."""
         for service in SERVICES:
-            for role in ("worker", "api"):
+            for role in ROLES:
                 self._running[service.name, role] = self.start(service.name, role)
         return list(self._running.values())
 
@@ -87,15 +91,20 @@ class ServiceProcesses:
         """End them all."""
         await asyncio.gather(*(child.stop(STOP_STEPS) for child in self._running.values()))
 
+    def migrate(self, service: str) -> Child:
+        """Begin to bring a service's databases up to date."""
+        keys = self._databases.get(keys_of(service))
+        owners = {"STEERCO_OWNER_URL": self._databases[service].owner_url}
+        return self._start(service, "migrate", owners | ({"STEERCO_KEYS_OWNER_URL": keys.owner_url} if keys else {}))
+
     def start(self, service: str, role: str) -> Child:
         """Start one process."""
         database, keys = self._databases[service], self._databases.get(keys_of(service))
-        told = {"STEERCO_KEYS_URL": keys.app_url, "STEERCO_KEYS_OWNER_URL": keys.owner_url} if keys else {}
+        told = {"STEERCO_KEYS_URL": keys.app_url} if keys else {}
         if role == "worker":
             told |= environment_of(self._kafka(service))
-        environment = clean_environment(
+        environment = dict(
             STEERCO_DATABASE_URL=database.app_url,
-            STEERCO_OWNER_URL=database.owner_url,
             STEERCO_KAFKA_REPLICATION="1",
             STEERCO_LOG_KEY=str(self._directory.log_key),
             STEERCO_HEADS=str(self._directory.heads),
@@ -103,6 +112,7 @@ class ServiceProcesses:
             STEERCO_FIRST_ADMIN=str(OPERATOR.actor.id),
             STEERCO_GROUP_ROLES=OPERATOR_ROLES,
             STEERCO_PORT=str(self.ports[service]),
+            STEERCO_OPERATIONS_PORT=str(self.operations.get(f"{service} {role}", 0)),
             STEERCO_ROOT_PATH=f"/{service}",
             STEERCO_SERVICE_CLIENTS=SERVICES_TOGETHER.client,
             STEERCO_PORTFOLIO_URL=self.addresses["portfolio"],
@@ -110,13 +120,15 @@ class ServiceProcesses:
             **told,
             **self._edge,
         )
-        command = [sys.executable, "-m", f"steerco_{service}", role]
+        return self._start(service, role, environment)
+
+    def _start(self, service: str, role: str, environment: Mapping[str, str]) -> Child:
         return start_child(
             f"{service} {role}",
-            command,
+            [sys.executable, "-m", f"steerco_{service}", role],
             log=self._directory.path / "logs" / f"{service}-{role}.log",
             death_signal=signal.SIGTERM,
-            environment=environment,
+            environment=clean_environment(**environment),
         )
 
 
@@ -156,7 +168,8 @@ async def run_distributed(
         await _until_ready(processes, children, token, step)
         url = f"http://127.0.0.1:{port}"
         directory.mark("empty")
-        directory.announce(url, token)
+        operations = {name: f"http://127.0.0.1:{port}" for name, port in processes.operations.items()}
+        directory.announce(url, token, operations)
         stack.callback(directory.withdraw)
         console.print(f"ready at {url}; STEERCO_DATA_DIR={directory.path} points the client here")
         console.print("stop with Ctrl-C; the data stays")
@@ -170,7 +183,7 @@ async def run_distributed(
 
 async def _migrate(processes: ServiceProcesses, names: Sequence[str]) -> None:
     for name in names:
-        child = processes.start(name, "migrate")
+        child = processes.migrate(name)
         if not await child.finished(START_SECONDS) or child.exit_code != 0:
             raise child.failed("could not migrate")
 

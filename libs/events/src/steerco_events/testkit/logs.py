@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -128,7 +128,7 @@ class Log:
         """A feed, by the role that sees sealed events only."""
         return StoreFeed(self.service, self.reader, self.registry, self.sealed, shard)
 
-    def consumers(self, leases: LeaseKeeper | None = None, **more: int) -> Consumers:
+    def consumers(self, leases: LeaseKeeper | None = None, **more: Any) -> Consumers:
         """What the consumers of one process over the log's database share."""
         return Consumers(self.engine, leases or LeaseKeeper(self.engine), self.clock, Signal(), **more)
 
