@@ -86,7 +86,7 @@ class Workload:
     def environment(self) -> Mapping[str, str | Secret]:
         """What it is told, by name; later ones win, and `$(NAME)` is what was told before."""
         told: dict[str, str | Secret] = {}
-        for each in self.container["envFrom"]:
+        for each in self.container.get("envFrom", []):
             told |= named(self.overlay, "ConfigMap", each["configMapRef"]["name"]).get("data", {})
         for each in self.container["env"]:
             told[each["name"]] = self._value(each, told)

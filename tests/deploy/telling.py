@@ -11,35 +11,35 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from opentelemetry.sdk import environment_variables
-from pydantic_settings import BaseSettings
 
 from steerco.edition.services import BY_NAME
-from steerco_service.serving import Role, needed_by, told
+from steerco_service.migrating import MigrationSettings
+from steerco_service.serving import Role, needed_by, settings_of, told, variable_of
 from steerco_service.settings import ServiceSettings
 
 ROLES = get_args(Role.__value__)
 
 
-def known_variables(settings: type[BaseSettings] = ServiceSettings) -> set[str]:
-    """The names of all variables that a service process reads."""
-    fields = settings.model_fields
-    named = {f"STEERCO_{name.upper()}" for name in fields}
-    files = {f"STEERCO_{name.upper()}_FILE" for name, field in fields.items() if not field.repr}
+def known_variables(role: str) -> set[str]:
+    """The names of all variables that a process reads in a role."""
+    fields = settings_of(cast(Role, role)).model_fields
+    named = {variable_of(name, field) for name, field in fields.items()}
+    files = {f"{variable_of(name, field)}_FILE" for name, field in fields.items() if not field.repr}
     telemetry = {name for name in vars(environment_variables).values() if isinstance(name, str) and "OTEL" in name}
     return named | files | telemetry
 
 
-def settings_of(
+def started(
     service: str, role: str, environment: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
-) -> ServiceSettings:
+) -> ServiceSettings | MigrationSettings:
     """What a process of the service makes of its environment; fails with all that is missing or wrong."""
     for name in os.environ:
         if name.startswith("STEERCO_"):
             monkeypatch.delenv(name)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    started = cast(Role, role)
-    return told(ServiceSettings, role, needed_by(BY_NAME[service], started))
+    as_what = cast(Role, role)
+    return told(settings_of(as_what), role, needed_by(BY_NAME[service], as_what))
 
 
 def certificate(file: Path) -> Path:

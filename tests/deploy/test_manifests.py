@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from steerco.edition.services import BY_NAME, SERVICES
+from steerco_service.settings import ServiceSettings
 from tests.deploy.images import built
 from tests.deploy.manifests import (
     NAME,
@@ -23,7 +24,7 @@ from tests.deploy.manifests import (
     secrets_of_development,
     workloads,
 )
-from tests.deploy.telling import ROLES, certificate, known_variables, settings_of
+from tests.deploy.telling import ROLES, certificate, known_variables, started
 
 EVERY_OVERLAY = sorted(each.name for each in OVERLAYS.iterdir())
 WHOLE = ["dev", "production"]
@@ -66,16 +67,16 @@ def test_a_process_starts_with_what_it_is_told(
         name: secrets[value] if isinstance(value, Secret) else str(files.get(value, value))
         for name, value in workload.environment.items()
     }
-    assert {name for name in environment if name.startswith(("STEERCO_", "OTEL_"))} <= known_variables()
-    settings = settings_of(workload.service, workload.role, environment, monkeypatch)
-    assert bool(settings.log_key) == (BY_NAME[workload.service].owns_log and workload.role == "worker")
-    if workload.role != "migrate":
+    assert {name for name in environment if name.startswith(("STEERCO_", "OTEL_"))} <= known_variables(workload.role)
+    settings = started(workload.service, workload.role, environment, monkeypatch)
+    if isinstance(settings, ServiceSettings):
+        assert bool(settings.log_key) == (BY_NAME[workload.service].owns_log and workload.role == "worker")
         ports = {each["name"]: each["containerPort"] for each in workload.container["ports"]}
         told = {"operations": settings.operations_port, **({"http": settings.port} if workload.role == "api" else {})}
         assert ports == told
         assert settings.operations_host == "0.0.0.0"
-    if workload.role == "api":
-        assert (settings.host, settings.root_path) == ("0.0.0.0", f"/{workload.service}")
+        if workload.role == "api":
+            assert (settings.host, settings.root_path) == ("0.0.0.0", f"/{workload.service}")
 
 
 @pytest.mark.parametrize("workload", EVERY_PLACE, indirect=True, ids="-".join)

@@ -39,8 +39,7 @@ from steerco_service.identity.issuer import ISSUER
 from steerco_service.identity.keys import KeySource, KnownKeys
 from steerco_service.identity.own_token import ClientCredentials, ToldToken
 from steerco_service.log_key import LogKey, Signing
-from steerco_service.migrations import migrate
-from steerco_service.privacy.key_database import MIGRATIONS, KeyDatabase
+from steerco_service.privacy.key_database import KeyDatabase
 from steerco_service.privacy.keys import KeptKeys, Keys, NoKeys
 from steerco_service.privacy.remote_keys import RemoteKeys
 from steerco_service.runtime import Runtime, Service, Signals
@@ -213,10 +212,3 @@ def _signing(settings: ServiceSettings) -> Signing | None:
     if settings.log_key is None:
         return None
     return Signing(LogKey.from_private(json.loads(settings.log_key.read_text())), settings.heads)
-
-
-async def migrate_service(service: Service, settings: ServiceSettings) -> None:
-    """Bring the service's database to its newest schema."""
-    await migrate(service.migrations, settings.owner_url)
-    if service.keeps_keys and settings.keys_owner_url:
-        await migrate(MIGRATIONS, settings.keys_owner_url)

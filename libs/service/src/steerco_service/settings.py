@@ -11,15 +11,14 @@ from uuid import UUID
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 from pydantic import Field, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
-from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from steerco_events.consuming.consumer import PARKED_LIMIT
 from steerco_events.positions import PARTITIONS
 from steerco_events.postgres.accesses import KEPT
 from steerco_service.access.access import STALE_AFTER
 from steerco_service.access.groups import GroupRole, group_roles
+from steerco_service.database_urls import DatabaseUrl
 from steerco_service.edge.addresses import is_few
 from steerco_service.edge.buckets import Rate
 from steerco_service.edge.front import Edge
@@ -30,9 +29,7 @@ from steerco_service.identity.authenticator import ALGORITHMS, LEEWAY
 from steerco_service.identity.discovery import Way, is_loopback, is_trustworthy
 from steerco_service.identity.issuer import AUDIENCE
 from steerco_service.identity.keys import SUPPORTED, KnownKeys
-from steerco_service.secret_files import SecretFiles
-
-DRIVER = "postgresql+asyncpg"
+from steerco_service.secret_files import SecretSettings
 
 _EDGE = Edge()
 
@@ -112,13 +109,14 @@ class EdgeSettings(BaseSettings):
         }
 
 
-class ServiceSettings(EdgeSettings):
+class ServiceSettings(SecretSettings, EdgeSettings):
     """Environment variables `STEERCO_<NAME>`; one that is empty is as if it were not set."""
 
     model_config = SettingsConfigDict(env_prefix="STEERCO_", env_ignore_empty=True, validate_default=False)
 
-    database_url: str = Field(repr=False, description="The app role's SQLAlchemy URL of the service's database.")
-    owner_url: str = Field("", repr=False, description="The owner role's URL: for `migrate` only.")
+    database_url: DatabaseUrl = Field(
+        repr=False, description="The app role's SQLAlchemy URL of the service's database."
+    )
     kafka: str = Field("", description="Kafka's bootstrap servers: for the worker.")
     kafka_replication: int = Field(3, ge=1, description="Copies of a topic that the relay has to make.")
     log_key: Path | None = Field(None, description="File with the private key (JWK) that signs the log's heads.")
@@ -157,12 +155,11 @@ class ServiceSettings(EdgeSettings):
         gt=0,
         description="So old what is known of units and appointments may be; then nobody is answered.",
     )
-    keys_url: str = Field(
+    keys_url: DatabaseUrl = Field(
         "",
         repr=False,
         description="The app role's URL of the database with the keys of people's records: for portfolio.",
     )
-    keys_owner_url: str = Field("", repr=False, description="The owner role's URL of it: for `migrate` only.")
     service_clients: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="To which clients of the issuer portfolio serves the keys: those of the other services."
     )
@@ -174,29 +171,10 @@ class ServiceSettings(EdgeSettings):
     host: str = Field("127.0.0.1", description="Where the API listens.")
     port: int = Field(8000, ge=0, le=65535, description="The port on which the API listens.")
 
-    @classmethod
-    def settings_customise_sources(
-        cls, settings_cls: type[BaseSettings], *sources: PydanticBaseSettingsSource, **named: PydanticBaseSettingsSource
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Called by pydantic: what the code says, the environment, and files with secrets."""
-        return named["init_settings"], named["env_settings"], SecretFiles(settings_cls)
-
     @property
     def way_to_issuer(self) -> Way:
         """How the issuer is reached."""
         return Way(self.issuer_address, self.plain_http_hosts)
-
-    @field_validator("database_url", "owner_url", "keys_url", "keys_owner_url")
-    @classmethod
-    def _is_of_postgresql(cls, url: str) -> str:
-        """The value is a secret: it is not in the error."""
-        try:
-            usable = make_url(url).drivername == DRIVER
-        except (ArgumentError, ValueError):
-            usable = False
-        if not usable:
-            raise ValueError(f"no URL such as {DRIVER}://role:password@host/database")
-        return url
 
     @field_validator("log_key")
     @classmethod

@@ -88,13 +88,18 @@ class ServiceProcesses:
         """End them all."""
         await asyncio.gather(*(child.stop(STOP_STEPS) for child in self._running.values()))
 
+    def migrate(self, service: str) -> Child:
+        """Begin to bring a service's databases up to date."""
+        keys = self._databases.get(keys_of(service))
+        owners = {"STEERCO_OWNER_URL": self._databases[service].owner_url}
+        return self._start(service, "migrate", owners | ({"STEERCO_KEYS_OWNER_URL": keys.owner_url} if keys else {}))
+
     def start(self, service: str, role: str) -> Child:
         """Start one process."""
         database, keys = self._databases[service], self._databases.get(keys_of(service))
-        told = {"STEERCO_KEYS_URL": keys.app_url, "STEERCO_KEYS_OWNER_URL": keys.owner_url} if keys else {}
-        environment = clean_environment(
+        told = {"STEERCO_KEYS_URL": keys.app_url} if keys else {}
+        environment = dict(
             STEERCO_DATABASE_URL=database.app_url,
-            STEERCO_OWNER_URL=database.owner_url,
             STEERCO_KAFKA=self._kafka,
             STEERCO_KAFKA_REPLICATION="1",
             STEERCO_LOG_KEY=str(self._directory.log_key),
@@ -110,13 +115,15 @@ class ServiceProcesses:
             **told,
             **self._edge,
         )
-        command = [sys.executable, "-m", f"steerco_{service}", role]
+        return self._start(service, role, environment)
+
+    def _start(self, service: str, role: str, environment: Mapping[str, str]) -> Child:
         return start_child(
             f"{service} {role}",
-            command,
+            [sys.executable, "-m", f"steerco_{service}", role],
             log=self._directory.path / "logs" / f"{service}-{role}.log",
             death_signal=signal.SIGTERM,
-            environment=environment,
+            environment=clean_environment(**environment),
         )
 
 
@@ -172,7 +179,7 @@ async def run_distributed(path: Path, port: int, settings: EdgeSettings, console
 
 async def _migrate(processes: ServiceProcesses, names: Sequence[str]) -> None:
     for name in names:
-        child = processes.start(name, "migrate")
+        child = processes.migrate(name)
         if not await child.finished(START_SECONDS) or child.exit_code != 0:
             raise child.failed("could not migrate")
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from steerco_service.identity.keys import VerificationKey, usable_keys
-from steerco_service.problems import printable
+from steerco_service.printing import printable
 
 DISCOVERY = "/.well-known/openid-configuration"
 
