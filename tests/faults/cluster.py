@@ -99,6 +99,7 @@ class Cluster:
             STEERCO_ISSUER_KEY=str(self.directory / "issuer.public.json"),
             STEERCO_PORT=str(self._ports[service]),
             STEERCO_REQUESTS_PER_SECOND="1000000",
+            STEERCO_OPERATIONS_PORT="0",
             **{CLOCK_VARIABLE: str(self.directory / "clock")},
         )
         name = f"{service}-{role}-{number}"

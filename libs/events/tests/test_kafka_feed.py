@@ -15,10 +15,10 @@ from aiokafka.errors import KafkaError
 
 from steerco_events.envelope import Recorded
 from steerco_events.kafka import feed as kafka_feed
-from steerco_events.kafka.feed import FeedStalled, KafkaFeed
+from steerco_events.kafka.feed import KafkaFeed
 from steerco_events.kafka.gaps import EventsMissing
 from steerco_events.kafka.headers import headers_of
-from steerco_events.ports import Cursor, Shard
+from steerco_events.ports import Cursor, FeedStalled, Shard
 from steerco_events.positions import PARTITIONS, partition_of
 from steerco_events.testkit.logs import PATIENCE, read_on, until
 from steerco_events.testkit.topics import STREAM, Topics, counted, fresh_topics, opened, positions, read_for_ever

@@ -9,9 +9,9 @@ import pytest
 
 from steerco_events.kafka import feed as kafka_feed
 from steerco_events.kafka import reader as kafka_reader
-from steerco_events.kafka.feed import FeedStalled, KafkaFeed
+from steerco_events.kafka.feed import KafkaFeed
 from steerco_events.kafka.publisher import KafkaPublisher
-from steerco_events.ports import Cursor
+from steerco_events.ports import Cursor, FeedStalled
 from steerco_events.testkit.logs import PATIENCE, read_on
 from steerco_events.testkit.topics import Topics, counted, fresh_topics, opened, positions, read_for_ever
 from steerco_servers.testing import TemporaryKafka

@@ -1,10 +1,12 @@
 """Bringing a service's database to its newest schema, by Alembic, as the owner role."""
 
 import asyncio
+from collections.abc import Sequence
 from importlib.resources import files
 
 from alembic import command, op
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
@@ -15,23 +17,29 @@ _ONE_AT_A_TIME = asyncio.Lock()
 """Alembic's context is global to the process: two upgrades at once would mix their databases."""
 
 
-async def migrate(package: str, owner_url: str) -> None:
-    """Upgrade the database at `owner_url` to the newest revision of a package of migrations."""
+async def migrate(package: str, owner_url: str, revision: str = "head") -> None:
+    """Upgrade the database at `owner_url` to the newest revision of a package of migrations, or to another."""
     engine = create_async_engine(owner_url, poolclass=NullPool)
     try:
         async with _ONE_AT_A_TIME, engine.begin() as connection:
             await connection.execute(text("SELECT pg_advisory_xact_lock(7)"))
-            await connection.run_sync(_upgrade, package)
+            await connection.run_sync(_upgrade, package, revision)
     finally:
         await engine.dispose()
 
 
-def _upgrade(connection: Connection, package: str) -> None:
+def revisions_of(package: str) -> Sequence[str]:
+    """The revisions of a package of migrations, the first first."""
+    walked = ScriptDirectory(str(files(package))).walk_revisions()
+    return [script.revision for script in walked][::-1]
+
+
+def _upgrade(connection: Connection, package: str, revision: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(files(package)))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)
 
 
 def run_environment() -> None:

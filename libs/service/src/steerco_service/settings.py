@@ -11,7 +11,7 @@ from uuid import UUID
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 from pydantic import Field, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from steerco_events.consuming.consumer import PARKED_LIMIT
 from steerco_events.positions import PARTITIONS
@@ -29,12 +29,15 @@ from steerco_service.identity.authenticator import ALGORITHMS, LEEWAY
 from steerco_service.identity.discovery import Way, is_loopback, is_trustworthy
 from steerco_service.identity.issuer import AUDIENCE
 from steerco_service.identity.keys import SUPPORTED, KnownKeys
+from steerco_service.operations.settings import OperationsSettings
 from steerco_service.secret_files import SecretSettings
+from steerco_service.telemetry import TelemetrySettings
+from steerco_service.variables import variable_of
 
 _EDGE = Edge()
 
 
-class EdgeSettings(BaseSettings):
+class EdgeSettings(TelemetrySettings):
     """What an edition is told, and every process of it: of its edge, and what it keeps. Variables `STEERCO_<NAME>`."""
 
     model_config = SettingsConfigDict(env_prefix="STEERCO_", env_ignore_empty=True, hide_input_in_errors=True)
@@ -104,12 +107,12 @@ class EdgeSettings(BaseSettings):
         """What tells another process the same."""
         told = self.model_dump(include=set(EdgeSettings.model_fields) & self.model_fields_set)
         return {
-            f"STEERCO_{name.upper()}": ",".join(value) if isinstance(value, tuple) else str(value)
+            variable_of(EdgeSettings, name): ",".join(value) if isinstance(value, tuple) else str(value)
             for name, value in told.items()
         }
 
 
-class ServiceSettings(SecretSettings, EdgeSettings):
+class ServiceSettings(SecretSettings, EdgeSettings, OperationsSettings):
     """Environment variables `STEERCO_<NAME>`; one that is empty is as if it were not set."""
 
     model_config = SettingsConfigDict(env_prefix="STEERCO_", env_ignore_empty=True, validate_default=False)
@@ -170,6 +173,9 @@ class ServiceSettings(SecretSettings, EdgeSettings):
     root_path: str = Field("", description="The path under which a gateway shows the API, such as `/intake`.")
     host: str = Field("127.0.0.1", description="Where the API listens.")
     port: int = Field(8000, ge=0, le=65535, description="The port on which the API listens.")
+    drain_seconds: float = Field(
+        0, ge=0, le=300, description="How long an API that is told to end goes on, not ready, before it refuses."
+    )
 
     @property
     def way_to_issuer(self) -> Way:

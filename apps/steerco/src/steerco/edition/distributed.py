@@ -36,6 +36,9 @@ START_SECONDS = 60.0
 LOOK_SECONDS = 1.0
 """How soon a process that ended is started again, and between two starts of one that ends at once."""
 
+ROLES = ("worker", "api")
+"""What each service has a process for."""
+
 STOP_STEPS = ((signal.SIGTERM, 10.0), (signal.SIGKILL, 5.0))
 
 
@@ -58,6 +61,7 @@ class ServiceProcesses:
         self._token = token
         self._edge = edge
         self.ports = {service.name: free_port() for service in SERVICES}
+        self.operations = {f"{service.name} {role}": free_port() for service in SERVICES for role in ROLES}
         self._running: dict[tuple[str, str], Child] = {}
 
     @property
@@ -68,7 +72,7 @@ class ServiceProcesses:
     def start_all(self) -> Sequence[Child]:
         """Start the worker and the API of every service."""
         for service in SERVICES:
-            for role in ("worker", "api"):
+            for role in ROLES:
                 self._running[service.name, role] = self.start(service.name, role)
         return list(self._running.values())
 
@@ -108,6 +112,7 @@ class ServiceProcesses:
             STEERCO_FIRST_ADMIN=str(OPERATOR.actor.id),
             STEERCO_GROUP_ROLES=OPERATOR_ROLES,
             STEERCO_PORT=str(self.ports[service]),
+            STEERCO_OPERATIONS_PORT=str(self.operations.get(f"{service} {role}", 0)),
             STEERCO_ROOT_PATH=f"/{service}",
             STEERCO_SERVICE_CLIENTS=SERVICES_TOGETHER.client,
             STEERCO_PORTFOLIO_URL=self.addresses["portfolio"],
@@ -165,7 +170,8 @@ async def run_distributed(path: Path, port: int, settings: EdgeSettings, console
         await _until_ready(processes, children, token, step)
         url = f"http://127.0.0.1:{port}"
         directory.mark("empty")
-        directory.announce(url, token)
+        operations = {name: f"http://127.0.0.1:{port}" for name, port in processes.operations.items()}
+        directory.announce(url, token, operations)
         stack.callback(directory.withdraw)
         console.print(f"ready at {url}; STEERCO_DATA_DIR={directory.path} points the client here")
         console.print("stop with Ctrl-C; the data stays")

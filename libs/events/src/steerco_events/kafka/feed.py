@@ -10,7 +10,7 @@ from steerco_events.envelope import Recorded
 from steerco_events.kafka.gaps import EventsMissing, Gaps
 from steerco_events.kafka.headers import event_of
 from steerco_events.kafka.reader import TopicReader, TopicsChanged
-from steerco_events.ports import WHOLE, Batch, Cursor, Offsets, Shard, check_not_rewound
+from steerco_events.ports import WHOLE, Batch, Cursor, FeedStalled, Offsets, Shard, check_not_rewound
 from steerco_events.positions import START, Head, Positions
 from steerco_events.registry import Registry
 
@@ -18,10 +18,6 @@ MISSING_TOPIC_SECONDS = 0.5
 WATCHDOG_SECONDS = 20.0
 
 _logger = logging.getLogger("steerco.kafka")
-
-
-class FeedStalled(Exception):
-    """There is more in the log than the topics give, and another consumer did not help."""
 
 
 class KafkaFeed:
@@ -107,7 +103,7 @@ class KafkaFeed:
         cursor = self._cursor(reader, head)
         if cursor.place != after.place:
             self._moved()
-        return Batch(events, cursor, head)
+        return Batch(events, cursor, head, "kafka")
 
     def _event_of(self, record: ConsumerRecord) -> Recorded | None:
         try:

@@ -11,6 +11,7 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 
+from steerco_events import tracing
 from steerco_events.envelope import Recorded
 from steerco_events.kafka.headers import headers_of, key_of
 from steerco_events.kafka.topic_ids import TopicIds
@@ -81,6 +82,10 @@ class KafkaPublisher:
 
     async def publish(self, events: Sequence[Recorded]) -> None:
         """Return when every event is acknowledged by all replicas in sync. Raises aiokafka's `KafkaError`."""
+        with tracing.publishing(self._service, events_topic(self._service), events):
+            await self._publish(events)
+
+    async def _publish(self, events: Sequence[Recorded]) -> None:
         producer = await self._started()
         partitions: dict[int, list[Recorded]] = {}
         for event in events:
