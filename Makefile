@@ -82,6 +82,7 @@ docs: setup ## Write the pages and files that are made of the contracts and rout
 	@$(BIN)/python -m steerco_servers.realm deploy/compose/keycloak/realm.json local
 	@$(BIN)/python -m steerco.reference.permission_page docs/reference
 	@$(BIN)/python -m steerco.reference.settings_page docs/reference
+	@$(BIN)/python -m steerco.reference.metrics_page docs/reference
 
 audit: $(UV) ## Is anything known against what is pinned? Asks the network, so it is no part of check
 	@python=$$($(FIND_PYTHON)) && $(UV) tool run --quiet --python "$$python" pip-audit==$(PIP_AUDIT_VERSION) \

@@ -11,8 +11,14 @@ from steerco_servers.prefetch import main as prefetch
 
 @pytest.fixture
 def bare_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Neither Java nor Maven nor a server of one's own, and nothing fetched before."""
-    for name in ("STEERCO_TEST_KAFKA", "STEERCO_TEST_KEYCLOAK", "STEERCO_TEST_KUSTOMIZE", "JAVA_HOME"):
+    """Neither Java nor Maven nor a server or program of one's own, and nothing fetched before."""
+    for name in (
+        "STEERCO_TEST_KAFKA",
+        "STEERCO_TEST_KEYCLOAK",
+        "STEERCO_TEST_KUSTOMIZE",
+        "STEERCO_TEST_PROMTOOL",
+        "JAVA_HOME",
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("STEERCO_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -57,5 +63,12 @@ def test_what_needs_kafka_alone_is_not_asked_for_more(bare_machine: Path, monkey
     main("kafka")
     with pytest.raises(SystemExit, match=r"^Java 17 or newer is missing: Keycloak"):
         main("kafka", "keycloak")
-    with pytest.raises(SystemExit, match=r"^redis: none of kafka, keycloak, kustomize$"):
+    with pytest.raises(SystemExit, match=r"^redis: none of kafka, keycloak, kustomize, promtool$"):
         main("redis")
+
+
+def test_promtool_is_named_where_it_is_missing(bare_machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SystemExit, match=r"^promtool is missing: .*STEERCO_TEST_PROMTOOL=its path"):
+        main("promtool")
+    monkeypatch.setenv("STEERCO_TEST_PROMTOOL", "/opt/promtool")
+    main("promtool")
