@@ -32,6 +32,7 @@ from steerco_events.registry import Registry
 from steerco_events.relay import Relay
 from steerco_events.signals import AnyOf, Signal
 from steerco_service import health
+from steerco_service.edge.beneath import beneath
 from steerco_service.factory import create_app
 from steerco_service.garbage import keep_what_is_there
 from steerco_service.http_server import Draining, HttpServer
@@ -127,7 +128,7 @@ class Process:
         found += self._operations(health.routes)
         edge = self._settings.edge
         server = HttpServer(
-            edge.before(create_app(self.runtime)),
+            beneath(self._settings.root_path, edge.before(create_app(self.runtime))),
             Draining(self._settings.drain_seconds, self.runtime.draining),
             host=self._settings.host,
             port=self._settings.port,
@@ -191,7 +192,7 @@ def authenticator_of(settings: ServiceSettings, clock: Clock) -> Authenticator:
     """Checks the tokens of the issuer that the settings name, or of the local one whose key they have."""
     if settings.issuer_key is None:
         issuer = settings.issuer
-        keys: KeySource = DiscoveredKeys(issuer, clock)
+        keys: KeySource = DiscoveredKeys(issuer, clock, settings.way_to_issuer)
     else:
         issuer = ISSUER
         keys = KnownKeys(json.loads(settings.issuer_key.read_text()))
@@ -211,7 +212,9 @@ def _remote_keys(settings: ServiceSettings, clock: Clock) -> Keys:
         return NoKeys()
     if settings.service_token:
         return RemoteKeys(settings.portfolio_url, ToldToken(settings.service_token))
-    credentials = ClientCredentials(settings.issuer, settings.client_id, settings.client_secret, clock)
+    credentials = ClientCredentials(
+        settings.issuer, settings.client_id, settings.client_secret, clock, settings.way_to_issuer
+    )
     return RemoteKeys(settings.portfolio_url, credentials)
 
 
