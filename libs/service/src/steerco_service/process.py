@@ -32,6 +32,7 @@ from steerco_events.registry import Registry
 from steerco_events.relay import Relay
 from steerco_events.signals import AnyOf, Signal
 from steerco_service import health
+from steerco_service.edge.beneath import beneath
 from steerco_service.factory import create_app
 from steerco_service.garbage import keep_what_is_there
 from steerco_service.http_server import Draining, HttpServer
@@ -106,7 +107,7 @@ class Process:
     def _open_feed(self, service: str, shard: Shard = WHOLE) -> EventFeed:
         if service == self._service.name:
             return self._own_feed(shard)
-        return KafkaFeed(service, self._settings.kafka, self._registry, shard)
+        return KafkaFeed(service, self._settings.broker, self._registry, shard)
 
     def _own_feed(self, shard: Shard = WHOLE) -> StoreFeed:
         return StoreFeed(self._service.name, self.runtime.engine, self._registry, self._sealed, shard)
@@ -127,7 +128,7 @@ class Process:
         found += self._operations(health.routes)
         edge = self._settings.edge
         server = HttpServer(
-            edge.before(create_app(self.runtime)),
+            beneath(self._settings.root_path, edge.before(create_app(self.runtime))),
             Draining(self._settings.drain_seconds, self.runtime.draining),
             host=self._settings.host,
             port=self._settings.port,
@@ -162,7 +163,7 @@ class Process:
         }
         found.append(("listen", partial(listen, self._settings.database_url, wake)))
         if self._service.owns_log:
-            publisher = KafkaPublisher(self._service.name, self._settings.kafka, self._settings.kafka_replication)
+            publisher = KafkaPublisher(self._service.name, self._settings.broker, self._settings.kafka_replication)
             feed = OutgoingFeed(self._service.name, self.runtime.engine, self._registry, self._sealed)
             relay = Relay(self.runtime.engine, feed, publisher, self.runtime.lasts, signals.leases)
             found.append((f"{self._service.name} relay", relay.run))
@@ -191,7 +192,7 @@ def authenticator_of(settings: ServiceSettings, clock: Clock) -> Authenticator:
     """Checks the tokens of the issuer that the settings name, or of the local one whose key they have."""
     if settings.issuer_key is None:
         issuer = settings.issuer
-        keys: KeySource = DiscoveredKeys(issuer, clock)
+        keys: KeySource = DiscoveredKeys(issuer, clock, settings.way_to_issuer)
     else:
         issuer = ISSUER
         keys = KnownKeys(json.loads(settings.issuer_key.read_text()))
@@ -211,7 +212,9 @@ def _remote_keys(settings: ServiceSettings, clock: Clock) -> Keys:
         return NoKeys()
     if settings.service_token:
         return RemoteKeys(settings.portfolio_url, ToldToken(settings.service_token))
-    credentials = ClientCredentials(settings.issuer, settings.client_id, settings.client_secret, clock)
+    credentials = ClientCredentials(
+        settings.issuer, settings.client_id, settings.client_secret, clock, settings.way_to_issuer
+    )
     return RemoteKeys(settings.portfolio_url, credentials)
 
 
