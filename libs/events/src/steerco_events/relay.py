@@ -13,6 +13,7 @@ from steerco_events.postgres.checkpoints import Checkpoints
 from steerco_events.postgres.feed import StoreFeed
 from steerco_events.postgres.lease import Lease, let_go, turn_of
 from steerco_events.postgres.statements import driver_connection
+from steerco_events.signals import Signal
 
 CONSUMER = "relay"
 BATCH = 2000
@@ -35,11 +36,13 @@ class Relay:
         feed: StoreFeed,
         publisher: Publisher,
         lasts: timedelta = timedelta(seconds=10),
+        leases: Signal | None = None,
     ) -> None:
+        """`leases` is signaled when some lease may be free."""
         self._engine = engine
         self._feed = feed
         self._publisher = publisher
-        self._lease = Lease("relay", lasts)
+        self._lease = Lease("relay", lasts, leases=leases)
         self._renew_seconds = lasts.total_seconds() / 3
         self._checkpoints = Checkpoints(CONSUMER)
         self._begins_anew = False

@@ -39,8 +39,10 @@ async def livez() -> Response:
 @routes.get("/readyz", summary="The service can serve")
 @routes.get("/startupz", summary="The service has started", operation_id="startupz")
 async def readyz(request: Request) -> Readiness:
-    """200 when the service can serve, 503 while it can't; what fails in the background is listed."""
+    """200 when the service can serve, 503 while it can't or is about to end; what fails in the background is listed."""
     runtime = runtime_of(request)
+    if runtime.draining.is_set():
+        raise Problem(503, "draining", f"{runtime.service.name} is about to end", headers={"Retry-After": "5"})
     await runtime.authenticator.prepare()
     async with runtime.engine.connect() as connection:
         try:
