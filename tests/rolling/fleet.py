@@ -140,6 +140,7 @@ class Fleet:
                 STEERCO_GROUP_ROLES="testers=pmo_admin",
                 STEERCO_ISSUER_KEY=str(self.directory / "issuer.json"),
                 STEERCO_PORT=str(port),
+                STEERCO_OPERATIONS_PORT="0",
             ),
         )
         self._children.append(child)
