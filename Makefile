@@ -61,6 +61,7 @@ docs: setup ## Write the pages and files that are made of the contracts and rout
 	@$(BIN)/python -m steerco_events.reference.event_page docs/reference
 	@$(BIN)/python -m steerco_servers.realm examples/keycloak-realm.json
 	@$(BIN)/python -m steerco.reference.permission_page docs/reference
+	@$(BIN)/python -m steerco.reference.kafka_table docs/how-to/secure-kafka.md
 	@$(BIN)/python -m steerco.reference.settings_page docs/reference
 
 audit: $(UV) ## Is anything known against what is pinned? Asks the network, so it is no part of check
