@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from steerco.reference.kafka_table import kafka_table
+from steerco.reference.metrics_page import metrics_page
 from steerco.reference.permission_page import permission_page
 from steerco.reference.settings_page import settings_page
 from steerco_events.reference.asyncapi import document
@@ -65,6 +66,11 @@ def test_the_page_of_settings_is_what_the_code_has() -> None:
 def test_the_table_of_kafka_s_users_is_what_the_services_need() -> None:
     """After an intended change: `make docs`."""
     assert kafka_table() in (ROOT / "docs" / "how-to" / "secure-kafka.md").read_text()
+
+
+def test_the_page_of_metrics_is_what_the_code_has() -> None:
+    """After an intended change: `make docs`."""
+    assert (REFERENCE / "metrics.md").read_text() == metrics_page()
 
 
 def test_the_asyncapi_document_is_what_the_contracts_say() -> None:

@@ -109,7 +109,7 @@ async def following(eater: Eater, **more: int) -> AsyncIterator[None]:
     """Inside, a worker of finance has the consumer run."""
     log = eater.log
     leases = LeaseKeeper(log.engine)
-    consumers = log.consumers(leases, service="finance", **more)
+    consumers = replace(log.consumers(leases, **more), service="finance")
     role = replace(eater.role(), known_as="known")
     async with running(leases.run, partial(run_shards, consumers, role, log.service, log.feed)):
         yield

@@ -113,8 +113,7 @@ async def test_a_worker_hears_of_what_another_has_sealed(
 ) -> None:
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
-    for for_good in ("keep_what_is_there", "install_tracing"):
-        monkeypatch.setattr(f"steerco_service.process.{for_good}", lambda *_: None)
+    monkeypatch.setattr("steerco_service.process.keep_what_is_there", lambda: None)
     process = Process(SERVICE, ServiceSettings(), CATALOG)
     engine = process.runtime.engine
     async with engine.begin() as tx:

@@ -24,7 +24,7 @@ class Metric:
     name: str
     kind: Kind
     unit: str
-    labels: Sequence[str]
+    labels: tuple[str, ...]
     meaning: str
 
     @property
@@ -135,7 +135,7 @@ class Metrics:
     def _declare(self, name: str, kind: Kind, unit: str, labels: Sequence[str], meaning: str) -> Metric:
         if name in self._declared:
             raise ValueError(f"{name} is declared already")
-        self._declared[name] = Metric(name, kind, unit, labels, meaning)
+        self._declared[name] = Metric(name, kind, unit, tuple(labels), meaning)
         return self._declared[name]
 
     def exposed(self, samples: Iterable[Sample] = ()) -> bytes:

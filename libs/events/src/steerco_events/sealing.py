@@ -4,6 +4,7 @@ import asyncio
 from contextlib import suppress
 from datetime import timedelta
 
+from steerco_events import tracing
 from steerco_events.metrics import SEALED_EVENTS, SEALER_LEADER, SEALS
 from steerco_events.postgres.lease import LeaseLost
 from steerco_events.postgres.sealer import Sealed, Sealer
@@ -25,7 +26,7 @@ BEAT_SECONDS = 2.0
 class Sealing:
     """Runs a `Sealer` in one process; a standby tries for the lease when it would run out.
 
-    `rested` says each time that a quiet log is complete up to now. It is counted as the log of `service`.
+    `rested` says each time that a quiet log is complete up to now. It is the log of `service`, in metrics and spans.
     """
 
     def __init__(
@@ -44,8 +45,8 @@ class Sealing:
         self._renew_seconds = lasts.total_seconds() / 3
         self._signer = signer
         self._rested = rested or Signal()
-        self._is_signed = False
         self._service = service
+        self._is_signed = False
 
     async def run(self) -> None:
         """Run until cancelled; leaves the lease to a successor."""
@@ -92,8 +93,10 @@ class Sealing:
                 await asyncio.sleep(now + gather - loop.time())
 
     async def _scan(self) -> Sealed:
+        began = tracing.now()
         scan = await self._sealer.scan()
         if scan.events:
+            tracing.sealed(self._service, scan.traceparents, scan.events, began)
             self._sealed.notify()
             SEALS.add(self._service)
             SEALED_EVENTS.add(self._service, amount=scan.events)

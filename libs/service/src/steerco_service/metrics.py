@@ -1,6 +1,7 @@
 """The list of metrics goes on: those of HTTP, of commands and of answers."""
 
-from steerco_events.metrics import METRICS, SECONDS
+from steerco_events.metrics import METRICS as METRICS
+from steerco_events.metrics import SECONDS
 
 AGES = (1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 86400)
 

@@ -16,6 +16,7 @@ from steerco_events.decider import Refusal
 from steerco_events.postgres.faults import DATABASE_FAULTS, is_unavailable
 from steerco_events.postgres.store import EventTooLarge
 from steerco_events.registry import NewerVersion
+from steerco_events.tracing import trace_id
 from steerco_service.printing import printable
 
 NEWER_RETRY_SECONDS = 30
@@ -64,6 +65,8 @@ def problem_response(problem: Problem) -> JSONResponse:
         "status": problem.status,
         "detail": problem.detail.encode("utf-8", "backslashreplace").decode(),
     }
+    if trace := trace_id():
+        body["trace_id"] = trace
     if problem.errors:
         body["errors"] = [dict(error) for error in problem.errors]
     return JSONResponse(body, problem.status, problem.headers, media_type=MEDIA_TYPE)

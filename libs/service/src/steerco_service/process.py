@@ -32,6 +32,7 @@ from steerco_events.registry import Registry
 from steerco_events.relay import Relay
 from steerco_events.signals import AnyOf, Signal
 from steerco_service import health
+from steerco_service.edge.beneath import beneath
 from steerco_service.factory import create_app
 from steerco_service.garbage import keep_what_is_there
 from steerco_service.http_server import Draining, HttpServer
@@ -127,21 +128,21 @@ class Process:
         found += self._operations(health.routes)
         edge = self._settings.edge
         server = HttpServer(
-            edge.before(create_app(self.runtime)),
+            beneath(self._settings.root_path, edge.before(create_app(self.runtime))),
             Draining(self._settings.drain_seconds, self.runtime.draining),
             host=self._settings.host,
             port=self._settings.port,
             root_path=self._settings.root_path,
             **edge.server_options,
         )
-        async with self._background(found):
+        async with self._background("api", found):
             await server.serve()
 
     async def serve_worker(self) -> None:
         """Seal, relay, project and react until cancelled or told to end by SIGTERM; the leases are left free."""
         ended = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
-        async with self._background([*self._work(), *self._operations(probes.routes)]):
+        async with self._background("worker", [*self._work(), *self._operations(probes.routes)]):
             await ended.wait()
 
     def _operations(self, probing: APIRouter) -> Sequence[tuple[str, Run]]:
@@ -171,8 +172,8 @@ class Process:
         return found
 
     @asynccontextmanager
-    async def _background(self, found: Sequence[tuple[str, Run]]) -> AsyncIterator[None]:
-        install_tracing(f"steerco-{self._service.name}")
+    async def _background(self, role: str, found: Sequence[tuple[str, Run]]) -> AsyncIterator[None]:
+        tracing = install_tracing(f"steerco-{self._service.name}", self._settings, role=role)
         keep_what_is_there()
         background = asyncio.create_task(run_workers(found))
         try:
@@ -184,13 +185,14 @@ class Process:
             await self.runtime.close()
             if self.runtime.key_database:
                 await self.runtime.key_database.engine.dispose()
+            await tracing.stop()
 
 
 def authenticator_of(settings: ServiceSettings, clock: Clock) -> Authenticator:
     """Checks the tokens of the issuer that the settings name, or of the local one whose key they have."""
     if settings.issuer_key is None:
         issuer = settings.issuer
-        keys: KeySource = DiscoveredKeys(issuer, clock)
+        keys: KeySource = DiscoveredKeys(issuer, clock, settings.way_to_issuer)
     else:
         issuer = ISSUER
         keys = KnownKeys(json.loads(settings.issuer_key.read_text()))
@@ -210,7 +212,9 @@ def _remote_keys(settings: ServiceSettings, clock: Clock) -> Keys:
         return NoKeys()
     if settings.service_token:
         return RemoteKeys(settings.portfolio_url, ToldToken(settings.service_token))
-    credentials = ClientCredentials(settings.issuer, settings.client_id, settings.client_secret, clock)
+    credentials = ClientCredentials(
+        settings.issuer, settings.client_id, settings.client_secret, clock, settings.way_to_issuer
+    )
     return RemoteKeys(settings.portfolio_url, credentials)
 
 

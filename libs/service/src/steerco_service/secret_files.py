@@ -16,7 +16,7 @@ class SecretFiles(EnvSettingsSource):
         Raises `ValueError`, which names the variable.
         """
         file: str | None = None
-        if not field.repr:
+        if not field.repr and field.validation_alias is None:
             file, *_ = super().get_field_value(field, f"{field_name}_file")
         if not file:
             return None, field_name, False

@@ -9,16 +9,17 @@ from contextlib import suppress
 from typing import Any, Literal, get_args
 
 from pydantic import ValidationError
-from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsError
 
 from steerco_events.contracts.catalog import CATALOG
 from steerco_events.postgres.faults import DATABASE_FAULTS, is_unavailable
 from steerco_service.migrating import MigrationSettings, migrate_service
+from steerco_service.migrations import MigrationGaveWay
 from steerco_service.process import Process
 from steerco_service.runtime import Service
 from steerco_service.settings import ServiceSettings
+from steerco_service.variables import variable_of
 
 type Role = Literal["api", "worker", "migrate"]
 
@@ -76,6 +77,8 @@ def _run(service: Service, role: Role, needed: Sequence[str]) -> None:
             owners = told(MigrationSettings, role, needed)
             try:
                 asyncio.run(migrate_service(service, owners))
+            except MigrationGaveWay as error:
+                raise NotServed(f"the database of {service.name} is not migrated: {error}") from error
             except DATABASE_FAULTS as error:
                 if not is_unavailable(error):
                     raise
@@ -110,7 +113,7 @@ def told[S: BaseSettings](settings: type[S], command: str, needed: Sequence[str]
     """What the environment says to a command. Raises `NotServed`, which names all that is missing or wrong."""
     try:
         found = settings()
-        faults = [variable_of(each, settings.model_fields[each]) for each in needed if not getattr(found, each)]
+        faults = [variable_of(settings, each) for each in needed if not getattr(found, each)]
     except SettingsError as error:
         faults = [str(error.__cause__)]
     except ValidationError as error:
@@ -120,18 +123,11 @@ def told[S: BaseSettings](settings: type[S], command: str, needed: Sequence[str]
     return found
 
 
-def variable_of(name: str, field: FieldInfo) -> str:
-    """The environment variable of a setting."""
-    return field.validation_alias if isinstance(field.validation_alias, str) else f"STEERCO_{name.upper()}"
-
-
 def _fault(settings: type[BaseSettings], error: ErrorDetails) -> str:
     said = error["msg"].removeprefix("Value error, ")
     if not error["loc"]:
         return said
-    name = str(error["loc"][0])
-    field = settings.model_fields.get(name)
-    variable = variable_of(name, field) if field else name
+    variable = variable_of(settings, str(error["loc"][0]))
     return variable if error["type"] == "missing" else f"{variable} ({said})"
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 from pydantic import Field, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from steerco_events.consuming.consumer import PARKED_LIMIT
 from steerco_events.positions import PARTITIONS
@@ -26,16 +26,18 @@ from steerco_service.edge.origins import is_origin
 from steerco_service.edge.sizes import Sizes
 from steerco_service.edge.visits import Streams
 from steerco_service.identity.authenticator import ALGORITHMS, LEEWAY
-from steerco_service.identity.discovery import is_loopback, is_trustworthy
+from steerco_service.identity.discovery import Way, is_loopback, is_trustworthy
 from steerco_service.identity.issuer import AUDIENCE
 from steerco_service.identity.keys import SUPPORTED, KnownKeys
 from steerco_service.kafka_settings import KafkaSettings
 from steerco_service.operations.settings import OperationsSettings
+from steerco_service.telemetry import TelemetrySettings
+from steerco_service.variables import variable_of
 
 _EDGE = Edge()
 
 
-class EdgeSettings(BaseSettings):
+class EdgeSettings(TelemetrySettings):
     """What an edition is told, and every process of it: of its edge, and what it keeps. Variables `STEERCO_<NAME>`."""
 
     model_config = SettingsConfigDict(env_prefix="STEERCO_", env_ignore_empty=True, hide_input_in_errors=True)
@@ -105,7 +107,7 @@ class EdgeSettings(BaseSettings):
         """What tells another process the same."""
         told = self.model_dump(include=set(EdgeSettings.model_fields) & self.model_fields_set)
         return {
-            f"STEERCO_{name.upper()}": ",".join(value) if isinstance(value, tuple) else str(value)
+            variable_of(EdgeSettings, name): ",".join(value) if isinstance(value, tuple) else str(value)
             for name, value in told.items()
         }
 
@@ -123,12 +125,16 @@ class ServiceSettings(EdgeSettings, KafkaSettings, OperationsSettings):
     lease_seconds: float = Field(10, ge=5, description="How long a lease lasts; a dead worker's is taken over then.")
     shards: int = Field(1, ge=1, le=PARTITIONS, description="Into how many parts each consumer's work is divided.")
     keep_builds_days: int = Field(7, ge=0, description="How long a build of a view is kept after it was live.")
+    plain_http_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Hosts of a network with nobody else in it, asked by http; separated by commas."
+    )
     issuer: str = Field("", description="The OIDC issuer of the tokens: its URL, as it names itself.")
     issuer_key: Path | None = Field(
         None,
         description="Instead of it, file with a local issuer's public key (JWK or JWK Set).",
         validate_default=True,
     )
+    issuer_address: str = Field("", description="Where the issuer is reached from here, if not at its name.")
     audience: str = Field(AUDIENCE, min_length=1, description="What a token's `aud` has to name.")
     token_algorithms: Annotated[tuple[str, ...], NoDecode] = Field(
         ALGORITHMS, min_length=1, description="What tokens may be signed by, separated by commas."
@@ -169,12 +175,25 @@ class ServiceSettings(EdgeSettings, KafkaSettings, OperationsSettings):
         0, ge=0, le=300, description="How long an API that is told to end goes on, not ready, before it refuses."
     )
 
+    @property
+    def way_to_issuer(self) -> Way:
+        """How the issuer is reached."""
+        return Way(self.issuer_address, self.plain_http_hosts)
+
     @field_validator("log_key")
     @classmethod
     def _holds_a_key(cls, file: Path | None) -> Path | None:
         if file:
             _take(file, OKPKey.import_key, "Ed25519 key (JWK)")
         return file
+
+    @field_validator("plain_http_hosts")
+    @classmethod
+    def _are_hosts(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        for each in hosts:
+            if "*" in each or not is_trustworthy(f"http://{each}", hosts):
+                raise ValueError(f"{each!r} is no host as URLs name it, such as portfolio-api")
+        return hosts
 
     @field_validator("issuer")
     @classmethod
@@ -200,16 +219,16 @@ class ServiceSettings(EdgeSettings, KafkaSettings, OperationsSettings):
             raise ValueError(f"{', '.join(sorted(map(repr, unknown)))}: none of {', '.join(SUPPORTED)}")
         return found
 
-    @field_validator("service_clients", mode="before")
+    @field_validator("service_clients", "plain_http_hosts", mode="before")
     @classmethod
-    def _are_clients(cls, names: Any) -> Any:
+    def _are_names(cls, names: Any) -> Any:
         return _listed(names)
 
-    @field_validator("portfolio_url")
+    @field_validator("portfolio_url", "issuer_address")
     @classmethod
-    def _keeps_keys_secret(cls, url: str) -> str:
-        if not is_trustworthy(url):
-            raise ValueError("no https URL, or http to loopback")
+    def _is_answered_by_it_alone(cls, url: str, told: ValidationInfo) -> str:
+        if not is_trustworthy(url, told.data.get("plain_http_hosts", ())):
+            raise ValueError("no https URL, or http to loopback or to one of STEERCO_PLAIN_HTTP_HOSTS")
         return url
 
     @field_validator("group_roles", mode="before")

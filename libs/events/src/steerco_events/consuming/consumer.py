@@ -14,11 +14,13 @@ from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from steerco_events import tracing
 from steerco_events.clock import Clock
 from steerco_events.commands.attempts import in_transaction
 from steerco_events.consuming.poison import Poison, Work, digest, is_poison
 from steerco_events.consuming.standing import Standing
 from steerco_events.envelope import Recorded
+from steerco_events.kafka.topics import events_topic
 from steerco_events.ports import WHOLE, Batch, Cursor, EventFeed, FeedStalled, LogRewound, OpenFeed, Shard
 from steerco_events.positions import Positions
 from steerco_events.postgres.checkpoints import Checkpoints
@@ -51,7 +53,7 @@ class Consumers:
     """What the consumers of one process over one database share.
 
     `applied` is signaled after every move. Each consumer works in `shards` parts, and stops rather than have more
-    than `parked_limit` streams parked. They are counted as consumers of `service`.
+    than `parked_limit` streams parked. They are those of `service`, in metrics and spans.
     """
 
     engine: AsyncEngine
@@ -95,6 +97,7 @@ class Consumer:
         self._cursor: Cursor | None = None
         known_as = role.known_as or role.name
         self._standing = Standing(self.name, consumers.service, known_as, service, shard)
+        self._topic = events_topic(service)
 
     @property
     def name(self) -> str:
@@ -163,7 +166,8 @@ class Consumer:
         if new:
             self._standing.applies()
         if new or self._is_worth_keeping(seen, batch.cursor):
-            await self._take(seen, batch.cursor, new)
+            with tracing.processing(self._consumers.service, self._role.name, batch.system, self._topic, new):
+                await self._take(seen, batch.cursor, new)
             self._consumers.applied.notify()
             for signal in self._role.after if new else ():
                 signal.notify()

@@ -104,7 +104,7 @@ class KafkaFeed:
         cursor = self._cursor(reader, head)
         if cursor.place != after.place:
             self._moved()
-        return Batch(events, cursor, head)
+        return Batch(events, cursor, head, "kafka")
 
     def _event_of(self, record: ConsumerRecord) -> Recorded | None:
         try:

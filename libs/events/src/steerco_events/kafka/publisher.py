@@ -11,6 +11,7 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 
+from steerco_events import tracing
 from steerco_events.envelope import Recorded
 from steerco_events.kafka.broker import Broker
 from steerco_events.kafka.headers import headers_of, key_of
@@ -85,6 +86,10 @@ class KafkaPublisher:
 
         Raises `BrokerRefuses` if we may not, aiokafka's `KafkaError`.
         """
+        with tracing.publishing(self._service, events_topic(self._service), events):
+            await self._publish(events)
+
+    async def _publish(self, events: Sequence[Recorded]) -> None:
         producer = await self._started()
         partitions: dict[int, list[Recorded]] = {}
         for event in events:

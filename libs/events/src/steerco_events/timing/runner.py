@@ -5,7 +5,7 @@ A runner holds its lease only while something is due; at rest it asks now and th
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,9 +13,10 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from steerco_events import tracing
 from steerco_events.clock import Clock
 from steerco_events.commands.attempts import in_transaction
-from steerco_events.commands.handling import Handling, decide_all
+from steerco_events.commands.handling import Handling, appends_of, decide_all
 from steerco_events.decider import Refusal
 from steerco_events.envelope import Actor, Context, StreamSlice
 from steerco_events.ids import derived_id
@@ -149,6 +150,18 @@ class TimerRunner:
         slices = await self._store.read_streams(tx, {timer.stream for timer in timers})
         standing = await settings_of(tx, timers)
         now = self._clock.now()
+        traces = [setting.traceparent for setting in standing.values()]
+        with tracing.firing(self._store.service, traces):
+            await self._fire_standing(tx, timers, slices, standing, now)
+
+    async def _fire_standing(
+        self,
+        tx: AsyncConnection,
+        timers: Sequence[Timer],
+        slices: Mapping[str, StreamSlice],
+        standing: Mapping[tuple[str, str], Setting],
+        now: datetime,
+    ) -> None:
         handlings: list[tuple[Timer, Handling[Any, Any]]] = []
         failed: list[tuple[Timer, Exception]] = []
         for timer in timers:
@@ -157,7 +170,9 @@ class TimerRunner:
                     handlings.append((timer, await self._handling(tx, slices[timer.stream], timer, setting, now)))
                 except Exception as error:
                     failed.append((timer, error))
-        outcomes = await decide_all(tx, self._store, [each for _, each in handlings], slices)
+        given, began = [each for _, each in handlings], tracing.now()
+        outcomes = await decide_all(tx, self._store, given, slices)
+        tracing.appended(self._store.service, appends_of(given, outcomes), began)
         done: list[Timer] = []
         for (timer, _), outcome in zip(handlings, outcomes, strict=True):
             if isinstance(outcome, Exception) and not isinstance(outcome, Refusal):
@@ -188,7 +203,7 @@ class TimerRunner:
             correlation_id=setting.correlation_id,
             causation_id=timer.set_by,
             valid_at=timer.due_at,
-            traceparent=setting.traceparent,
+            traceparent=tracing.continued(setting.traceparent),
             org_units=tuple(units) or setting.org_units,
         )
         return Handling(decider, timer.stream, command, context)
