@@ -10,6 +10,7 @@ from steerco.commands.audit import audit
 from steerco.commands.env import env
 from steerco.commands.identity import login, logout, token
 from steerco.commands.import_projects import import_projects
+from steerco.commands.kafka_acls import kafka_acls
 from steerco.commands.log import log
 from steerco.commands.log_key import key
 from steerco.commands.log_parked import parked
@@ -54,6 +55,7 @@ app.add_typer(audit, name="audit", rich_help_panel="Operations")
 app.command("verify", rich_help_panel="Operations")(verify_logs)
 app.add_typer(demo, name="demo", rich_help_panel="Operations")
 app.add_typer(privacy, name="privacy", rich_help_panel="Operations")
+app.command("kafka-acls", rich_help_panel="Operations")(kafka_acls)
 app.command("env", rich_help_panel="Operations")(env)
 app.command("login", rich_help_panel="Operations")(login)
 app.command("logout", rich_help_panel="Operations")(logout)
