@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, SettingsError
 
 from steerco_events.contracts.catalog import CATALOG
 from steerco_events.postgres.faults import DATABASE_FAULTS, is_unavailable
+from steerco_service.log_lines import install_logging
 from steerco_service.process import Process, migrate_service
 from steerco_service.runtime import Service
 from steerco_service.settings import ServiceSettings
@@ -66,6 +67,7 @@ def needed_by(service: Service, role: Role) -> Sequence[str]:
 
 
 def _run(service: Service, role: Role, settings: ServiceSettings) -> None:
+    install_logging(settings.log_format, service.name, role)
     match role:
         case "migrate":
             try:
