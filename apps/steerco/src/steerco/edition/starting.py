@@ -11,7 +11,7 @@ from steerco.client import data_directory
 from steerco.commands.said import console
 from steerco.edition.directory import EditionFailed
 from steerco.edition.distributed import run_distributed as run_all
-from steerco.edition.embedded import Edition, bind, edition, open_directory, serve
+from steerco.edition.embedded import OPERATORS, Edition, bind, edition, open_directory, serve
 from steerco.edition.proof import prove
 from steerco.edition.welcome import (
     TO_BEGIN,
@@ -22,10 +22,14 @@ from steerco.edition.welcome import (
     three_scopes,
     worth_reading,
 )
+from steerco.traces.keeping import KeptTraces
+from steerco.traces.serving import serve_traces
 from steerco_servers.child import ServerFailed, ServerMissing
 from steerco_service.hosting import NotSettled
+from steerco_service.log_lines import install_logging
 from steerco_service.serving import NotServed, told, until_stopped
 from steerco_service.settings import EdgeSettings
+from steerco_service.traces import install_tracing
 
 
 def fail(error: Exception) -> typer.Exit:
@@ -52,6 +56,8 @@ async def _run_embedded(
 ) -> None:
     listening = bind(port)
     directory = open_directory(data_dir)
+    kept_traces = KeptTraces()
+    tracing = install_tracing("steerco", settings, processors=[kept_traces.processor()])
     with console.status("starting") as status:
 
         def progress(step: str) -> None:
@@ -69,10 +75,12 @@ async def _run_embedded(
                 console.print("why: steerco log status, steerco log parked list")
             say_ready(console, url, None if data_dir == data_directory() else data_dir.absolute(), commands)
             directory.announce(url, started.token)
+            serve_traces(started.app, kept_traces, started.authenticator, OPERATORS)
             try:
                 await serve(settings.edge.before(started.app), settings.edge, listening)
             finally:
                 directory.withdraw()
+    await tracing.stop()
 
 
 async def _welcome(started: Edition, url: str, is_example: bool) -> Sequence[str]:
@@ -95,9 +103,11 @@ async def _welcome(started: Edition, url: str, is_example: bool) -> Sequence[str
 def _edge_settings(command: str) -> EdgeSettings:
     """What the environment says of an edition's edge; leaves with one line that names what is wrong."""
     try:
-        return told(EdgeSettings, command)
+        settings = told(EdgeSettings, command)
     except NotServed as error:
         raise fail(error) from error
+    install_logging(settings.log_format, "steerco", command, default="text")
+    return settings
 
 
 def run_every_service(data_dir: Path, port: int) -> None:
