@@ -103,6 +103,7 @@ async def settings(database: ServiceDatabase, tmp_path: Path) -> Mapping[str, st
     return {
         "STEERCO_DATABASE_URL": database.app_url,
         "STEERCO_KAFKA": "127.0.0.1:1",
+        "STEERCO_OPERATIONS_PORT": "0",
         "STEERCO_ISSUER_KEY": str(key),
     }
 

@@ -118,6 +118,10 @@ class Publisher(Protocol):
         ...
 
 
+class FeedStalled(Exception):
+    """There is more in the log than the feed gives, and another reader did not help."""
+
+
 class LogRewound(Exception):
     """The log was restored to a point before what this consumer has already applied.
 

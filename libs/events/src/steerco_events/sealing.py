@@ -5,6 +5,7 @@ from contextlib import suppress
 from datetime import timedelta
 
 from steerco_events import tracing
+from steerco_events.metrics import SEALED_EVENTS, SEALER_LEADER, SEALS
 from steerco_events.postgres.lease import LeaseLost
 from steerco_events.postgres.sealer import Sealed, Sealer
 from steerco_events.signals import Signal
@@ -25,7 +26,7 @@ BEAT_SECONDS = 2.0
 class Sealing:
     """Runs a `Sealer` in one process; a standby tries for the lease when it would run out.
 
-    `rested` says each time that a quiet log is complete up to now. `service` is whose log it is, for its spans.
+    `rested` says each time that a quiet log is complete up to now. It is the log of `service`, in metrics and spans.
     """
 
     def __init__(
@@ -55,12 +56,15 @@ class Sealing:
                 with suppress(LeaseLost):
                     await self._lead(loop)
         finally:
+            SEALER_LEADER.set(0, self._service)
             await self._sealer.stop()
 
     async def _lead(self, loop: asyncio.AbstractEventLoop) -> None:
         """Until the lease is lost. A quiet log costs one statement a second: a scan, or in its place a beat."""
+        SEALER_LEADER.set(0, self._service)
         while not await self._sealer.start():
             await self._sealer.turn()
+        SEALER_LEADER.set(1, self._service)
         if await self._sealer.beat():
             self._sealed.notify()  # those who begin now need not wait to learn that it is quiet
         self._is_signed = False
@@ -94,6 +98,8 @@ class Sealing:
         if scan.events:
             tracing.sealed(self._service, scan.traceparents, scan.events, began)
             self._sealed.notify()
+            SEALS.add(self._service)
+            SEALED_EVENTS.add(self._service, amount=scan.events)
             self._is_signed = False
         if self._signer and not self._is_signed and self._signer.is_due():
             await self._signer.sign()

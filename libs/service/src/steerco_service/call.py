@@ -37,6 +37,9 @@ from steerco_service.headers import CONSISTENCY_TOKEN
 from steerco_service.identity.principal import Principal
 from steerco_service.lookups import Finder
 
+DONE = "steerco.done"
+"""Where a request's scope says what a command that was not refused has done."""
+
 
 class UnknownPerson(Refusal):
     """Nobody of this id is there for who asks."""
@@ -249,6 +252,7 @@ class Call:
         return lambda units: None if otherwise.has_all(units, self._projects) else manager
 
     def _answer(self, handled: Handled, created: UUID | None, among: str | None) -> Answer:
+        self._request.scope[DONE] = "accepted" if handled.events else "unchanged"
         headers = {"ETag": f'"{handled.version}"', CONSISTENCY_TOKEN: handled.token.encode()}
         if created is None:
             return Answer(204, headers, None)

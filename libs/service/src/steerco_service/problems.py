@@ -17,6 +17,7 @@ from steerco_events.postgres.faults import DATABASE_FAULTS, is_unavailable
 from steerco_events.postgres.store import EventTooLarge
 from steerco_events.registry import NewerVersion
 from steerco_events.tracing import trace_id
+from steerco_service.printing import printable
 
 NEWER_RETRY_SECONDS = 30
 """When to ask again for what a newer release wrote: that has to be brought first."""
@@ -54,12 +55,6 @@ class Problem(Exception):
 def kebab(name: str) -> str:
     """`BudgetExceeded` as `budget-exceeded`."""
     return re.sub(r"(?<!^)(?=[A-Z])", "-", name).lower()
-
-
-def printable(value: object, limit: int = 80) -> str:
-    """A value as it can be shown in an error: quoted, escaped, short."""
-    shown = ascii(value)
-    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
 def problem_response(problem: Problem) -> JSONResponse:

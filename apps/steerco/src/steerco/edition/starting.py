@@ -1,6 +1,9 @@
 """Starting an edition: what the commands do."""
 
-from collections.abc import Coroutine, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,9 +27,13 @@ from steerco.edition.welcome import (
 )
 from steerco.traces.keeping import KeptTraces
 from steerco.traces.serving import serve_traces
+from steerco_events.retrying import retrying
 from steerco_servers.child import ServerFailed, ServerMissing
 from steerco_service.hosting import NotSettled
+from steerco_service.kafka_settings import KafkaSettings
 from steerco_service.log_lines import install_logging
+from steerco_service.operations.serving import operations_app, serve_operations
+from steerco_service.operations.settings import OperationsSettings
 from steerco_service.serving import NotServed, told, until_stopped
 from steerco_service.settings import EdgeSettings
 from steerco_service.traces import install_tracing
@@ -48,11 +55,15 @@ def _run_edition(work: Coroutine[Any, Any, None]) -> None:
 
 def run_embedded(content: Literal["empty", "example"], data_dir: Path, port: int) -> None:
     """Run the one-process edition until a signal ends it."""
-    _run_edition(_run_embedded(content, data_dir, port, _edge_settings("up")))
+    _run_edition(_run_embedded(content, data_dir, port, _edge_settings("up"), _told(OperationsSettings, "up")))
 
 
 async def _run_embedded(
-    content: Literal["empty", "example"], data_dir: Path, port: int, settings: EdgeSettings
+    content: Literal["empty", "example"],
+    data_dir: Path,
+    port: int,
+    settings: EdgeSettings,
+    operations: OperationsSettings,
 ) -> None:
     listening = bind(port)
     directory = open_directory(data_dir)
@@ -77,7 +88,8 @@ async def _run_embedded(
             directory.announce(url, started.token)
             serve_traces(started.app, kept_traces, started.authenticator, OPERATORS)
             try:
-                await serve(settings.edge.before(started.app), settings.edge, listening)
+                async with _measured(started, operations):
+                    await serve(settings.edge.before(started.app), settings.edge, listening)
             finally:
                 directory.withdraw()
     await tracing.stop()
@@ -100,16 +112,40 @@ async def _welcome(started: Edition, url: str, is_example: bool) -> Sequence[str
         return await worth_reading(client, scopes, proof.months)
 
 
-def _edge_settings(command: str) -> EdgeSettings:
-    """What the environment says of an edition's edge; leaves with one line that names what is wrong."""
+@asynccontextmanager
+async def _measured(started: Edition, operations: OperationsSettings) -> AsyncIterator[None]:
+    """Inside, who collects metrics gets those of all services, if the environment names a port for it."""
+    if "operations_port" not in operations.model_fields_set or not operations.operations_port:
+        yield
+        return
+    app = operations_app(list(started.host.runtimes.values()))
+    serving = partial(serve_operations, app, operations.operations_host, operations.operations_port)
+    task = asyncio.create_task(retrying(serving, "operations"))
     try:
-        settings = told(EdgeSettings, command)
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def _told[S: (EdgeSettings, KafkaSettings, OperationsSettings)](settings: type[S], command: str) -> S:
+    """What the environment says to an edition; leaves with one line that names what is wrong."""
+    try:
+        return told(settings, command)
     except NotServed as error:
         raise fail(error) from error
+
+
+def _edge_settings(command: str) -> EdgeSettings:
+    """What the environment says of an edition's edge; logs are written as it says from here on."""
+    settings = _told(EdgeSettings, command)
     install_logging(settings.log_format, "steerco", command, default="text")
     return settings
 
 
 def run_every_service(data_dir: Path, port: int) -> None:
     """Run the distributed edition until a signal ends it."""
-    _run_edition(run_all(data_dir, port, _edge_settings("run-distributed"), console))
+    command = "run-distributed"
+    edge, kafka = _edge_settings(command), _told(KafkaSettings, command)
+    _run_edition(run_all(data_dir, port, edge, kafka, console))

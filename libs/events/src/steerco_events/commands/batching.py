@@ -8,6 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 from weakref import WeakSet
 
@@ -17,6 +18,7 @@ from steerco_events import tracing
 from steerco_events.commands.attempts import ATTEMPTS, Contended
 from steerco_events.commands.handling import Handled, Handling, appends_of, resolve_all
 from steerco_events.commands.situations import Situations
+from steerco_events.metrics import APPEND_COMMANDS, APPEND_SECONDS
 from steerco_events.postgres.commands import CommandKey, TwinAccepted, find, remember
 from steerco_events.postgres.faults import DATABASE_FAULTS, is_unavailable
 from steerco_events.postgres.statements import Driver, driver_transaction
@@ -136,6 +138,7 @@ class Batcher:
     async def _handle(self, batch: Sequence[_Job]) -> None:
         fault: Exception = Contended("")
         for _ in range(ATTEMPTS):
+            began = monotonic()
             try:
                 results = await self._in_one_transaction(batch)
             except (VersionConflict, TwinAccepted) as conflict:
@@ -146,6 +149,8 @@ class Batcher:
                 fault = error
                 break
             else:
+                APPEND_SECONDS.observe(monotonic() - began, self._store.service)
+                APPEND_COMMANDS.observe(len(batch), self._store.service)
                 self._appended.notify()
                 for job, result in zip(batch, results, strict=True):
                     job.settle(result)

@@ -20,6 +20,7 @@ from steerco_events.commands.handling import Handling, appends_of, decide_all
 from steerco_events.decider import Refusal
 from steerco_events.envelope import Actor, Context, StreamSlice
 from steerco_events.ids import derived_id
+from steerco_events.metrics import TIMERS_FIRED
 from steerco_events.postgres.faults import DATABASE_FAULTS, is_unavailable
 from steerco_events.postgres.lease import Lease, LeaseLost, let_go, turn_of
 from steerco_events.postgres.statements import driver_connection
@@ -91,6 +92,7 @@ class TimerRunner:
 
     async def run(self) -> None:
         """Fire what becomes due, until cancelled; first make the timers anew if they are by other rules than ours."""
+        TIMERS_FIRED.add(self._store.service, amount=0)
         async with self._engine.begin() as tx:
             if rebuilt := await rebuild_if_other_rules(tx, self._store, self._timetable):
                 _logger.info("%s has %d timers by new rules", self._store.service, rebuilt.timers)
@@ -117,6 +119,7 @@ class TimerRunner:
             await self._stop_leading()
             return 0
         await self._fire(due)
+        TIMERS_FIRED.add(self._store.service, amount=len(due))
         self._signal.notify()
         return len(due)
 
