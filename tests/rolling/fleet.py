@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from steerco_events.clock import SystemClock
 from steerco_events.envelope import Actor
 from steerco_events.ids import derived_id
+from steerco_events.kafka.broker import Broker
 from steerco_events.kafka.publisher import KafkaPublisher
 from steerco_events.kafka.topics import create_topics
 from steerco_events.positions import START, Head
@@ -159,8 +160,8 @@ async def fleet_of(
 ) -> AsyncIterator[Fleet]:
     """The databases and topics of a fleet of which nothing runs yet; portfolio's log is there, and empty."""
     services: dict[ServiceName, str] = {"dock": name_of(name, "dock"), "harbor": name_of(name, "harbor")}
-    await create_topics(kafka, [*services.values(), SOURCE], replication=1)
-    publisher = KafkaPublisher(SOURCE, kafka, replication=1)
+    await create_topics(Broker(kafka), [*services.values(), SOURCE], replication=1)
+    publisher = KafkaPublisher(SOURCE, Broker(kafka), replication=1)
     await publisher.publish_head(Head((0,), START, SystemClock().now()))
     await publisher.close()
     async with postgres.databases(*services.values()) as databases:
