@@ -1,11 +1,13 @@
 """Where the spans of a trace are: in Jaeger or Tempo at `STEERCO_TRACES_URL`, else in the local edition itself."""
 
 import os
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 import httpx
 
-from steerco.client import CommandFailed, NotThere, connected
+from steerco.client import Client, CommandFailed, NotThere, connected
 from steerco.traces.spans import NoTrace, Span, spans_of
 
 TRACES_URL = "STEERCO_TRACES_URL"
@@ -13,6 +15,7 @@ PATHS = ("/api/v3/traces/", "/api/traces/")
 """Of Jaeger, and of Tempo."""
 
 TIMEOUT_SECONDS = 30.0
+LOOKS, PAUSE_SECONDS = 4, 0.5
 
 
 def asked_for(trace_id: str) -> Sequence[Span]:
@@ -30,11 +33,21 @@ def asked_for(trace_id: str) -> Sequence[Span]:
 def _in_the_edition(trace_id: str) -> object:
     with connected() as client:
         try:
-            found: object = client.get(f"/traces/{trace_id}")
+            found: object = _once_it_came(client, f"/traces/{trace_id}")
         except NotThere as absent:
             hint = f"; if spans are sent to Jaeger or Tempo, {TRACES_URL} says where that is"
             raise CommandFailed(f"no span of the trace {trace_id} is kept here, or not any more{hint}") from absent
     return found
+
+
+def _once_it_came(client: Client, path: str) -> object:
+    """Spans of what was just sent are on their way."""
+    for _ in range(LOOKS):
+        with suppress(NotThere):
+            found: object = client.get(path)
+            return found
+        time.sleep(PAUSE_SECONDS)
+    return client.get(path)
 
 
 def _elsewhere(url: str, trace_id: str) -> object:
