@@ -20,6 +20,7 @@ from steerco.commands.rebuild import rebuild
 from steerco.commands.show import show_portfolio
 from steerco.commands.story import story
 from steerco.commands.timers import timers
+from steerco.commands.trace import trace
 from steerco.commands.verify import demo, verify_logs
 from steerco.commands.watch import watch
 from steerco.edition.commands import run_distributed, up
@@ -56,6 +57,7 @@ app.command("verify", rich_help_panel="Operations")(verify_logs)
 app.add_typer(demo, name="demo", rich_help_panel="Operations")
 app.add_typer(privacy, name="privacy", rich_help_panel="Operations")
 app.command("kafka-acls", rich_help_panel="Operations")(kafka_acls)
+app.command("trace", rich_help_panel="Operations")(trace)
 app.command("env", rich_help_panel="Operations")(env)
 app.command("login", rich_help_panel="Operations")(login)
 app.command("logout", rich_help_panel="Operations")(logout)
