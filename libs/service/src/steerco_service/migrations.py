@@ -5,6 +5,7 @@ from importlib.resources import files
 
 from alembic import command, op
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
@@ -26,12 +27,22 @@ async def migrate(package: str, owner_url: str) -> None:
         await engine.dispose()
 
 
+def newest_revision(package: str) -> str:
+    """The revision up to which a package of migrations brings a database."""
+    return ScriptDirectory.from_config(_config(package)).get_current_head() or ""
+
+
 def _upgrade(connection: Connection, package: str) -> None:
+    config = _config(package)
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _config(package: str) -> Config:
     config = Config()
     config.set_main_option("script_location", str(files(package)))
     config.set_main_option("path_separator", "os")
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    return config
 
 
 def run_environment() -> None:
