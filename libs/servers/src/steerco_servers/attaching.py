@@ -29,6 +29,13 @@ async def attached(data_dir: Path, progress: Callable[[str], None] = quiet) -> A
         yield server.url()
 
 
+def runs_in(data_dir: Path) -> bool:
+    """Whether a server runs over the directory's cluster."""
+    if not is_cluster(data_dir):
+        return False
+    return running_at(open_cluster(data_dir.resolve(), unprivileged_account())) is not None
+
+
 def owner_urls(
     admin_url: str, services: Iterable[str], *, passwords: Path, prefix: str = "steerco"
 ) -> Mapping[str, str]:
