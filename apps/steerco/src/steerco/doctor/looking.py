@@ -113,11 +113,11 @@ def _broker(directory: DataDirectory) -> Iterator[Finding]:
     properties = directory.kafka / "server.properties"
     if not properties.exists():
         return
-    for address in re.findall(r"^listeners=\w+://([^,\s]+)", properties.read_text(), re.MULTILINE)[:1]:
-        host, _, port = address.rpartition(":")
+    for place in re.findall(r"^listeners=\w+://([^,\s]+)", properties.read_text(), re.MULTILINE)[:1]:
+        host, _, port = place.rpartition(":")
         try:
             socket.create_connection((host, int(port)), timeout=5).close()
         except (OSError, ValueError) as error:
-            yield Finding("failing", "Kafka", f"{address} can't be reached: {error}", "steerco run-distributed")
+            yield Finding("failing", "Kafka", f"{place} can't be reached: {error}", "steerco run-distributed")
         else:
-            yield Finding("fine", "Kafka", f"answers at {address}")
+            yield Finding("fine", "Kafka", f"answers at {place}")
