@@ -112,6 +112,14 @@ async def test_a_restore_is_the_copy_in_a_new_generation_and_lets_the_service_in
     await migrate(BY_NAME["finance"].migrations, urls["finance"])
 
 
+async def test_a_second_restore_of_the_same_copy_begins_a_generation_that_nobody_has_read_of(
+    urls: dict[str, str], taken: Path
+) -> None:
+    for _ in range(2):
+        await put_back(taken, urls, "finance")
+    assert await ask(urls["finance"], GENERATIONS) == [0, 5, 5]
+
+
 async def test_nothing_is_put_in_the_place_of_what_is_there_unasked(urls: dict[str, str], taken: Path) -> None:
     await tell(urls["finance"], MOVE.format(9))
     with pytest.raises(BackupFailed, match="finance is not empty: --replace"):

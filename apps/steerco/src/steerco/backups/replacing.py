@@ -1,8 +1,9 @@
 """One database is filled from its copy, by its owner's role alone; what was in it stands aside until all went well.
 
 Meanwhile nobody else may connect. A restore that was cut off is undone by the next: what stands aside is what was there
-before. Where the server is the one that the copy is of, nothing else would tell that the log was restored, so the new
-generation is opened here; on another server the sealer opens it at its first start.
+before. Where the server is the one that the copy is of, nothing else would tell that the log was restored; and where
+something was there before, a generation of the next number may have been read already. So there the new generation is
+opened here; in an empty database of another server the sealer opens it at its first start.
 """
 
 from collections.abc import AsyncIterator
@@ -29,6 +30,7 @@ _OTHERS = text(
 )
 _HOLD_LOG = text("SELECT position FROM log.head FOR UPDATE")
 _NEWEST = text("SELECT max(generation) FROM log.generations")
+_NEWEST_BEFORE = text("SELECT max(generation) FROM log_before_restore.generations")
 _STAY_ERASED = (
     "INSERT INTO privacy.erasures SELECT * FROM privacy_before_restore.erasures ON CONFLICT DO NOTHING",
     "DELETE FROM privacy.keys k USING privacy.erasures e WHERE e.subject = k.subject",
@@ -78,10 +80,8 @@ class Replaced:
             if await _schemas(connection, ASIDE, "privacy"):
                 for statement in _STAY_ERASED:
                     await connection.execute(text(statement))
-            if await _schemas(connection, "", "log") and await server_is_that_of_the_log(connection):
-                position = (await connection.execute(_HOLD_LOG)).scalar_one()
-                newest = (await connection.execute(_NEWEST)).scalar_one()
-                await open_generation(connection, newest + 1, position)
+            if await _schemas(connection, "", "log"):
+                await _begin_generation(connection)
             await connection.commit()
 
     async def finish(self) -> None:
@@ -128,6 +128,18 @@ class Replaced:
             raise BackupFailed(f"the database of {self.name}: {str(error).splitlines()[0]}") from error
         finally:
             await engine.dispose()
+
+
+async def _begin_generation(connection: AsyncConnection) -> None:
+    """One that nobody has read of yet, where the sealer would see none or one whose number was used here before."""
+    newest = (await connection.execute(_NEWEST)).scalar_one()
+    before = 0
+    if await _schemas(connection, ASIDE, "log"):
+        before = (await connection.execute(_NEWEST_BEFORE)).scalar_one()
+    if before or await server_is_that_of_the_log(connection):
+        position = (await connection.execute(_HOLD_LOG)).scalar_one()
+        for generation in range(newest + 1, max(newest, before) + 2):
+            await open_generation(connection, generation, position)
 
 
 async def _schemas(connection: AsyncConnection, suffix: str = "", *of: str) -> list[str]:
