@@ -113,7 +113,6 @@ def manifest(edition: RunningEdition, home: Path) -> dict[str, Any]:
         before = projects(edition)
         edition.steerco("backup", str(home / "backup"))
         wait_until(lambda: projects(edition) > before + 1)
-    assert edition.steerco("backup", "verify", str(home / "backup")).count("✓") == 7
     found: dict[str, Any] = json.loads((home / "backup" / "backup.json").read_text())
     return found
 
@@ -133,6 +132,15 @@ def running(restored: RunningEdition) -> Iterator[RunningEdition]:
         yield started
     finally:
         started.stop()
+
+
+def test_a_backup_that_was_taken_under_load_is_whole_and_of_before_what_came_since(
+    edition: RunningEdition, manifest: dict[str, Any], home: Path
+) -> None:
+    assert edition.steerco("backup", "verify", str(home / "backup")).count("✓") == 7
+    now = logs(edition)
+    assert all(log["position"] <= now[service]["position"] for service, log in manifest["logs"].items())
+    assert manifest["logs"]["intake"]["position"] < now["intake"]["position"]
 
 
 def test_what_was_taken_under_load_goes_on_elsewhere_and_nobody_stands_beyond_a_log(
