@@ -16,11 +16,16 @@ MANIFESTS := $(addsuffix /pyproject.toml,$(MEMBERS))
 NAMES := $(foreach member,$(MEMBERS),$(if $(filter apps/%,$(member)),steerco,steerco-$(notdir $(member))))
 FIND_PYTHON := PYTHON='$(PYTHON)' tools/find-python.sh
 COMMA := ,
+REPOSITORY ?= steerco
+TAG ?= $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+IMAGED := $(wildcard services/* apps/*)
+OVERLAY ?= production
+KUSTOMIZE := $(if $(shell command -v kustomize),kustomize build,kubectl kustomize)
 
 export UV_PYTHON_DOWNLOADS ?= automatic
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run run-distributed test check docs fmt lint types architecture contracts members lock clean faults bench audit
+.PHONY: help setup run run-distributed test check docs fmt lint types architecture contracts members lock clean faults bench audit images manifests compose-test
 
 ##@ Use
 help: ## Print this list
@@ -31,6 +36,20 @@ run: setup ## Start the one-process edition with its example (PORT=8080)
 
 run-distributed: setup ## Start every service as processes of its own, over PostgreSQL and Kafka (PORT=8080)
 	@$(BIN)/steerco run-distributed --port $(PORT)
+
+##@ Deploy
+images: $(addprefix image-,$(notdir $(IMAGED))) ## Build the image of each service, and of the command (REPOSITORY=steerco TAG=...)
+
+image-%:
+	docker build --file deploy/image/Dockerfile --build-arg MEMBER=$(filter %/$*,$(IMAGED)) \
+		--target $(if $(filter apps/$*,$(IMAGED)),command,service) --build-arg VERSION=$(TAG) \
+		--build-arg REVISION=$(shell git rev-parse HEAD) --tag $(REPOSITORY)/$*:$(TAG) .
+
+manifests: ## Print what an overlay of deploy/k8s makes (OVERLAY=production)
+	@$(KUSTOMIZE) deploy/k8s/overlays/$(OVERLAY)
+
+compose-test: setup ## Where there is a container engine: bring docker-compose.yml up, go through it, take it down
+	@$(BIN)/python -m tests.deploy.compose_journey
 
 ##@ Develop
 setup: $(VENV)/.ready ## Make .venv with everything in it
@@ -60,7 +79,10 @@ docs: setup ## Write the pages and files that are made of the contracts and rout
 	@$(BIN)/python -m steerco_events.reference.asyncapi docs/reference
 	@$(BIN)/python -m steerco_events.reference.event_page docs/reference
 	@$(BIN)/python -m steerco_servers.realm examples/keycloak-realm.json
+	@$(BIN)/python -m steerco_servers.realm deploy/compose/keycloak/realm.json local
 	@$(BIN)/python -m steerco.reference.permission_page docs/reference
+	@$(BIN)/python -m steerco.reference.settings_page docs/reference
+	@$(BIN)/python -m steerco.reference.metrics_page docs/reference
 
 audit: $(UV) ## Is anything known against what is pinned? Asks the network, so it is no part of check
 	@python=$$($(FIND_PYTHON)) && $(UV) tool run --quiet --python "$$python" pip-audit==$(PIP_AUDIT_VERSION) \

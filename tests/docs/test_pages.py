@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from steerco.reference.metrics_page import metrics_page
 from steerco.reference.permission_page import permission_page
+from steerco.reference.settings_page import settings_page
 from steerco_events.reference.asyncapi import document
 from steerco_events.reference.event_page import event_page
 from steerco_events.reference.samples import read
@@ -53,6 +55,16 @@ def test_the_page_of_events_is_what_the_contracts_say() -> None:
 def test_the_page_of_permissions_is_what_the_table_and_the_routes_say() -> None:
     """After an intended change: `make docs`."""
     assert (REFERENCE / "permissions.md").read_text() == permission_page()
+
+
+def test_the_page_of_settings_is_what_the_code_has() -> None:
+    """After an intended change: `make docs`."""
+    assert (REFERENCE / "settings.md").read_text() == settings_page()
+
+
+def test_the_page_of_metrics_is_what_the_code_has() -> None:
+    """After an intended change: `make docs`."""
+    assert (REFERENCE / "metrics.md").read_text() == metrics_page()
 
 
 def test_the_asyncapi_document_is_what_the_contracts_say() -> None:

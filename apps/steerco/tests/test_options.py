@@ -1,5 +1,8 @@
 """The options of the editions' commands, before anything is started."""
 
+import subprocess
+import sys
+from ast import literal_eval
 from pathlib import Path
 
 import pytest
@@ -58,3 +61,10 @@ def test_a_port_that_cannot_be_and_an_empty_directory_are_refused(
 def test_a_move_needs_a_reason() -> None:
     code, said = run("move", "INV-27", "--to", "COR-it")
     assert (code, "--reason" in said) == (2, True)
+
+
+def test_a_command_waits_for_no_part_of_a_server_to_load() -> None:
+    loaded = "import sys, steerco.cli; print(sorted({name.partition('.')[0] for name in sys.modules}))"
+    done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
+    servers = {"alembic", "asyncpg", "fastapi", "pydantic", "sqlalchemy", "starlette", "uvicorn"}
+    assert not servers.intersection(literal_eval(done.stdout))

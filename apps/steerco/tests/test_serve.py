@@ -46,10 +46,13 @@ def test_every_service_is_started_by_itself_in_any_role() -> None:
         assert all(role in done.stdout for role in ROLES)
 
 
-@pytest.mark.parametrize("role", ["api", "worker", "migrate"])
+@pytest.mark.parametrize(
+    ("role", "variable"),
+    [("api", "STEERCO_DATABASE_URL"), ("worker", "STEERCO_DATABASE_URL"), ("migrate", "STEERCO_OWNER_URL")],
+)
 @pytest.mark.parametrize("url", ["nonsense", "postgresql://app:secret@db/risk", "postgresql+asyncpg://h:secret/risk"])
-def test_a_database_url_that_is_none_is_named(role: str, url: str, good: dict[str, str]) -> None:
-    assert "wrong: STEERCO_DATABASE_URL (no URL such as" in refused(role, good | {"STEERCO_DATABASE_URL": url})
+def test_a_database_url_that_is_none_is_named(role: str, variable: str, url: str, good: dict[str, str]) -> None:
+    assert f"wrong: {variable} (no URL such as" in refused(role, good | {variable: url})
 
 
 def test_a_key_file_that_is_not_there_or_holds_no_key_is_named(tmp_path: Path, good: dict[str, str]) -> None:
@@ -65,6 +68,8 @@ def test_a_role_names_the_setting_that_it_misses(good: dict[str, str]) -> None:
         refused("api", good | {"STEERCO_DATABASE_URL": ""}).rstrip().endswith("missing or wrong: STEERCO_DATABASE_URL")
     )
     assert refused("migrate", good).rstrip().endswith("missing or wrong: STEERCO_OWNER_URL")
+    owned = {"STEERCO_OWNER_URL": NOWHERE}
+    assert refused("migrate", owned, "portfolio").rstrip().endswith("missing or wrong: STEERCO_KEYS_OWNER_URL")
     for service in ("risk", "reporting"):
         assert refused("worker", good, service).rstrip().endswith("missing or wrong: STEERCO_KAFKA")
 

@@ -23,9 +23,9 @@ from steerco_events.archive.hashing import START
 from steerco_events.archive.verifying import verify
 from steerco_events.clock import SystemClock
 from steerco_events.contracts.risk import RiskClosed
+from steerco_events.heads_file import HeadsFile
 from steerco_events.ids import derived_id
 from steerco_events.positions import SignedHead
-from steerco_events.signing import HeadsFile
 from steerco_events.testkit.logs import until
 from steerco_servers.testing import TemporaryPostgres
 from steerco_service.log_key import LogKey, PublicLogKey, Signing

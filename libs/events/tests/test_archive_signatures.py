@@ -8,8 +8,9 @@ import pytest
 
 from steerco_events.archive.lines import FORMAT, Beginning, End, Line, Seal, Signed
 from steerco_events.archive.verifying import Altered, verify
+from steerco_events.heads_file import SIGN_EVERY_SECONDS
 from steerco_events.positions import SignedHead
-from steerco_events.signing import SIGN_EVERY_SECONDS, HeadSigner
+from steerco_events.signing import HeadSigner
 from steerco_events.testkit.archives import (
     ONE,
     STAMP,

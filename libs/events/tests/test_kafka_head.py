@@ -9,9 +9,10 @@ import pytest
 
 from steerco_events.kafka import feed as kafka_feed
 from steerco_events.kafka import reader as kafka_reader
-from steerco_events.kafka.feed import FeedStalled, KafkaFeed
+from steerco_events.kafka.broker import Broker
+from steerco_events.kafka.feed import KafkaFeed
 from steerco_events.kafka.publisher import KafkaPublisher
-from steerco_events.ports import Cursor
+from steerco_events.ports import Cursor, FeedStalled
 from steerco_events.testkit.logs import PATIENCE, read_on
 from steerco_events.testkit.topics import Topics, counted, fresh_topics, opened, positions, read_for_ever
 from steerco_servers.testing import TemporaryKafka
@@ -25,13 +26,13 @@ STREAMS = [f"tally-{n}" for n in range(20)]
 @pytest.fixture
 async def topics(kafka: TemporaryKafka, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Topics]:
     monkeypatch.setattr(kafka_reader, "MOST_AT_ONCE", FEW)
-    async with fresh_topics(kafka.bootstrap) as topics:
+    async with fresh_topics(Broker(kafka.bootstrap)) as topics:
         yield topics
 
 
 @asynccontextmanager
 async def publishing(topics: Topics) -> AsyncIterator[KafkaPublisher]:
-    publisher = KafkaPublisher(topics.service, topics.bootstrap)
+    publisher = KafkaPublisher(topics.service, topics.broker)
     try:
         yield publisher
     finally:

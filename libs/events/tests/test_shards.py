@@ -1,7 +1,7 @@
 """Work is divided into shards, divided anew, shared by workers and taken over; no two have an effect."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -18,10 +18,11 @@ from steerco_events.ports import WHOLE, Batch, Cursor, EventFeed, OpenFeed, Shar
 from steerco_events.positions import PARTITIONS, partition_of
 from steerco_events.postgres.checkpoints import CheckpointMoved, DivisionUnsettled
 from steerco_events.postgres.lease import Lease
-from steerco_events.postgres.lease_keeper import LeaseKeeper
+from steerco_events.postgres.lease_keeper import Claim, LeaseKeeper
+from steerco_events.postgres.wakeups import LEASES, listen
 from steerco_events.retrying import failing_now, retrying
 from steerco_events.signals import Signal
-from steerco_events.testkit.eaters import Eater, Scripted, ViewEater, counts, told
+from steerco_events.testkit.eaters import Eater, ReactionEater, Scripted, ViewEater, counts, told
 from steerco_events.testkit.logs import PATIENCE, Log, running, until
 from steerco_events.testkit.recorded import log_of
 from steerco_events.testkit.tally import Counted
@@ -29,6 +30,9 @@ from steerco_events.testkit.tally import Counted
 STREAMS = 20
 BRIEF = timedelta(seconds=1.5)
 """How long the leases last, some of which are to run out."""
+
+LONG = timedelta(hours=1)
+"""How long those last that no test waits for."""
 
 
 @pytest.fixture
@@ -169,9 +173,10 @@ async def test_shards_in_several_generations_are_not_divided_anew(eater: Eater) 
 class Worker:
     """A process that shares in the work; it can be cut off from the database, as if it were killed."""
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, log: Log, lasts: timedelta = BRIEF) -> None:
         self.engine = create_async_engine(log.urls.app_url, poolclass=NullPool)
-        self.leases = LeaseKeeper(self.engine, BRIEF)
+        self._hears = Signal()
+        self.leases = LeaseKeeper(self.engine, lasts, self._hears)
         self.is_cut_off = False
         event.listen(self.engine.sync_engine, "do_connect", self._refuse)
 
@@ -185,21 +190,26 @@ class Worker:
         log = eater.log
         consumers = Consumers(self.engine, self.leases, log.clock, Signal(), shards)
         follow = partial(run_shards, consumers, eater.role(), log.service, open_feed or log.feed)
+        hearing = partial(listen, log.urls.app_url, {LEASES: self._hears})
         try:
-            async with running(partial(retrying, self.leases.run, "leases"), follow):
+            async with running(partial(retrying, self.leases.run, "leases"), follow, hearing):
                 yield self
         finally:
             await self.engine.dispose()
 
     async def has(self, shards: int) -> bool:
         """Whether it holds the leases of so many shards."""
+        return len(await self.held()) == shards
+
+    async def held(self) -> Mapping[str, int]:
+        """The leases of shards that it holds, each with its epoch."""
         query = text(
-            "SELECT count(*) FROM log.leases"
+            "SELECT name, epoch FROM log.leases"
             " WHERE name LIKE 'consumer %' AND holder = :holder AND expires_at > clock_timestamp()"
         )
         async with create_async_engine(self.engine.url, poolclass=NullPool).connect() as connection:
-            held = (await connection.execute(query, {"holder": self.leases.holder})).scalar_one()
-        return bool(held == shards)
+            rows = await connection.execute(query, {"holder": self.leases.holder})
+            return {name: epoch for name, epoch in rows}
 
 
 async def has_come_to(eater: Eater, *ns: int) -> bool:
@@ -219,6 +229,44 @@ async def test_workers_share_the_shards_and_take_over_those_of_one_that_ends(eat
         await until(lambda: first.has(4), "the first worker has all shards again")
         await told(log, STREAMS, 2)
         await until(partial(has_come_to, eater, 1, 2), "all was done")
+
+
+async def spread(eater: Eater, workers: Sequence[Worker], shards: int = 4) -> bool:
+    """Whether each shard has the one of the workers that all take for its first choice, so that nothing moves on."""
+    ids, group = [each.leases.holder for each in workers], f"consumer {eater.role().name} in the log of {eater.service}"
+    for worker in workers:
+        claims = [Claim(Lease(group), group, shard, 0.0) for shard in divided(shards)]
+        its_own = {f"{group}, shard {n}" for n in range(shards) if claims[n].first_choice(ids) == worker.leases.holder}
+        if set(await worker.held()) != its_own:
+            return False
+    return True
+
+
+@pytest.mark.parametrize("eaters", [ViewEater, ReactionEater])
+async def test_workers_that_come_and_go_have_their_share_at_once_and_nothing_moves_in_between(
+    log: Log, eaters: type[ViewEater | ReactionEater]
+) -> None:
+    eater, workers = await eaters.of(log), [Worker(log, LONG) for _ in range(3)]
+    first, second, third = workers
+
+    async def shares(*there: Worker) -> Sequence[int]:
+        await until(partial(spread, eater, there), "each has its share, long before any lease is renewed")
+        return sorted([len(await worker.held()) for worker in there])
+
+    async with first.working(eater, 4):
+        assert await shares(first) == [4]
+        async with second.working(eater, 4):
+            assert await shares(first, second) == [2, 2]
+            async with third.working(eater, 4):
+                assert await shares(first, second, third) == [1, 1, 2]
+                held = [await worker.held() for worker in workers]
+                await told(log, STREAMS, 1)
+                await until(partial(has_come_to, eater, 1), "all was done")
+                assert [await worker.held() for worker in workers] == held
+            assert await shares(first, second) == [2, 2]
+            await told(log, STREAMS, 2)
+            await until(partial(has_come_to, eater, 1, 2), "all was done")
+        assert await shares(first) == [4]
 
 
 async def test_three_workers_share_what_there_is(eater: Eater) -> None:

@@ -7,11 +7,12 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from steerco_events.heads_file import BLOCK, HeadsFile
 from steerco_events.positions import SignedHead
 from steerco_events.postgres.lease import Lease
 from steerco_events.postgres.sealer import Sealer
 from steerco_events.sealing import Sealing
-from steerco_events.signing import BLOCK, HeadsFile, HeadSigner
+from steerco_events.signing import HeadSigner
 from steerco_events.testkit.archives import Stamp
 from steerco_events.testkit.logs import Log, running, until
 from steerco_events.testkit.tally import Counted

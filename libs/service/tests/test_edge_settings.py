@@ -14,7 +14,10 @@ from steerco_service.edge.sizes import Sizes
 from steerco_service.edge.visits import Streams
 from steerco_service.hosting import DatabaseUrls
 from steerco_service.identity.issuer import Issuer
+from steerco_service.migrating import MigrationSettings
+from steerco_service.secret_files import SecretSettings
 from steerco_service.settings import EdgeSettings, ServiceSettings
+from steerco_service.telemetry import TelemetrySettings
 
 URL = "postgresql+asyncpg://app:hushhush@127.0.0.1:1/risk"
 PMO = "https://pmo.example"
@@ -58,7 +61,7 @@ def test_every_limit_can_be_set_and_told_on(monkeypatch: pytest.MonkeyPatch) -> 
         streams=Streams(3, 30),
     )
     assert EdgeSettings().environment == {f"STEERCO_{name.upper()}": value for name, value in settings.items()}
-    assert set(settings) == set(EdgeSettings.model_fields)
+    assert set(settings) == EdgeSettings.model_fields.keys() - TelemetrySettings.model_fields.keys()
 
 
 @pytest.mark.parametrize(
@@ -96,14 +99,20 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("secret", ["database_url", "owner_url"])
-def test_a_secret_may_be_in_a_file(environment: Path, monkeypatch: pytest.MonkeyPatch, secret: str) -> None:
+@pytest.mark.parametrize(("settings", "secret"), [(ServiceSettings, "database_url"), (MigrationSettings, "owner_url")])
+def test_a_secret_may_be_in_a_file(
+    environment: Path, monkeypatch: pytest.MonkeyPatch, settings: type[SecretSettings], secret: str
+) -> None:
     file = environment / "secret"
     file.write_text(f"{URL}\n")
-    monkeypatch.setenv("STEERCO_DATABASE_URL", URL.replace("hushhush", "another"))
-    monkeypatch.delenv(f"STEERCO_{secret.upper()}", raising=False)
     monkeypatch.setenv(f"STEERCO_{secret.upper()}_FILE", str(file))
-    assert getattr(ServiceSettings(), secret) == URL
+    assert getattr(settings(), secret) == URL
+
+
+def test_a_migration_is_told_the_owners_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STEERCO_OWNER_URL", URL)
+    assert (MigrationSettings().owner_url, MigrationSettings().keys_owner_url) == (URL, "")
+    assert not {name for name in ServiceSettings.model_fields if "owner" in name}
 
 
 def test_a_setting_that_is_no_secret_is_in_no_file(environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,8 +146,9 @@ def test_a_secret_is_told_once(environment: Path, monkeypatch: pytest.MonkeyPatc
 def test_settings_and_their_errors_show_no_secret(environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STEERCO_DATABASE_URL", URL)
     monkeypatch.setenv("STEERCO_OWNER_URL", URL)
-    settings, urls = ServiceSettings(), DatabaseUrls(URL, URL, URL)
-    assert "hushhush" not in f"{settings} {settings!r} {urls}"
+    urls = DatabaseUrls(URL, URL, URL)
+    for settings in (ServiceSettings(), MigrationSettings()):
+        assert "hushhush" not in f"{settings} {settings!r} {urls}"
     monkeypatch.setenv("STEERCO_DATABASE_URL", URL.replace("postgresql", "mysql"))
     monkeypatch.setenv("STEERCO_PORT", "-1")
     monkeypatch.delenv("STEERCO_ISSUER_KEY")

@@ -15,7 +15,7 @@ from steerco_events.clock import ManualClock
 from steerco_service.identity import discovery
 from steerco_service.identity.authenticator import Authenticator, Expected
 from steerco_service.identity.discovered_keys import BETWEEN_FETCHES, FRESH_FOR, KEPT_FOR, DiscoveredKeys
-from steerco_service.identity.discovery import DISCOVERY, LARGEST_DOCUMENT
+from steerco_service.identity.discovery import DISCOVERY, LARGEST_DOCUMENT, Way
 from steerco_service.identity.principal import Principal
 from steerco_service.problems import Problem
 from steerco_service.testkit.issuing import JWKS, OidcIssuer, SigningKey, oidc_issuer, public, signed
@@ -288,3 +288,26 @@ async def test_a_token_without_an_id_is_accepted_if_one_key_alone_can_be_meant(a
     await asking.fetched()
     await asking.ask(other, kid=None)
     assert (await asking.refusal(first, kid=None)).detail.endswith("its header must have a kid that is of one key only")
+
+
+async def test_an_issuer_that_is_reached_elsewhere_is_still_the_one_that_tokens_name() -> None:
+    key, name = new_key(), "https://id.example/realms/pmo"
+    async with oidc_issuer(key) as issuer:
+        issuer.about["issuer"] = name
+        clock = ManualClock(NOW)
+        keys = DiscoveredKeys(name, clock, Way(issuer.url))
+        authenticator = Authenticator(keys, clock, Expected(name))
+        token = signed(key, "ES256", issuer.claims(NOW, iss=name))
+        assert (await authenticator.principal(f"Bearer {token}")).actor.job_title == "Project manager"
+        issuer.about["issuer"] = issuer.url
+        with pytest.raises(Problem, match="of another issuer"):
+            await DiscoveredKeys(name, clock, Way(issuer.url)).keys_of(None)
+
+
+def test_an_address_that_the_issuer_names_is_asked_by_plain_http_only_at_hosts_that_were_told() -> None:
+    inside = Way("http://keycloak:8080/realms/pmo", ("keycloak",))
+    assert inside.trusts("http://keycloak:8080/keys")
+    assert inside.trusts("https://id.example/keys")
+    assert not inside.trusts("http://id.example/keys")
+    assert not inside.trusts(None)
+    assert not Way("http://keycloak:8080/realms/pmo").trusts("http://keycloak:8080/keys")

@@ -115,3 +115,23 @@ async def test_a_process_takes_the_local_issuers_tokens(monkeypatch: pytest.Monk
     token = issuer.token(TESTER, clock.now(), timedelta(hours=1))
     assert await authenticator.principal(f"Bearer {token}") == TESTER
     assert authenticator.degraded == {}
+
+
+@pytest.mark.parametrize("setting", ["issuer_address", "portfolio_url"])
+def test_inside_a_network_of_their_own_hosts_that_are_named_are_asked_by_plain_http(
+    monkeypatch: pytest.MonkeyPatch, setting: str
+) -> None:
+    inside = {"issuer": ISSUER, setting: "http://inside:8000/path"}
+    why = "Value error, no https URL, or http to loopback or to one of STEERCO_PLAIN_HTTP_HOSTS"
+    assert refusal(monkeypatch, **inside) == (setting, why)
+    assert refusal(monkeypatch, plain_http_hosts="outside", **inside) == (setting, why)
+    assert getattr(told(monkeypatch, plain_http_hosts="outside, inside", **inside), setting) == inside[setting]
+
+
+def test_what_people_are_sent_to_is_never_plain_http(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert refusal(monkeypatch, issuer="http://inside", plain_http_hosts="inside")[0] == "issuer"
+
+
+@pytest.mark.parametrize("host", ["http://inside", "inside:8000", "*", "Inside", "inside/path", "a b"])
+def test_a_host_is_named_as_urls_name_it(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
+    assert refusal(monkeypatch, issuer=ISSUER, plain_http_hosts=host)[0] == "plain_http_hosts"

@@ -103,6 +103,7 @@ async def settings(database: ServiceDatabase, tmp_path: Path) -> Mapping[str, st
     return {
         "STEERCO_DATABASE_URL": database.app_url,
         "STEERCO_KAFKA": "127.0.0.1:1",
+        "STEERCO_OPERATIONS_PORT": "0",
         "STEERCO_ISSUER_KEY": str(key),
     }
 
@@ -112,8 +113,7 @@ async def test_a_worker_hears_of_what_another_has_sealed(
 ) -> None:
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
-    for for_good in ("keep_what_is_there", "install_tracing"):
-        monkeypatch.setattr(f"steerco_service.process.{for_good}", lambda *_: None)
+    monkeypatch.setattr("steerco_service.process.keep_what_is_there", lambda: None)
     process = Process(SERVICE, ServiceSettings(), CATALOG)
     engine = process.runtime.engine
     async with engine.begin() as tx:

@@ -21,7 +21,7 @@ import httpx
 
 from steerco_servers.directory import write_private
 from steerco_service.identity.discovery import DISCOVERY, is_trustworthy
-from steerco_service.problems import printable
+from steerco_service.printing import printable
 
 CLIENT = "steerco-cli"
 SCOPE = "openid"

@@ -56,12 +56,14 @@ class Batch:
     """Events in an order that keeps each stream's, and the cursor after them.
 
     Events may come twice; a consumer passes over those at or below its position of their partition.
-    An empty batch may still move the cursor's watermark. `head` is the end of the log, if the feed knows it.
+    An empty batch may still move the cursor's watermark. `head` is the end of the log, if the feed knows it. `system`
+    is what they were read from.
     """
 
     events: Sequence[Recorded]
     cursor: Cursor
     head: Head | None = None
+    system: str = "postgresql"
 
 
 class EventFeed(Protocol):
@@ -114,6 +116,10 @@ class Publisher(Protocol):
     async def close(self) -> None:
         """Free the connection."""
         ...
+
+
+class FeedStalled(Exception):
+    """There is more in the log than the feed gives, and another reader did not help."""
 
 
 class LogRewound(Exception):

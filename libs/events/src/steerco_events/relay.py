@@ -6,12 +6,14 @@ from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from steerco_events.metrics import RELAY_ERRORS, RELAY_LEADER, RELAY_PUBLISHED
 from steerco_events.ports import Batch, Cursor, Publisher
 from steerco_events.positions import Head
 from steerco_events.postgres.checkpoints import Checkpoints
 from steerco_events.postgres.feed import StoreFeed
 from steerco_events.postgres.lease import Lease, let_go, turn_of
 from steerco_events.postgres.statements import driver_connection
+from steerco_events.signals import Signal
 
 CONSUMER = "relay"
 BATCH = 2000
@@ -34,11 +36,13 @@ class Relay:
         feed: StoreFeed,
         publisher: Publisher,
         lasts: timedelta = timedelta(seconds=10),
+        leases: Signal | None = None,
     ) -> None:
+        """`leases` is signaled when some lease may be free."""
         self._engine = engine
         self._feed = feed
         self._publisher = publisher
-        self._lease = Lease("relay", lasts)
+        self._lease = Lease("relay", lasts, leases=leases)
         self._renew_seconds = lasts.total_seconds() / 3
         self._checkpoints = Checkpoints(CONSUMER)
         self._begins_anew = False
@@ -54,7 +58,11 @@ class Relay:
         try:
             while True:
                 await self._lead()
+        except Exception:
+            RELAY_ERRORS.add(self._feed.service)
+            raise
         finally:
+            RELAY_LEADER.set(0, self._feed.service)
             self._stop_reading()
             self._stop_keeping()
             await self._publisher.close()
@@ -62,8 +70,12 @@ class Relay:
 
     async def _lead(self) -> None:
         loop = asyncio.get_running_loop()
+        RELAY_ERRORS.add(self._feed.service, amount=0)
+        RELAY_PUBLISHED.add(self._feed.service, amount=0)
+        RELAY_LEADER.set(0, self._feed.service)
         while not await self._renew():
             await turn_of(self._lease, self._engine)
+        RELAY_LEADER.set(1, self._feed.service)
         renewed = loop.time()
         self._begins_anew |= await self._publisher.prepare()
         if self._begins_anew:
@@ -137,6 +149,7 @@ class Relay:
             self._ahead = after, asyncio.create_task(self._feed.read(after, BATCH))
         if batch.events:
             await self._publisher.publish(batch.events)
+            RELAY_PUBLISHED.add(self._feed.service, amount=len(batch.events))
         await self._kept()
         if after != cursor or head != self._told:
             self._keeping = asyncio.create_task(self._keep(cursor, after, head))

@@ -4,6 +4,8 @@ import asyncio
 from contextlib import suppress
 from datetime import timedelta
 
+from steerco_events import tracing
+from steerco_events.metrics import SEALED_EVENTS, SEALER_LEADER, SEALS
 from steerco_events.postgres.lease import LeaseLost
 from steerco_events.postgres.sealer import Sealed, Sealer
 from steerco_events.signals import Signal
@@ -24,7 +26,7 @@ BEAT_SECONDS = 2.0
 class Sealing:
     """Runs a `Sealer` in one process; a standby tries for the lease when it would run out.
 
-    `rested` says each time that a quiet log is complete up to now.
+    `rested` says each time that a quiet log is complete up to now. It is the log of `service`, in metrics and spans.
     """
 
     def __init__(
@@ -35,6 +37,7 @@ class Sealing:
         lasts: timedelta = timedelta(seconds=10),
         signer: HeadSigner | None = None,
         rested: Signal | None = None,
+        service: str = "",
     ) -> None:
         self._sealer = sealer
         self._appended = appended.subscribe()
@@ -42,6 +45,7 @@ class Sealing:
         self._renew_seconds = lasts.total_seconds() / 3
         self._signer = signer
         self._rested = rested or Signal()
+        self._service = service
         self._is_signed = False
 
     async def run(self) -> None:
@@ -52,12 +56,15 @@ class Sealing:
                 with suppress(LeaseLost):
                     await self._lead(loop)
         finally:
+            SEALER_LEADER.set(0, self._service)
             await self._sealer.stop()
 
     async def _lead(self, loop: asyncio.AbstractEventLoop) -> None:
         """Until the lease is lost. A quiet log costs one statement a second: a scan, or in its place a beat."""
+        SEALER_LEADER.set(0, self._service)
         while not await self._sealer.start():
             await self._sealer.turn()
+        SEALER_LEADER.set(1, self._service)
         if await self._sealer.beat():
             self._sealed.notify()  # those who begin now need not wait to learn that it is quiet
         self._is_signed = False
@@ -86,9 +93,13 @@ class Sealing:
                 await asyncio.sleep(now + gather - loop.time())
 
     async def _scan(self) -> Sealed:
+        began = tracing.now()
         scan = await self._sealer.scan()
         if scan.events:
+            tracing.sealed(self._service, scan.traceparents, scan.events, began)
             self._sealed.notify()
+            SEALS.add(self._service)
+            SEALED_EVENTS.add(self._service, amount=scan.events)
             self._is_signed = False
         if self._signer and not self._is_signed and self._signer.is_due():
             await self._signer.sign()

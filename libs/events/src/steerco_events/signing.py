@@ -6,22 +6,14 @@ sent to its readers with its head, and appended to a file, which also witnesses 
 """
 
 import asyncio
-import fcntl
-import os
-from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
-import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from steerco_events.heads_file import SIGN_EVERY_SECONDS, HeadsFile
 from steerco_events.positions import Head, SignedHead, signed_bytes
 from steerco_events.postgres.feed import sealed_end
-
-SIGN_EVERY_SECONDS = 10.0
-
-BLOCK = 4096
-"""Bytes that are read at once from the end of a file of heads; a head has a few hundred."""
 
 _KEEP = text(
     "INSERT INTO log.signed_heads (position, generation, hash, watermark, key_id, signature)"
@@ -40,68 +32,6 @@ class SigningKey(Protocol):
     def sign(self, data: bytes) -> bytes:
         """The signature over the bytes, 64 bytes long."""
         ...
-
-
-class HeadsFile:
-    """The signed heads of one log, a JSON object per line, oldest first. Only ever appended to.
-
-    A line without its end was cut off, by a full disk or a loss of power: it holds no head, and the next one takes
-    its place.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def append(self, head: SignedHead) -> None:
-        """Add one, safely on the disk on return."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a+b") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            end = file.seek(0, os.SEEK_END)
-            if (start := _line_start(file, end)) < end:
-                file.truncate(start)
-            file.write(msgspec.json.encode(head) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-
-    def heads(self) -> list[SignedHead]:
-        """All of them. Raises `ValueError` for a line that is no head."""
-        try:
-            lines = self.path.read_bytes().split(b"\n")
-        except FileNotFoundError:
-            return []
-        return [_head(line) for line in lines[:-1] if line]
-
-    def last(self) -> SignedHead | None:
-        """The newest; only the end of the file is read. Raises `ValueError` if its last line is no head."""
-        try:
-            with self.path.open("rb") as file:
-                end = _line_start(file, file.seek(0, os.SEEK_END))
-                while end > 0:
-                    start = _line_start(file, end - 1)
-                    file.seek(start)
-                    if line := file.read(end - 1 - start):
-                        return _head(line)
-                    end = start
-        except FileNotFoundError:
-            pass
-        return None
-
-
-def _head(line: bytes) -> SignedHead:
-    return msgspec.json.decode(line, type=SignedHead)
-
-
-def _line_start(file: BinaryIO, end: int) -> int:
-    """After the last line break of the first `end` bytes: where the line begins that they end in."""
-    while end > 0:
-        start = max(0, end - BLOCK)
-        file.seek(start)
-        at = file.read(end - start).rfind(b"\n")
-        if at >= 0:
-            return start + at + 1
-        end = start
-    return 0
 
 
 class HeadSigner:

@@ -1,15 +1,19 @@
-"""`python -m steerco_servers.needs [SERVER ...]`: says in one line what is missing for these, and leaves with 1."""
+"""`python -m steerco_servers.needs [NAME ...]`: says in one line what is missing for these, and leaves with 1."""
 
 import os
 import sys
 
 from steerco_servers.child import ServerMissing
 from steerco_servers.jars import demand_kafka, demand_keycloak
+from steerco_servers.kustomize import KUSTOMIZE_VARIABLE, kustomize_command
+from steerco_servers.promtool import PROMTOOL_VARIABLE, promtool
 from steerco_servers.testing import KAFKA_VARIABLE, KEYCLOAK_VARIABLE
 
 _NEEDS = {
     "kafka": (KAFKA_VARIABLE, demand_kafka, "a broker", "host:port"),
     "keycloak": (KEYCLOAK_VARIABLE, demand_keycloak, "a Keycloak", "its URL"),
+    "kustomize": (KUSTOMIZE_VARIABLE, kustomize_command, "one", "its path"),
+    "promtool": (PROMTOOL_VARIABLE, promtool, "it", "its path"),
 }
 
 

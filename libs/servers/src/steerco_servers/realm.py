@@ -1,6 +1,7 @@
 """Steerco's realm as Keycloak imports it: the clients, what their tokens say, and persons for tests.
 
-`python -m steerco_servers.realm examples/keycloak-realm.json` writes that of a deployment.
+`python -m steerco_servers.realm examples/keycloak-realm.json` writes that of a deployment, and with `local` after it
+that of one on a machine of one's own.
 """
 
 import json
@@ -24,6 +25,9 @@ INTEGRATION = "steerco-integration"
 
 PAYROLL = "payroll"
 """For tests: a client of the same issuer whose tokens are for another service."""
+
+REPORTING = "steerco-reporting"
+"""The service that shows names: it asks for their keys, by a secret."""
 
 SECRET = "a secret for tests"
 """For tests: of the client `steerco-integration`."""
@@ -52,6 +56,7 @@ class Person:
 ENTERPRISE_OFFICER = Person("enterprise-officer", "enterprise-office", "Head of the project office")
 BUSINESS_UNIT_OFFICER = Person("business-unit-officer", "business-unit-office", "Project officer")
 DEPARTMENT_VIEWER = Person("department-viewer", "department", "Head of department")
+ADMINISTRATOR = Person("administrator", "administrators", "Administrator")
 PERSONS = (ENTERPRISE_OFFICER, BUSINESS_UNIT_OFFICER, DEPARTMENT_VIEWER)
 
 
@@ -84,6 +89,24 @@ def steerco_realm(name: str = REALM) -> Realm:
         "enabled": True,
         "clients": [_CLIENT | cli, _CLIENT | integration],
         "components": {"org.keycloak.userprofile.UserProfileProvider": [_profile()]},
+    }
+
+
+def local_realm() -> Realm:
+    """That of a deployment with everything in it, to try on one's own machine: somebody who administers, by a group.
+
+    Keycloak puts the secrets in as it imports it: `${LOCAL_SECRET}` is of its environment.
+    """
+    realm = steerco_realm()
+    cli, integration = realm["clients"]
+    known = {"secret": "${LOCAL_SECRET}"}
+    reporting = integration | {"clientId": REPORTING} | known
+    administrator = _user(ADMINISTRATOR, REALM)
+    administrator["credentials"] = [{"type": "password", "value": "${LOCAL_SECRET}"}]
+    return realm | {
+        "clients": [cli | {"directAccessGrantsEnabled": True}, integration | known, reporting],
+        "groups": [{"name": ADMINISTRATOR.group}],
+        "users": [administrator],
     }
 
 
@@ -159,4 +182,4 @@ def _user(person: Person, realm: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    Path(sys.argv[1]).write_text(text_of(steerco_realm()))
+    Path(sys.argv[1]).write_text(text_of(local_realm() if sys.argv[2:] == ["local"] else steerco_realm()))

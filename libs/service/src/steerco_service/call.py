@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 from fastapi import Depends, Request, Response
 
+from steerco_events import tracing
 from steerco_events.commands.handling import Handled, Handling
 from steerco_events.commands.judging import Behalf, Forbidden, IdTaken, Judge
 from steerco_events.commands.parting import Parting
@@ -35,7 +36,9 @@ from steerco_service.consistency import seen_by, view_not_built, wait_until
 from steerco_service.headers import CONSISTENCY_TOKEN
 from steerco_service.identity.principal import Principal
 from steerco_service.lookups import Finder
-from steerco_service.traces import traceparent, tracer
+
+DONE = "steerco.done"
+"""Where a request's scope says what a command that was not refused has done."""
 
 
 class UnknownPerson(Refusal):
@@ -181,9 +184,9 @@ class Call:
         body has one, goes before the header's.
         Raises what `Batcher.submit` raises; nothing half-done stays.
         """
-        handling = await self._handling(decider, stream, command, reason)
-        self._is_submitted = True
-        with tracer("steerco.commands").start_as_current_span(f"handle {type(command).__name__}"):
+        with tracing.handling(self.runtime.service.name, type(command).__name__, Refusal):
+            handling = await self._handling(decider, stream, command, reason)
+            self._is_submitted = True
             answer = await self.runtime.batcher.submit(
                 handling, self._key, lambda handled: msgspec.json.encode(self._answer(handled, created, among))
             )
@@ -201,7 +204,7 @@ class Call:
             correlation_id=command_id,
             causation_id=command_id,
             reason=reason or self._reason,
-            traceparent=traceparent(),
+            traceparent=tracing.traceparent(),
             org_units=tuple(self._concerned),
         )
         return Handling(
@@ -249,6 +252,7 @@ class Call:
         return lambda units: None if otherwise.has_all(units, self._projects) else manager
 
     def _answer(self, handled: Handled, created: UUID | None, among: str | None) -> Answer:
+        self._request.scope[DONE] = "accepted" if handled.events else "unchanged"
         headers = {"ETag": f'"{handled.version}"', CONSISTENCY_TOKEN: handled.token.encode()}
         if created is None:
             return Answer(204, headers, None)

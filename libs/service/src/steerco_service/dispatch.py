@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 from fastapi import Request
 
+from steerco_events.tracing import traceparent
 from steerco_service.edge.sizes import check_batched
 from steerco_service.problems import Problem, problem_response
 
@@ -26,9 +27,11 @@ class Dispatched:
 async def dispatch(request: Request, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Dispatched:
     """Serve a request to `path` (ASCII, with its query) as if it had come by itself; a fault is a 500, not raised.
 
-    Its body may be as large as one that comes by itself.
+    Its body may be as large as one that comes by itself. It goes on in the trace of the one that it is inside of.
     """
     prefix: str = request.scope.get("root_path", "")
+    if context := traceparent():
+        headers = {**headers, "traceparent": context}
     target, _, query = path.partition("?")
     scope = {
         **{name: request.scope[name] for name in ("type", "asgi", "http_version", "scheme", "server", "client")},

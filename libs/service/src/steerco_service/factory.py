@@ -12,10 +12,10 @@ from steerco_service.audit.accessing import LoggedAccesses
 from steerco_service.edge.pages import serve_pages
 from steerco_service.events import routes as events
 from steerco_service.events.feed import Feed
+from steerco_service.measured import MeasuredRequests
 from steerco_service.openapi import DescribedApp
 from steerco_service.problems import install_problem_handlers
 from steerco_service.runtime import Runtime, Service
-from steerco_service.traces import TracedRequests
 
 
 def routers_of(service: Service) -> Sequence[APIRouter]:
@@ -47,7 +47,7 @@ def create_app(runtime: Runtime) -> FastAPI:
     permissions = {route.name: permission_of(service.name, route.name) for route in operations}
     app.state.operations, app.state.permissions = operations, permissions
     app.add_middleware(LoggedAccesses, log=runtime.accesses, clock=runtime.clock, permissions=permissions)
-    app.add_middleware(TracedRequests)  # around it: a row names its trace
+    app.add_middleware(MeasuredRequests, service=service.name, routes=operations)
     if service.owns_log:
         app.state.feed = Feed(runtime)
     for each in routers:

@@ -5,6 +5,7 @@ from collections import Counter
 from fastapi import Request, Response
 from pydantic import BaseModel
 from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from steerco_events.postgres.parking import parked_by
 from steerco_events.postgres.timers import failing_timers
@@ -14,6 +15,7 @@ from steerco_service.consistency import live_build
 from steerco_service.parked import consumers_of
 from steerco_service.problems import Problem
 from steerco_service.routing import router
+from steerco_service.runtime import Runtime
 
 routes = router("health")
 
@@ -37,21 +39,35 @@ async def livez() -> Response:
 @routes.get("/readyz", summary="The service can serve")
 @routes.get("/startupz", summary="The service has started", operation_id="startupz")
 async def readyz(request: Request) -> Readiness:
-    """200 when the service can serve, 503 while it can't; what fails in the background is listed."""
+    """200 when the service can serve, 503 while it can't or is about to end; what fails in the background is listed."""
     runtime = runtime_of(request)
+    if runtime.draining.is_set():
+        raise Problem(503, "draining", f"{runtime.service.name} is about to end", headers={"Retry-After": "5"})
     await runtime.authenticator.prepare()
     async with runtime.engine.connect() as connection:
         try:
             await live_build(connection, runtime)
-            timers = await failing_timers(connection) if runtime.service.timed else {}
-            parked = await parked_by(connection, await consumers_of(connection, runtime))
+            degraded = await failing(connection, runtime)
         except ProgrammingError as error:
-            detail = f"the database of {runtime.service.name} is not migrated to what this release needs"
-            raise Problem(503, "not-migrated", detail, headers={"Retry-After": "5"}) from error
+            raise not_migrated(runtime) from error
     await runtime.access.known()
-    degraded = {name: error.partition(":")[0] for name, error in failing_now().items()}
     degraded |= {**runtime.accesses.degraded, **dict.fromkeys(runtime.authenticator.degraded, "unreachable")}
-    degraded |= {f"timers {name} of {runtime.service.name}": f"failing: {count}" for name, count in timers.items()}
-    by_consumer = Counter(each.consumer for each in parked)
-    degraded |= {f"parked for {consumer}": f"streams: {count}" for consumer, count in by_consumer.items()}
     return Readiness(ready=True, degraded=degraded)
+
+
+async def failing(connection: AsyncConnection, runtime: Runtime) -> dict[str, str]:
+    """What fails in the background of the service, as far as the process and the database know."""
+    timers = await failing_timers(connection) if runtime.service.timed else {}
+    parked = await parked_by(connection, await consumers_of(connection, runtime))
+    by_consumer = Counter(each.consumer for each in parked)
+    return {
+        **{name: error.partition(":")[0] for name, error in failing_now().items()},
+        **{f"timers {name} of {runtime.service.name}": f"failing: {count}" for name, count in timers.items()},
+        **{f"parked for {consumer}": f"streams: {count}" for consumer, count in by_consumer.items()},
+    }
+
+
+def not_migrated(runtime: Runtime) -> Problem:
+    """The problem of a database that this release can't use yet."""
+    detail = f"the database of {runtime.service.name} is not migrated to what this release needs"
+    return Problem(503, "not-migrated", detail, headers={"Retry-After": "5"})

@@ -1,9 +1,13 @@
-"""Serving HTTP until a signal ends it. What streams is told of the end, so that stopping need not wait for it."""
+"""Serving HTTP until a signal ends it: first draining, if there is time for that, then the end.
+
+What streams is told of the end, so that stopping need not wait for it.
+"""
 
 import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any
 
 import h11
@@ -27,6 +31,18 @@ LINGER_SECONDS = 2.0
 HEAD_TOO_LARGE = 431
 
 _STOPPING = "steerco.stopping"
+_CLOSE = (b"connection", b"close")
+
+
+@dataclass(frozen=True, slots=True)
+class Draining:
+    """For how many seconds a server goes on once it was told to end; `begun` is set then.
+
+    Whoever spreads requests sees by `/readyz` that it is about to end, and sends them elsewhere before it refuses any.
+    """
+
+    seconds: float = 0.0
+    begun: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class _Http(H11Protocol):
@@ -50,7 +66,7 @@ class _Http(H11Protocol):
         else:
             problem = Problem(400, "bad-request", f"this is no HTTP/1.1 request: {error or msg}")
         answer = problem_response(problem)
-        headers = [*answer.raw_headers, *DEFAULTS, (b"connection", b"close")]
+        headers = [*answer.raw_headers, *DEFAULTS, _CLOSE]
         for event in (h11.Response(status_code=problem.status, headers=headers), h11.Data(data=bytes(answer.body))):
             self.transport.write(self.conn.send(event))
         self.transport.write(self.conn.send(h11.EndOfMessage()))
@@ -63,7 +79,8 @@ class _Http(H11Protocol):
 class HttpServer(uvicorn.Server):
     """uvicorn, which tells the answers that are still under way when it stops. `options` are those of its config."""
 
-    def __init__(self, app: ASGIApp, **options: Any) -> None:
+    def __init__(self, app: ASGIApp, draining: Draining | None = None, **options: Any) -> None:
+        self._draining = draining or Draining()
         self._stopping = asyncio.Event()
         self._told_to_end = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -102,6 +119,16 @@ class HttpServer(uvicorn.Server):
             with suppress(TimeoutError):
                 async with asyncio.timeout(TICK_SECONDS):
                     await self._told_to_end.wait()
+        await self._drain(self._loop)
+
+    async def _drain(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Go on for a while; who is answered meanwhile is asked to come back by another connection."""
+        self._draining.begun.set()
+        end = loop.time() + self._draining.seconds
+        while (left := end - loop.time()) > 0 and not self.force_exit:
+            await self.on_tick(0)
+            self.server_state.default_headers = [*self.server_state.default_headers, _CLOSE]
+            await asyncio.sleep(min(left, TICK_SECONDS))
 
     async def shutdown(self, sockets: Any = None) -> None:
         """End what streams, then everything else within the grace."""

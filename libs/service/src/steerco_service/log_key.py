@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
-from steerco_events.signing import HeadsFile
+from steerco_events.heads_file import HeadsFile
 
 
 class LogKey:

@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
+from starlette.types import ASGIApp
 
 from steerco_service.access.permissions import Permission
 from steerco_service.asking import asker_of
@@ -15,6 +16,7 @@ from steerco_service.headers import CONSISTENCY_TOKEN
 from steerco_service.identity.discovery import DISCOVERY, is_trustworthy
 from steerco_service.problems import MEDIA_TYPE
 from steerco_service.reading import page_of
+from steerco_service.traces import TracedRequests
 
 type Json = MutableMapping[str, Any]
 
@@ -27,6 +29,11 @@ PROBLEM: Mapping[str, Any] = {
         "title": {"type": "string"},
         "status": {"type": "integer", "minimum": 400, "maximum": 599},
         "detail": {"type": "string", "description": "The field, the rule and the value."},
+        "trace_id": {
+            "type": "string",
+            "pattern": "^[0-9a-f]{32}$",
+            "description": "The trace of the request (W3C trace context): by it operations find what happened.",
+        },
         "errors": {
             "type": "array",
             "items": {
@@ -99,6 +106,10 @@ class DescribedApp(FastAPI):
 
     `state.operations` are its routes, `state.permissions` who may call them, `state.runtime` says whose tokens count.
     """
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Called by Starlette: everything is inside a span, also what answers after a fault."""
+        return TracedRequests(super().build_middleware_stack(), self.state.runtime.service.name)
 
     def openapi(self) -> dict[str, Any]:
         """The description; made once."""

@@ -7,7 +7,8 @@ from typing import Self, get_origin
 from fastapi import Request
 from fastapi.dependencies.models import Dependant
 
-from steerco_service.problems import Problem, pointer_part, printable
+from steerco_service.printing import printable
+from steerco_service.problems import Problem, pointer_part
 
 
 @dataclass(frozen=True, slots=True)

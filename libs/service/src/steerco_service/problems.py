@@ -16,6 +16,8 @@ from steerco_events.decider import Refusal
 from steerco_events.postgres.faults import DATABASE_FAULTS, is_unavailable
 from steerco_events.postgres.store import EventTooLarge
 from steerco_events.registry import NewerVersion
+from steerco_events.tracing import trace_id
+from steerco_service.printing import printable
 
 NEWER_RETRY_SECONDS = 30
 """When to ask again for what a newer release wrote: that has to be brought first."""
@@ -55,12 +57,6 @@ def kebab(name: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "-", name).lower()
 
 
-def printable(value: object, limit: int = 80) -> str:
-    """A value as it can be shown in an error: quoted, escaped, short."""
-    shown = ascii(value)
-    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
-
-
 def problem_response(problem: Problem) -> JSONResponse:
     """The response of a problem."""
     body: dict[str, Any] = {
@@ -69,6 +65,8 @@ def problem_response(problem: Problem) -> JSONResponse:
         "status": problem.status,
         "detail": problem.detail.encode("utf-8", "backslashreplace").decode(),
     }
+    if trace := trace_id():
+        body["trace_id"] = trace
     if problem.errors:
         body["errors"] = [dict(error) for error in problem.errors]
     return JSONResponse(body, problem.status, problem.headers, media_type=MEDIA_TYPE)

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from functools import partial
 
+from fastapi import APIRouter
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from steerco_events.clock import Clock, SystemClock
@@ -19,6 +20,7 @@ from steerco_events.postgres.feed import StoreFeed
 from steerco_events.postgres.wakeups import (
     APPENDED,
     COALESCE_SEALED_SECONDS,
+    LEASES,
     PARKED_ASKED,
     REBUILD_REQUESTED,
     SEALED,
@@ -29,17 +31,20 @@ from steerco_events.projections.keeping import Keeping
 from steerco_events.registry import Registry
 from steerco_events.relay import Relay
 from steerco_events.signals import AnyOf, Signal
+from steerco_service import health
+from steerco_service.edge.beneath import beneath
 from steerco_service.factory import create_app
 from steerco_service.garbage import keep_what_is_there
-from steerco_service.http_server import HttpServer
+from steerco_service.http_server import Draining, HttpServer
 from steerco_service.identity.authenticator import Authenticator, Expected
 from steerco_service.identity.discovered_keys import DiscoveredKeys
 from steerco_service.identity.issuer import ISSUER
 from steerco_service.identity.keys import KeySource, KnownKeys
 from steerco_service.identity.own_token import ClientCredentials, ToldToken
 from steerco_service.log_key import LogKey, Signing
-from steerco_service.migrations import migrate
-from steerco_service.privacy.key_database import MIGRATIONS, KeyDatabase
+from steerco_service.operations import probes
+from steerco_service.operations.serving import operations_app, serve_operations
+from steerco_service.privacy.key_database import KeyDatabase
 from steerco_service.privacy.keys import KeptKeys, Keys, NoKeys
 from steerco_service.privacy.remote_keys import RemoteKeys
 from steerco_service.runtime import Runtime, Service, Signals
@@ -51,9 +56,9 @@ POOL = 6
 """Connections of a process, kept once they are open (to open one takes longer than most of what is done by it):
 twelve processes fit into PostgreSQL's default of 100."""
 
-BESIDE_CONSUMERS = 3
-"""Connections that a worker has beside one for each consumer: a relay's, and two of a build that takes its place. While
-it does, whoever moves a checkpoint waits with a connection, and the build reads with another."""
+BESIDE_CONSUMERS = 4
+"""Connections that a worker has beside one for each consumer: a relay's, one for operations, and two of a build that
+takes its place. While it does, whoever moves a checkpoint waits with a connection, and the build reads with another."""
 
 
 class Process:
@@ -102,7 +107,7 @@ class Process:
     def _open_feed(self, service: str, shard: Shard = WHOLE) -> EventFeed:
         if service == self._service.name:
             return self._own_feed(shard)
-        return KafkaFeed(service, self._settings.kafka, self._registry, shard)
+        return KafkaFeed(service, self._settings.broker, self._registry, shard)
 
     def _own_feed(self, shard: Shard = WHOLE) -> StoreFeed:
         return StoreFeed(self._service.name, self.runtime.engine, self._registry, self._sealed, shard)
@@ -120,23 +125,31 @@ class Process:
         ]
         if self._service.owns_log:
             found.append(("listen", partial(listen, self._settings.database_url, {SEALED: signals.sealed})))
+        found += self._operations(health.routes)
         edge = self._settings.edge
         server = HttpServer(
-            edge.before(create_app(self.runtime)),
+            beneath(self._settings.root_path, edge.before(create_app(self.runtime))),
+            Draining(self._settings.drain_seconds, self.runtime.draining),
             host=self._settings.host,
             port=self._settings.port,
             root_path=self._settings.root_path,
             **edge.server_options,
         )
-        async with self._background(found):
+        async with self._background("api", found):
             await server.serve()
 
     async def serve_worker(self) -> None:
         """Seal, relay, project and react until cancelled or told to end by SIGTERM; the leases are left free."""
         ended = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
-        async with self._background(self._work()):
+        async with self._background("worker", [*self._work(), *self._operations(probes.routes)]):
             await ended.wait()
+
+    def _operations(self, probing: APIRouter) -> Sequence[tuple[str, Run]]:
+        host, port = self._settings.operations_host, self._settings.operations_port
+        if not port:
+            return []
+        return [("operations", partial(serve_operations, operations_app([self.runtime], probing), host, port))]
 
     def _work(self) -> Sequence[tuple[str, Run]]:
         signals = self._signals
@@ -146,20 +159,21 @@ class Process:
             SEALED: self._sealed_elsewhere,
             REBUILD_REQUESTED: signals.rebuild_requested,
             PARKED_ASKED: signals.parked_asked,
+            LEASES: signals.leases,
         }
         found.append(("listen", partial(listen, self._settings.database_url, wake)))
         if self._service.owns_log:
-            publisher = KafkaPublisher(self._service.name, self._settings.kafka, self._settings.kafka_replication)
+            publisher = KafkaPublisher(self._service.name, self._settings.broker, self._settings.kafka_replication)
             feed = OutgoingFeed(self._service.name, self.runtime.engine, self._registry, self._sealed)
-            relay = Relay(self.runtime.engine, feed, publisher, self.runtime.lasts)
+            relay = Relay(self.runtime.engine, feed, publisher, self.runtime.lasts, signals.leases)
             found.append((f"{self._service.name} relay", relay.run))
             wake_others = partial(announce, self.runtime.engine, SEALED, signals.sealed, COALESCE_SEALED_SECONDS)
             found.append(("wake the API and other workers", wake_others))
         return found
 
     @asynccontextmanager
-    async def _background(self, found: Sequence[tuple[str, Run]]) -> AsyncIterator[None]:
-        install_tracing(f"steerco-{self._service.name}")
+    async def _background(self, role: str, found: Sequence[tuple[str, Run]]) -> AsyncIterator[None]:
+        tracing = install_tracing(f"steerco-{self._service.name}", self._settings, role=role)
         keep_what_is_there()
         background = asyncio.create_task(run_workers(found))
         try:
@@ -171,13 +185,14 @@ class Process:
             await self.runtime.close()
             if self.runtime.key_database:
                 await self.runtime.key_database.engine.dispose()
+            await tracing.stop()
 
 
 def authenticator_of(settings: ServiceSettings, clock: Clock) -> Authenticator:
     """Checks the tokens of the issuer that the settings name, or of the local one whose key they have."""
     if settings.issuer_key is None:
         issuer = settings.issuer
-        keys: KeySource = DiscoveredKeys(issuer, clock)
+        keys: KeySource = DiscoveredKeys(issuer, clock, settings.way_to_issuer)
     else:
         issuer = ISSUER
         keys = KnownKeys(json.loads(settings.issuer_key.read_text()))
@@ -197,7 +212,9 @@ def _remote_keys(settings: ServiceSettings, clock: Clock) -> Keys:
         return NoKeys()
     if settings.service_token:
         return RemoteKeys(settings.portfolio_url, ToldToken(settings.service_token))
-    credentials = ClientCredentials(settings.issuer, settings.client_id, settings.client_secret, clock)
+    credentials = ClientCredentials(
+        settings.issuer, settings.client_id, settings.client_secret, clock, settings.way_to_issuer
+    )
     return RemoteKeys(settings.portfolio_url, credentials)
 
 
@@ -210,10 +227,3 @@ def _signing(settings: ServiceSettings) -> Signing | None:
     if settings.log_key is None:
         return None
     return Signing(LogKey.from_private(json.loads(settings.log_key.read_text())), settings.heads)
-
-
-async def migrate_service(service: Service, settings: ServiceSettings) -> None:
-    """Bring the service's database to its newest schema."""
-    await migrate(service.migrations, settings.owner_url)
-    if service.keeps_keys and settings.keys_owner_url:
-        await migrate(MIGRATIONS, settings.keys_owner_url)

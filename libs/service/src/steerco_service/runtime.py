@@ -55,7 +55,10 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """What wakes what inside the process, for one service. `rested`: its log is quiet and complete up to now."""
+    """What wakes what inside the process, for one service.
+
+    `rested`: its log is quiet and complete up to now. `leases`: a worker has come, or left leases to others.
+    """
 
     appended: Signal = field(default_factory=Signal)
     sealed: Signal = field(default_factory=Signal)
@@ -63,6 +66,7 @@ class Signals:
     applied: Signal = field(default_factory=Signal)
     rebuild_requested: Signal = field(default_factory=Signal)
     parked_asked: Signal = field(default_factory=Signal)
+    leases: Signal = field(default_factory=Signal)
 
 
 class OpenLog(Protocol):
@@ -82,7 +86,8 @@ class Runtime:
     `first_admin`: who is appointed for the whole enterprise at the first start, and operates the service before
     anything is known. `keys` are those of people's records, to show who they are; the service that keeps them has them
     in `key_database`, and serves them to the machines of `service_clients`. `begun`: what the service does at each
-    start was done. Who asked for what is known for as long as `accesses_kept`.
+    start was done. `draining`: it was told to end, and goes on until whoever sends requests knows. Who asked for what
+    is known for as long as `accesses_kept`.
     """
 
     service: Service
@@ -106,6 +111,7 @@ class Runtime:
     service_clients: frozenset[str] = frozenset()
     accesses_kept: timedelta = KEPT
     begun: Event = field(init=False, default_factory=Event)
+    draining: Event = field(init=False, default_factory=Event)
     batcher: Batcher = field(init=False)
     lookups: Lookups = field(init=False)
     leases: LeaseKeeper = field(init=False)
@@ -115,7 +121,7 @@ class Runtime:
     def __post_init__(self) -> None:
         object.__setattr__(self, "batcher", Batcher(self.engine, self.store, self.signals.appended))
         object.__setattr__(self, "lookups", Lookups(self.engine, self.builds))
-        object.__setattr__(self, "leases", LeaseKeeper(self.engine, self.lasts))
+        object.__setattr__(self, "leases", LeaseKeeper(self.engine, self.lasts, self.signals.leases))
         access = Access(self.engine, self.builds, self.clock, self.groups, self.stale_after, self.first_admin)
         object.__setattr__(self, "access", access)
         object.__setattr__(self, "accesses", AccessLog(self.service.name, self.engine))
@@ -138,7 +144,15 @@ class Runtime:
     @property
     def consumers(self) -> Consumers:
         """What the service's consumers share."""
-        return Consumers(self.engine, self.leases, self.clock, self.signals.applied, self.shards, self.parked_limit)
+        return Consumers(
+            self.engine,
+            self.leases,
+            self.clock,
+            self.signals.applied,
+            self.shards,
+            self.parked_limit,
+            self.service.name,
+        )
 
     @property
     def builds(self) -> Builds:

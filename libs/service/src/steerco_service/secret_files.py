@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from pydantic.fields import FieldInfo
-from pydantic_settings import EnvSettingsSource
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource
 
 
 class SecretFiles(EnvSettingsSource):
@@ -16,7 +16,7 @@ class SecretFiles(EnvSettingsSource):
         Raises `ValueError`, which names the variable.
         """
         file: str | None = None
-        if not field.repr:
+        if not field.repr and field.validation_alias is None:
             file, *_ = super().get_field_value(field, f"{field_name}_file")
         if not file:
             return None, field_name, False
@@ -29,3 +29,14 @@ class SecretFiles(EnvSettingsSource):
         except (OSError, UnicodeDecodeError) as error:
             why = error.strerror if isinstance(error, OSError) else "it is no text"
             raise ValueError(f"{variable}_FILE ({file} can't be read: {why})") from None
+
+
+class SecretSettings(BaseSettings):
+    """Settings some of which are secrets: those that are not shown (`repr=False`)."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], *sources: PydanticBaseSettingsSource, **named: PydanticBaseSettingsSource
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Called by pydantic: what the code says, the environment, and files with secrets."""
+        return named["init_settings"], named["env_settings"], SecretFiles(settings_cls)

@@ -14,9 +14,12 @@ from pydantic_settings import BaseSettings, SettingsError
 
 from steerco_events.contracts.catalog import CATALOG
 from steerco_events.postgres.faults import DATABASE_FAULTS, is_unavailable
-from steerco_service.process import Process, migrate_service
+from steerco_service.migrating import MigrationSettings, migrate_service
+from steerco_service.migrations import MigrationGaveWay
+from steerco_service.process import Process
 from steerco_service.runtime import Service
 from steerco_service.settings import ServiceSettings
+from steerco_service.variables import variable_of
 
 type Role = Literal["api", "worker", "migrate"]
 
@@ -26,8 +29,8 @@ ROLES: Mapping[Role, str] = {
     "migrate": "brings the databases up to date, and ends",
 }
 
-NEEDED: Mapping[Role, Sequence[str]] = {"api": [], "worker": ["kafka"], "migrate": ["owner_url"]}
-"""The settings that a role does not start without, beside those of all."""
+NEEDED: Mapping[Role, Sequence[str]] = {"api": [], "worker": ["kafka"], "migrate": []}
+"""The settings that a role does not start without, beside those that have no default."""
 
 NEEDED_FOR_KEYS: Mapping[Role, Sequence[str]] = {
     "api": ["keys_url"],
@@ -35,6 +38,11 @@ NEEDED_FOR_KEYS: Mapping[Role, Sequence[str]] = {
     "migrate": ["keys_owner_url"],
 }
 """Those beside, of the service that keeps the keys of people's records."""
+
+
+def settings_of(role: Role) -> type[MigrationSettings] | type[ServiceSettings]:
+    """What a role is told."""
+    return MigrationSettings if role == "migrate" else ServiceSettings
 
 
 class NotServed(Exception):
@@ -52,8 +60,7 @@ def serve(service: Service, arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("role", choices=get_args(Role.__value__))
     role: Role = parser.parse_args(arguments).role
     try:
-        settings = told(ServiceSettings, role, needed_by(service, role))
-        _run(service, role, settings)
+        _run(service, role, needed_by(service, role))
     except NotServed as error:
         print(f"{name}: {error}", file=sys.stderr)
         raise SystemExit(1) from error
@@ -64,20 +71,23 @@ def needed_by(service: Service, role: Role) -> Sequence[str]:
     return [*NEEDED[role], *(NEEDED_FOR_KEYS[role] if service.keeps_keys else ())]
 
 
-def _run(service: Service, role: Role, settings: ServiceSettings) -> None:
+def _run(service: Service, role: Role, needed: Sequence[str]) -> None:
     match role:
         case "migrate":
+            owners = told(MigrationSettings, role, needed)
             try:
-                asyncio.run(migrate_service(service, settings))
+                asyncio.run(migrate_service(service, owners))
+            except MigrationGaveWay as error:
+                raise NotServed(f"the database of {service.name} is not migrated: {error}") from error
             except DATABASE_FAULTS as error:
                 if not is_unavailable(error):
                     raise
                 said = _first_line(error)
                 raise NotServed(f"the database of {service.name} can't be reached: {said}") from error
         case "api":
-            until_stopped(Process(service, settings, CATALOG).serve_api())
+            until_stopped(Process(service, told(ServiceSettings, role, needed), CATALOG).serve_api())
         case "worker":
-            until_stopped(Process(service, settings, CATALOG).serve_worker())
+            until_stopped(Process(service, told(ServiceSettings, role, needed), CATALOG).serve_worker())
 
 
 def until_stopped(work: Coroutine[Any, Any, None]) -> None:
@@ -103,19 +113,22 @@ def told[S: BaseSettings](settings: type[S], command: str, needed: Sequence[str]
     """What the environment says to a command. Raises `NotServed`, which names all that is missing or wrong."""
     try:
         found = settings()
-        faults = [f"STEERCO_{each.upper()}" for each in needed if not getattr(found, each)]
+        faults = [variable_of(settings, each) for each in needed if not getattr(found, each)]
     except SettingsError as error:
         faults = [str(error.__cause__)]
     except ValidationError as error:
-        faults = [_fault(each) for each in error.errors()]
+        faults = [_fault(settings, each) for each in error.errors()]
     if faults:
         raise NotServed(f"{command} is told by its environment; missing or wrong: {', '.join(faults)}")
     return found
 
 
-def _fault(error: ErrorDetails) -> str:
-    why = "" if error["type"] == "missing" else f" ({error['msg'].removeprefix('Value error, ')})"
-    return f"STEERCO_{str(error['loc'][0]).upper()}{why}"
+def _fault(settings: type[BaseSettings], error: ErrorDetails) -> str:
+    said = error["msg"].removeprefix("Value error, ")
+    if not error["loc"]:
+        return said
+    variable = variable_of(settings, str(error["loc"][0]))
+    return variable if error["type"] == "missing" else f"{variable} ({said})"
 
 
 def _first_line(error: Exception) -> str:

@@ -11,15 +11,14 @@ from uuid import UUID
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 from pydantic import Field, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
-from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from steerco_events.consuming.consumer import PARKED_LIMIT
 from steerco_events.positions import PARTITIONS
 from steerco_events.postgres.accesses import KEPT
 from steerco_service.access.access import STALE_AFTER
 from steerco_service.access.groups import GroupRole, group_roles
+from steerco_service.database_urls import DatabaseUrl
 from steerco_service.edge.addresses import is_few
 from steerco_service.edge.buckets import Rate
 from steerco_service.edge.front import Edge
@@ -27,17 +26,18 @@ from steerco_service.edge.origins import is_origin
 from steerco_service.edge.sizes import Sizes
 from steerco_service.edge.visits import Streams
 from steerco_service.identity.authenticator import ALGORITHMS, LEEWAY
-from steerco_service.identity.discovery import is_loopback, is_trustworthy
+from steerco_service.identity.discovery import Way, is_loopback, is_trustworthy
 from steerco_service.identity.issuer import AUDIENCE
 from steerco_service.identity.keys import SUPPORTED, KnownKeys
-from steerco_service.secret_files import SecretFiles
-
-DRIVER = "postgresql+asyncpg"
+from steerco_service.kafka_settings import KafkaSettings
+from steerco_service.operations.settings import OperationsSettings
+from steerco_service.telemetry import TelemetrySettings
+from steerco_service.variables import variable_of
 
 _EDGE = Edge()
 
 
-class EdgeSettings(BaseSettings):
+class EdgeSettings(TelemetrySettings):
     """What an edition is told, and every process of it: of its edge, and what it keeps. Variables `STEERCO_<NAME>`."""
 
     model_config = SettingsConfigDict(env_prefix="STEERCO_", env_ignore_empty=True, hide_input_in_errors=True)
@@ -107,31 +107,34 @@ class EdgeSettings(BaseSettings):
         """What tells another process the same."""
         told = self.model_dump(include=set(EdgeSettings.model_fields) & self.model_fields_set)
         return {
-            f"STEERCO_{name.upper()}": ",".join(value) if isinstance(value, tuple) else str(value)
+            variable_of(EdgeSettings, name): ",".join(value) if isinstance(value, tuple) else str(value)
             for name, value in told.items()
         }
 
 
-class ServiceSettings(EdgeSettings):
+class ServiceSettings(EdgeSettings, KafkaSettings, OperationsSettings):
     """Environment variables `STEERCO_<NAME>`; one that is empty is as if it were not set."""
 
     model_config = SettingsConfigDict(env_prefix="STEERCO_", env_ignore_empty=True, validate_default=False)
 
-    database_url: str = Field(repr=False, description="The app role's SQLAlchemy URL of the service's database.")
-    owner_url: str = Field("", repr=False, description="The owner role's URL: for `migrate` only.")
-    kafka: str = Field("", description="Kafka's bootstrap servers: for the worker.")
-    kafka_replication: int = Field(3, ge=1, description="Copies of a topic that the relay has to make.")
+    database_url: DatabaseUrl = Field(
+        repr=False, description="The app role's SQLAlchemy URL of the service's database."
+    )
     log_key: Path | None = Field(None, description="File with the private key (JWK) that signs the log's heads.")
     heads: Path | None = Field(None, description="Folder, not in the database, that keeps the signed heads.")
     lease_seconds: float = Field(10, ge=5, description="How long a lease lasts; a dead worker's is taken over then.")
     shards: int = Field(1, ge=1, le=PARTITIONS, description="Into how many parts each consumer's work is divided.")
     keep_builds_days: int = Field(7, ge=0, description="How long a build of a view is kept after it was live.")
+    plain_http_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Hosts of a network with nobody else in it, asked by http; separated by commas."
+    )
     issuer: str = Field("", description="The OIDC issuer of the tokens: its URL, as it names itself.")
     issuer_key: Path | None = Field(
         None,
         description="Instead of it, file with a local issuer's public key (JWK or JWK Set).",
         validate_default=True,
     )
+    issuer_address: str = Field("", description="Where the issuer is reached from here, if not at its name.")
     audience: str = Field(AUDIENCE, min_length=1, description="What a token's `aud` has to name.")
     token_algorithms: Annotated[tuple[str, ...], NoDecode] = Field(
         ALGORITHMS, min_length=1, description="What tokens may be signed by, separated by commas."
@@ -153,12 +156,11 @@ class ServiceSettings(EdgeSettings):
         gt=0,
         description="So old what is known of units and appointments may be; then nobody is answered.",
     )
-    keys_url: str = Field(
+    keys_url: DatabaseUrl = Field(
         "",
         repr=False,
         description="The app role's URL of the database with the keys of people's records: for portfolio.",
     )
-    keys_owner_url: str = Field("", repr=False, description="The owner role's URL of it: for `migrate` only.")
     service_clients: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="To which clients of the issuer portfolio serves the keys: those of the other services."
     )
@@ -169,25 +171,14 @@ class ServiceSettings(EdgeSettings):
     root_path: str = Field("", description="The path under which a gateway shows the API, such as `/intake`.")
     host: str = Field("127.0.0.1", description="Where the API listens.")
     port: int = Field(8000, ge=0, le=65535, description="The port on which the API listens.")
+    drain_seconds: float = Field(
+        0, ge=0, le=300, description="How long an API that is told to end goes on, not ready, before it refuses."
+    )
 
-    @classmethod
-    def settings_customise_sources(
-        cls, settings_cls: type[BaseSettings], *sources: PydanticBaseSettingsSource, **named: PydanticBaseSettingsSource
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Called by pydantic: what the code says, the environment, and files with secrets."""
-        return named["init_settings"], named["env_settings"], SecretFiles(settings_cls)
-
-    @field_validator("database_url", "owner_url", "keys_url", "keys_owner_url")
-    @classmethod
-    def _is_of_postgresql(cls, url: str) -> str:
-        """The value is a secret: it is not in the error."""
-        try:
-            usable = make_url(url).drivername == DRIVER
-        except (ArgumentError, ValueError):
-            usable = False
-        if not usable:
-            raise ValueError(f"no URL such as {DRIVER}://role:password@host/database")
-        return url
+    @property
+    def way_to_issuer(self) -> Way:
+        """How the issuer is reached."""
+        return Way(self.issuer_address, self.plain_http_hosts)
 
     @field_validator("log_key")
     @classmethod
@@ -195,6 +186,14 @@ class ServiceSettings(EdgeSettings):
         if file:
             _take(file, OKPKey.import_key, "Ed25519 key (JWK)")
         return file
+
+    @field_validator("plain_http_hosts")
+    @classmethod
+    def _are_hosts(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        for each in hosts:
+            if "*" in each or not is_trustworthy(f"http://{each}", hosts):
+                raise ValueError(f"{each!r} is no host as URLs name it, such as portfolio-api")
+        return hosts
 
     @field_validator("issuer")
     @classmethod
@@ -220,16 +219,16 @@ class ServiceSettings(EdgeSettings):
             raise ValueError(f"{', '.join(sorted(map(repr, unknown)))}: none of {', '.join(SUPPORTED)}")
         return found
 
-    @field_validator("service_clients", mode="before")
+    @field_validator("service_clients", "plain_http_hosts", mode="before")
     @classmethod
-    def _are_clients(cls, names: Any) -> Any:
+    def _are_names(cls, names: Any) -> Any:
         return _listed(names)
 
-    @field_validator("portfolio_url")
+    @field_validator("portfolio_url", "issuer_address")
     @classmethod
-    def _keeps_keys_secret(cls, url: str) -> str:
-        if not is_trustworthy(url):
-            raise ValueError("no https URL, or http to loopback")
+    def _is_answered_by_it_alone(cls, url: str, told: ValidationInfo) -> str:
+        if not is_trustworthy(url, told.data.get("plain_http_hosts", ())):
+            raise ValueError("no https URL, or http to loopback or to one of STEERCO_PLAIN_HTTP_HOSTS")
         return url
 
     @field_validator("group_roles", mode="before")

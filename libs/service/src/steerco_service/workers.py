@@ -71,8 +71,11 @@ def _sealing(runtime: Runtime) -> Sealing:
     signing, signals = runtime.signing, runtime.signals
     file = signing.file(runtime.service.name) if signing else None
     signer = HeadSigner(runtime.engine, runtime.service.name, signing.key, file) if signing else None
-    sealer = Sealer(runtime.engine, runtime.clock, Lease("sealer", runtime.lasts), file.last if file else lambda: None)
-    return Sealing(sealer, signals.appended, signals.sealed, runtime.lasts, signer, signals.rested)
+    lease = Lease("sealer", runtime.lasts, leases=signals.leases)
+    sealer = Sealer(runtime.engine, runtime.clock, lease, file.last if file else lambda: None)
+    return Sealing(
+        sealer, signals.appended, signals.sealed, runtime.lasts, signer, signals.rested, runtime.service.name
+    )
 
 
 def _timers(runtime: Runtime) -> TimerRunner:
@@ -82,7 +85,7 @@ def _timers(runtime: Runtime) -> TimerRunner:
         runtime.store,
         runtime.clock,
         runtime.signals.appended,
-        Lease("timers", runtime.lasts),
+        Lease("timers", runtime.lasts, leases=runtime.signals.leases),
         partial(_units_of, runtime),
     )
 

@@ -14,7 +14,7 @@ from steerco.backups.reading import Backup
 from steerco.backups.replacing import Replaced
 from steerco.edition.services import BY_NAME
 from steerco_events.positions import kept_of
-from steerco_service.migrations import newest_revision
+from steerco_service.migrations import revisions_of
 from steerco_service.privacy.key_database import MIGRATIONS
 
 type Progress = Callable[[str], None]
@@ -78,10 +78,10 @@ def _chosen(backup: Backup, urls: Mapping[str, str], only: Collection[str]) -> d
 
 
 def _check_revision(name: str, dump: Dump) -> None:
-    known = newest_revision(BY_NAME[name].migrations if name in BY_NAME else MIGRATIONS)
-    if dump.revision > known:
+    known = revisions_of(BY_NAME[name].migrations if name in BY_NAME else MIGRATIONS)
+    if dump.revision not in known:
         raise BackupFailed(
-            f"{name} is of schema {dump.revision}, and this release knows up to {known}: restore by the newer release"
+            f"{name} is of schema {dump.revision}, this release knows up to {known[-1]}: restore by the newer release"
         )
 
 

@@ -13,8 +13,6 @@ from steerco.edition.directory import DataDirectory
 from steerco_events.clock import SystemClock
 from steerco_events.envelope import Actor
 from steerco_servers.child import ServerFailed
-from steerco_service.identity.issuer import Issuer
-from steerco_service.identity.principal import Principal
 
 LONGEST_DAYS = 366
 
@@ -57,6 +55,9 @@ def token(
 
     What they may do is up to their appointments: `steerco appoint`.
     """
+    from steerco_service.identity.issuer import Issuer
+    from steerco_service.identity.principal import Principal
+
     with told():
         try:
             key = DataDirectory(local_directory()).kept_issuer_key()

@@ -20,8 +20,8 @@ from steerco_events.archive.lines import Line
 from steerco_events.archive.verifying import Altered, Verified, verify
 from steerco_events.clock import SystemClock
 from steerco_events.contracts.catalog import LOGS
+from steerco_events.heads_file import HeadsFile
 from steerco_events.positions import SignedHead
-from steerco_events.signing import HeadsFile
 from steerco_service.log_key import PublicLogKey
 
 KeyFiles = Annotated[

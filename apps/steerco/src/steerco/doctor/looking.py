@@ -20,7 +20,7 @@ from steerco.edition.directory import DataDirectory
 from steerco.edition.services import BY_NAME
 from steerco_servers.attaching import runs_in
 from steerco_servers.child import ServerFailed, quiet
-from steerco_service.migrations import newest_revision
+from steerco_service.migrations import revisions_of
 from steerco_service.privacy.key_database import MIGRATIONS
 
 LOW, LOWEST = 2e9, 2e8
@@ -90,7 +90,7 @@ async def _database(name: str, url: str) -> Sequence[Finding]:
         return [Finding("failing", subject, str(error).splitlines()[0], "steerco up")]
     finally:
         await engine.dispose()
-    newest = newest_revision(BY_NAME[name].migrations if name in BY_NAME else MIGRATIONS)
+    newest = revisions_of(BY_NAME[name].migrations if name in BY_NAME else MIGRATIONS)[-1]
     if about.revision != newest:
         said = f"schema {about.revision}, and this release has {newest}"
         return [Finding("failing", subject, said, "start this release, which migrates it")]

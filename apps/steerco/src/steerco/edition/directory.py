@@ -1,8 +1,10 @@
 """The data directory of an edition: what is in it, and what it was started as."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 from steerco_servers.directory import read_private, write_private
@@ -35,6 +37,11 @@ class DataDirectory:
     def roles(self) -> Path:
         """The passwords of the database roles."""
         return self.path / "roles.json"
+
+    @property
+    def kafka_users(self) -> Path:
+        """The passwords of the broker's users."""
+        return self.path / "kafka-users.json"
 
     @property
     def issuer_key(self) -> Path:
@@ -92,9 +99,10 @@ class DataDirectory:
         write_private(self.log_key, key.private())
         return key
 
-    def announce(self, url: str, token: str) -> None:
-        """Tell clients where the edition runs (0600)."""
-        write_private(self.run_file, {"url": url, "token": token, "pid": os.getpid()})
+    def announce(self, url: str, token: str, operations: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Tell clients where the edition runs, and where its processes tell operations how they do (0600)."""
+        told = {"operations": dict(operations)} if operations else {}
+        write_private(self.run_file, {"url": url, "token": token, "pid": os.getpid(), **told})
 
     def announced(self) -> str | None:
         """The address that clients were told; `None` while no edition runs here."""

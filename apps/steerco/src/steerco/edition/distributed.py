@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +12,7 @@ from pathlib import Path
 import httpx
 from rich.console import Console
 
+from steerco.edition.brokers import Brokers, brokers
 from steerco.edition.directory import DataDirectory, EditionFailed
 from steerco.edition.embedded import OPERATOR, OPERATOR_ROLES, TOKEN_LASTS, bind, kept_issuer, open_directory, serve
 from steerco.edition.proxy import proxy_app, proxy_client
@@ -20,12 +20,11 @@ from steerco.edition.services import SERVICES
 from steerco_events.clock import SystemClock
 from steerco_events.envelope import Actor
 from steerco_events.ids import derived_id
-from steerco_events.kafka.topics import create_topics
 from steerco_servers.child import Child, ServerFailed, clean_environment, free_port, start_child
-from steerco_servers.kafka import start_kafka
 from steerco_servers.postgres import ServiceDatabase, provision, start_postgres
 from steerco_service.hosting import databases_of
 from steerco_service.identity.principal import Principal
+from steerco_service.kafka_settings import KafkaSettings, environment_of
 from steerco_service.privacy.key_database import keys_of
 from steerco_service.settings import EdgeSettings
 
@@ -35,6 +34,9 @@ SERVICES_TOGETHER = Principal(Actor(derived_id("services"), "services"), "steerc
 START_SECONDS = 60.0
 LOOK_SECONDS = 1.0
 """How soon a process that ended is started again, and between two starts of one that ends at once."""
+
+ROLES = ("worker", "api")
+"""What each service has a process for."""
 
 STOP_STEPS = ((signal.SIGTERM, 10.0), (signal.SIGKILL, 5.0))
 
@@ -46,7 +48,7 @@ class ServiceProcesses:
         self,
         directory: DataDirectory,
         databases: Mapping[str, ServiceDatabase],
-        kafka: str,
+        kafka: Brokers,
         issuer_key: Path,
         token: str,
         edge: Mapping[str, str],
@@ -58,6 +60,7 @@ class ServiceProcesses:
         self._token = token
         self._edge = edge
         self.ports = {service.name: free_port() for service in SERVICES}
+        self.operations = {f"{service.name} {role}": free_port() for service in SERVICES for role in ROLES}
         self._running: dict[tuple[str, str], Child] = {}
 
     @property
@@ -68,7 +71,7 @@ class ServiceProcesses:
     def start_all(self) -> Sequence[Child]:
         """Start the worker and the API of every service."""
         for service in SERVICES:
-            for role in ("worker", "api"):
+            for role in ROLES:
                 self._running[service.name, role] = self.start(service.name, role)
         return list(self._running.values())
 
@@ -88,14 +91,20 @@ class ServiceProcesses:
         """End them all."""
         await asyncio.gather(*(child.stop(STOP_STEPS) for child in self._running.values()))
 
+    def migrate(self, service: str) -> Child:
+        """Begin to bring a service's databases up to date."""
+        keys = self._databases.get(keys_of(service))
+        owners = {"STEERCO_OWNER_URL": self._databases[service].owner_url}
+        return self._start(service, "migrate", owners | ({"STEERCO_KEYS_OWNER_URL": keys.owner_url} if keys else {}))
+
     def start(self, service: str, role: str) -> Child:
         """Start one process."""
         database, keys = self._databases[service], self._databases.get(keys_of(service))
-        told = {"STEERCO_KEYS_URL": keys.app_url, "STEERCO_KEYS_OWNER_URL": keys.owner_url} if keys else {}
-        environment = clean_environment(
+        told = {"STEERCO_KEYS_URL": keys.app_url} if keys else {}
+        if role == "worker":
+            told |= environment_of(self._kafka(service))
+        environment = dict(
             STEERCO_DATABASE_URL=database.app_url,
-            STEERCO_OWNER_URL=database.owner_url,
-            STEERCO_KAFKA=self._kafka,
             STEERCO_KAFKA_REPLICATION="1",
             STEERCO_LOG_KEY=str(self._directory.log_key),
             STEERCO_HEADS=str(self._directory.heads),
@@ -103,6 +112,7 @@ class ServiceProcesses:
             STEERCO_FIRST_ADMIN=str(OPERATOR.actor.id),
             STEERCO_GROUP_ROLES=OPERATOR_ROLES,
             STEERCO_PORT=str(self.ports[service]),
+            STEERCO_OPERATIONS_PORT=str(self.operations.get(f"{service} {role}", 0)),
             STEERCO_ROOT_PATH=f"/{service}",
             STEERCO_SERVICE_CLIENTS=SERVICES_TOGETHER.client,
             STEERCO_PORTFOLIO_URL=self.addresses["portfolio"],
@@ -110,17 +120,21 @@ class ServiceProcesses:
             **told,
             **self._edge,
         )
-        command = [sys.executable, "-m", f"steerco_{service}", role]
+        return self._start(service, role, environment)
+
+    def _start(self, service: str, role: str, environment: Mapping[str, str]) -> Child:
         return start_child(
             f"{service} {role}",
-            command,
+            [sys.executable, "-m", f"steerco_{service}", role],
             log=self._directory.path / "logs" / f"{service}-{role}.log",
             death_signal=signal.SIGTERM,
-            environment=environment,
+            environment=clean_environment(**environment),
         )
 
 
-async def run_distributed(path: Path, port: int, settings: EdgeSettings, console: Console) -> None:
+async def run_distributed(
+    path: Path, port: int, settings: EdgeSettings, kafka_settings: KafkaSettings, console: Console
+) -> None:
     """Start everything, serve behind one port until a signal ends it, stop everything.
 
     The services have the edge, and before them the proxy has what they can't: what it answers itself, and takes whole.
@@ -136,14 +150,10 @@ async def run_distributed(path: Path, port: int, settings: EdgeSettings, console
             console.print(f"· {text}", highlight=False)
 
         server = await stack.enter_async_context(await start_postgres(directory.postgres, progress=step))
-        kafka = (
-            os.environ.get("STEERCO_KAFKA")
-            or (await stack.enter_async_context(await start_kafka(directory.kafka, progress=step))).bootstrap
-        )
-        step("preparing databases, roles and topics")
+        kafka = await stack.enter_async_context(brokers(directory, kafka_settings, step))
+        step("preparing databases and roles")
         names = [service.name for service in SERVICES]
         databases = await provision(server.url(), databases_of(SERVICES), passwords=directory.roles)
-        await create_topics(kafka, [each.name for each in SERVICES if each.owns_log], replication=1)
         issuer = kept_issuer(directory)
         directory.signing()
         public = directory.path / "issuer.public.json"
@@ -158,7 +168,8 @@ async def run_distributed(path: Path, port: int, settings: EdgeSettings, console
         await _until_ready(processes, children, token, step)
         url = f"http://127.0.0.1:{port}"
         directory.mark("empty")
-        directory.announce(url, token)
+        operations = {name: f"http://127.0.0.1:{port}" for name, port in processes.operations.items()}
+        directory.announce(url, token, operations)
         stack.callback(directory.withdraw)
         console.print(f"ready at {url}; STEERCO_DATA_DIR={directory.path} points the client here")
         console.print("stop with Ctrl-C; the data stays")
@@ -172,7 +183,7 @@ async def run_distributed(path: Path, port: int, settings: EdgeSettings, console
 
 async def _migrate(processes: ServiceProcesses, names: Sequence[str]) -> None:
     for name in names:
-        child = processes.start(name, "migrate")
+        child = processes.migrate(name)
         if not await child.finished(START_SECONDS) or child.exit_code != 0:
             raise child.failed("could not migrate")
 

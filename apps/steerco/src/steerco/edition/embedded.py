@@ -35,7 +35,7 @@ from steerco_service.identity.authenticator import Authenticator
 from steerco_service.identity.issuer import Issuer
 from steerco_service.identity.keys import KnownKeys
 from steerco_service.identity.principal import Principal
-from steerco_service.traces import install_tracing
+from steerco_service.traces import install_tracing_once
 
 TOKEN_LASTS = timedelta(days=365)
 NEVER_STALE = timedelta(days=36525)
@@ -106,7 +106,7 @@ async def edition(
     server = await start_postgres(directory.postgres, progress=progress)
     try:
         issuer = kept_issuer(directory)
-        install_tracing("steerco")
+        install_tracing_once("steerco")
         clock = SwitchableClock(SystemClock())
         past = ShiftedClock(SystemClock())
         if kept is None and content == "example":

@@ -1,6 +1,9 @@
 """Starting an edition: what the commands do."""
 
-from collections.abc import Coroutine, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,8 +25,12 @@ from steerco.edition.welcome import (
     three_scopes,
     worth_reading,
 )
+from steerco_events.retrying import retrying
 from steerco_servers.child import ServerFailed, ServerMissing
 from steerco_service.hosting import NotSettled
+from steerco_service.kafka_settings import KafkaSettings
+from steerco_service.operations.serving import operations_app, serve_operations
+from steerco_service.operations.settings import OperationsSettings
 from steerco_service.serving import NotServed, told, until_stopped
 from steerco_service.settings import EdgeSettings
 
@@ -44,11 +51,15 @@ def _run_edition(work: Coroutine[Any, Any, None]) -> None:
 
 def run_embedded(content: Literal["empty", "example"], data_dir: Path, port: int) -> None:
     """Run the one-process edition until a signal ends it."""
-    _run_edition(_run_embedded(content, data_dir, port, _edge_settings("up")))
+    _run_edition(_run_embedded(content, data_dir, port, _told(EdgeSettings, "up"), _told(OperationsSettings, "up")))
 
 
 async def _run_embedded(
-    content: Literal["empty", "example"], data_dir: Path, port: int, settings: EdgeSettings
+    content: Literal["empty", "example"],
+    data_dir: Path,
+    port: int,
+    settings: EdgeSettings,
+    operations: OperationsSettings,
 ) -> None:
     listening = bind(port)
     directory = open_directory(data_dir)
@@ -70,7 +81,8 @@ async def _run_embedded(
             say_ready(console, url, None if data_dir == data_directory() else data_dir.absolute(), commands)
             directory.announce(url, started.token)
             try:
-                await serve(settings.edge.before(started.app), settings.edge, listening)
+                async with _measured(started, operations):
+                    await serve(settings.edge.before(started.app), settings.edge, listening)
             finally:
                 directory.withdraw()
 
@@ -92,14 +104,33 @@ async def _welcome(started: Edition, url: str, is_example: bool) -> Sequence[str
         return await worth_reading(client, scopes, proof.months)
 
 
-def _edge_settings(command: str) -> EdgeSettings:
-    """What the environment says of an edition's edge; leaves with one line that names what is wrong."""
+@asynccontextmanager
+async def _measured(started: Edition, operations: OperationsSettings) -> AsyncIterator[None]:
+    """Inside, who collects metrics gets those of all services, if the environment names a port for it."""
+    if "operations_port" not in operations.model_fields_set or not operations.operations_port:
+        yield
+        return
+    app = operations_app(list(started.host.runtimes.values()))
+    serving = partial(serve_operations, app, operations.operations_host, operations.operations_port)
+    task = asyncio.create_task(retrying(serving, "operations"))
     try:
-        return told(EdgeSettings, command)
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def _told[S: (EdgeSettings, KafkaSettings, OperationsSettings)](settings: type[S], command: str) -> S:
+    """What the environment says to an edition; leaves with one line that names what is wrong."""
+    try:
+        return told(settings, command)
     except NotServed as error:
         raise fail(error) from error
 
 
 def run_every_service(data_dir: Path, port: int) -> None:
     """Run the distributed edition until a signal ends it."""
-    _run_edition(run_all(data_dir, port, _edge_settings("run-distributed"), console))
+    command = "run-distributed"
+    edge, kafka = _told(EdgeSettings, command), _told(KafkaSettings, command)
+    _run_edition(run_all(data_dir, port, edge, kafka, console))

@@ -16,8 +16,8 @@ from typing import Protocol
 from steerco_events.archive.hashing import SIZE, START, event_hash
 from steerco_events.archive.lines import Beginning, End, Line, Seal, Signed
 from steerco_events.envelope import Recorded
+from steerco_events.heads_file import SIGN_EVERY_SECONDS
 from steerco_events.positions import SignedHead, kept_of
-from steerco_events.signing import SIGN_EVERY_SECONDS
 
 
 class VerifyingKey(Protocol):

@@ -8,14 +8,17 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 from weakref import WeakSet
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from steerco_events import tracing
 from steerco_events.commands.attempts import ATTEMPTS, Contended
-from steerco_events.commands.handling import Handled, Handling, resolve_all
+from steerco_events.commands.handling import Handled, Handling, appends_of, resolve_all
 from steerco_events.commands.situations import Situations
+from steerco_events.metrics import APPEND_COMMANDS, APPEND_SECONDS
 from steerco_events.postgres.commands import CommandKey, TwinAccepted, find, remember
 from steerco_events.postgres.faults import DATABASE_FAULTS, is_unavailable
 from steerco_events.postgres.statements import Driver, driver_transaction
@@ -135,6 +138,7 @@ class Batcher:
     async def _handle(self, batch: Sequence[_Job]) -> None:
         fault: Exception = Contended("")
         for _ in range(ATTEMPTS):
+            began = monotonic()
             try:
                 results = await self._in_one_transaction(batch)
             except (VersionConflict, TwinAccepted) as conflict:
@@ -145,6 +149,8 @@ class Batcher:
                 fault = error
                 break
             else:
+                APPEND_SECONDS.observe(monotonic() - began, self._store.service)
+                APPEND_COMMANDS.observe(len(batch), self._store.service)
                 self._appended.notify()
                 for job, result in zip(batch, results, strict=True):
                     job.settle(result)
@@ -157,6 +163,7 @@ class Batcher:
             await self._handle([job])
 
     async def _in_one_transaction(self, batch: Sequence[_Job]) -> Sequence[bytes | Exception]:
+        began = tracing.now()
         async with driver_transaction(self._engine) as tx:
             if tx not in self._connections:  # perhaps to another server, or to this one after it was restored
                 self._connections.add(tx)
@@ -187,6 +194,7 @@ class Batcher:
                 raise TwinAccepted
             await remember(tx, accepted, batch[0].handling.context.recorded_at)
         self._situations.keep(resolved.situations)
+        tracing.appended(self._store.service, appends_of([batch[n].handling for n in new], resolved.outcomes), began)
         return [results[n] for n in range(len(batch))]
 
 

@@ -4,7 +4,7 @@ Many commands may be handled in one transaction, each accepted or refused alone:
 before it have decided.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
@@ -140,6 +140,15 @@ async def resolve_all(
     await keep_timers(tx, plan.timers)
     handled = [each if isinstance(each, Exception) else _handled(each, slices, tokens) for each in outcomes]
     return Resolved(handled, plan.situations)
+
+
+def appends_of(
+    handlings: Sequence[Handling[Any, Any]], outcomes: Sequence[Outcome]
+) -> Iterator[tuple[str | None, int]]:
+    """Of the commands that led to events: the context that they came in, and how many events."""
+    for handling, outcome in zip(handlings, outcomes, strict=True):
+        if isinstance(outcome, Handled) and outcome.events:
+            yield handling.context.traceparent, len(outcome.events)
 
 
 async def weigh(

@@ -6,19 +6,22 @@ have an effect is up to the checkpoint alone.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from steerco_events import tracing
 from steerco_events.clock import Clock
 from steerco_events.commands.attempts import in_transaction
 from steerco_events.consuming.poison import Poison, Work, digest, is_poison
+from steerco_events.consuming.standing import Standing
 from steerco_events.envelope import Recorded
-from steerco_events.ports import WHOLE, Batch, Cursor, EventFeed, LogRewound, OpenFeed, Shard
+from steerco_events.kafka.topics import events_topic
+from steerco_events.ports import WHOLE, Batch, Cursor, EventFeed, FeedStalled, LogRewound, OpenFeed, Shard
 from steerco_events.positions import Positions
 from steerco_events.postgres.checkpoints import Checkpoints
 from steerco_events.postgres.lease import LeaseLost
@@ -50,7 +53,7 @@ class Consumers:
     """What the consumers of one process over one database share.
 
     `applied` is signaled after every move. Each consumer works in `shards` parts, and stops rather than have more
-    than `parked_limit` streams parked.
+    than `parked_limit` streams parked. They are those of `service`, in metrics and spans.
     """
 
     engine: AsyncEngine
@@ -59,6 +62,7 @@ class Consumers:
     applied: Signal
     shards: int = 1
     parked_limit: int = PARKED_LIMIT
+    service: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,8 @@ class Role:
 
     It takes at most `batch` events at once. When it has found none it looks again not sooner than `gather_seconds`
     after that, so that under load more come together. `keeps_watermark`: that the log is complete up to an instant is
-    kept also while nothing happens. `after` are signaled when there was work.
+    kept also while nothing happens. `after` are signaled when there was work. It is counted as `known_as`, if that is
+    not its name.
     """
 
     name: str
@@ -76,6 +81,7 @@ class Role:
     gather_seconds: float = 0.0
     keeps_watermark: bool = False
     after: Sequence[Signal] = ()
+    known_as: str = ""
 
 
 class Consumer:
@@ -89,6 +95,9 @@ class Consumer:
         self._checkpoints = Checkpoints(role.name)
         self._parking = Parking(role.name, service)
         self._cursor: Cursor | None = None
+        known_as = role.known_as or role.name
+        self._standing = Standing(self.name, consumers.service, known_as, service, shard)
+        self._topic = events_topic(service)
 
     @property
     def name(self) -> str:
@@ -99,12 +108,30 @@ class Consumer:
     async def run(self, open_feed: OpenFeed) -> None:
         """Follow the log until cancelled, whenever the shard's lease is ours. Raises what `step` raises."""
         while True:
-            with suppress(LeaseLost):
+            with suppress(LeaseLost), self._counted():
                 group = f"consumer {self._role.name} in the log of {self._service}"
                 async with self._consumers.leases.hold(group, self._shard):
                     await self._follow(open_feed)
 
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        try:
+            yield
+        except (LeaseLost, asyncio.CancelledError):
+            self._standing.leaves()
+            raise
+        except (ConsumerHangs, FeedStalled):
+            self._standing.hangs()
+            raise
+        except (TooManyParked, LogRewound):
+            self._standing.stops()
+            raise
+        except Exception:
+            self._standing.fails()
+            raise
+
     async def _follow(self, open_feed: OpenFeed) -> None:
+        self._standing.begins()
         self._cursor, loop = None, asyncio.get_running_loop()
         async with _opened(open_feed, self._shard) as feed:
             while True:
@@ -136,12 +163,16 @@ class Consumer:
         seen, self._cursor = self._cursor or await self._load(), None
         batch = await self._read(feed, seen)
         new = _not_yet_seen(batch.events, seen.positions)
+        if new:
+            self._standing.applies()
         if new or self._is_worth_keeping(seen, batch.cursor):
-            await self._take(seen, batch.cursor, new)
+            with tracing.processing(self._consumers.service, self._role.name, batch.system, self._topic, new):
+                await self._take(seen, batch.cursor, new)
             self._consumers.applied.notify()
             for signal in self._role.after if new else ():
                 signal.notify()
             seen = batch.cursor
+        self._standing.stands(seen, batch.head, len(new))
         self._cursor = seen
         return len(batch.events)
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from steerco_events import tracing
 from steerco_events.clock import Clock
-from steerco_events.commands.handling import Handling, handle_all
+from steerco_events.commands.handling import Handling, appends_of, handle_all
 from steerco_events.consuming.consumer import Role
 from steerco_events.decider import Decider, Refusal
 from steerco_events.envelope import Actor, Context, Recorded
@@ -86,7 +87,9 @@ class _Orders:
         Raises the first other error, and again whenever it is called: nothing of the batch may be kept.
         """
         given, self._given = self._given, []
+        began = tracing.now()
         outcomes = await handle_all(self._tx, self._store, given) if given else ()
+        tracing.appended(self._store.service, appends_of(given, outcomes), began)
         for each, outcome in zip(given, outcomes, strict=True):
             if isinstance(outcome, Exception) and not (isinstance(outcome, Refusal) and each.instead is None):
                 self._failed = self._failed or outcome
@@ -117,7 +120,7 @@ class Reaction:
             correlation_id=cause.correlation_id,
             causation_id=cause.id,
             reason=cause.reason,
-            traceparent=cause.traceparent,
+            traceparent=tracing.continued(cause.traceparent),
             org_units=cause.org_units,
         )
 

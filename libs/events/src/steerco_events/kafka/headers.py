@@ -19,6 +19,7 @@ def header_of(attribute: str) -> str:
 
 
 _NAMES = tuple(map(header_of, ATTRIBUTES))
+_TRACEPARENT = header_of("traceparent")
 
 
 class Outgoing(Recorded):
@@ -56,6 +57,10 @@ class Outgoing(Recorded):
     def __getattr__(self, name: str) -> Any:
         if name not in Recorded.__dataclass_fields__:
             raise AttributeError(name)
+        if name == "traceparent":  # of every event, where traces are recorded
+            found = next((value.decode() for header, value in self.headers if header == _TRACEPARENT), None)
+            self.__dict__[name] = found
+            return found
         whole = event_of(self.headers, self.data, self.partition, self.service, self.registry)
         self.__dict__.update(whole.__dict__)
         return self.__dict__[name]

@@ -11,6 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from steerco_events.ids import new_id
 from steerco_events.postgres.faults import DATABASE_FAULTS
 from steerco_events.postgres.statements import Statement, Transaction
+from steerco_events.postgres.wakeups import LEASES
+from steerco_events.signals import Signal
 
 LET_GO_SECONDS = 3.0
 
@@ -33,8 +35,9 @@ EXTEND = (
 """With a lease's `values`: renews it if it is ours, and holds it until the transaction ends; else it gives no row."""
 
 _RELEASE = text(
-    "UPDATE log.leases SET expires_at = clock_timestamp() WHERE name = :name AND holder = :holder"
-    " AND expires_at > clock_timestamp()"
+    "WITH released AS (UPDATE log.leases SET expires_at = clock_timestamp()"
+    " WHERE name = :name AND holder = :holder AND expires_at > clock_timestamp() RETURNING name)"
+    f" SELECT pg_notify('{LEASES}', '') FROM released"
 )
 
 _LEFT = text("SELECT extract(epoch FROM expires_at - clock_timestamp()) FROM log.leases WHERE name = :name")
@@ -47,12 +50,22 @@ class LeaseLost(Exception):
 class Lease:
     """The right to do a thing alone. Renew it well before `lasts` is over."""
 
-    def __init__(self, name: str, lasts: timedelta = timedelta(seconds=10), holder: UUID | None = None) -> None:
-        """`holder`: who it is for, if one holds several; else the lease is a holder of its own."""
+    def __init__(
+        self,
+        name: str,
+        lasts: timedelta = timedelta(seconds=10),
+        holder: UUID | None = None,
+        leases: Signal | None = None,
+    ) -> None:
+        """`holder`: who it is for, if one holds several; else the lease is a holder of its own.
+
+        `leases` is signaled when some lease may be free.
+        """
         self.name = name
         self.lasts = lasts
         self.epoch = 0
         self._holder = holder or new_id()
+        self._leases = (leases or Signal()).subscribe()
 
     async def acquire(self, tx: AsyncConnection) -> bool:
         """Take or renew the lease; false if another holds it. The epoch grows whenever it was not ours."""
@@ -73,15 +86,22 @@ class Lease:
             raise LeaseLost(self.name)
 
     async def release(self, tx: AsyncConnection) -> None:
-        """Let a successor begin at once; its epoch is the next one."""
+        """Let a successor begin at once, and tell those who wait for it; its epoch is the next one."""
         await tx.execute(_RELEASE, {"name": self.name, "holder": self._holder})
+
+    async def rest(self, seconds: float) -> None:
+        """Return when some lease may be free, and after so many seconds."""
+        await self._leases.wait(seconds)
 
 
 async def turn_of(lease: Lease, engine: AsyncEngine) -> None:
-    """Return when a lease that another holds would run out if nobody renewed it, or after a third of its time."""
+    """Return when a lease that another holds may be free.
+
+    That is when somebody has left one, when it would run out if nobody renewed it, and after a third of its time.
+    """
     async with engine.connect() as connection:
         left = (await connection.execute(_LEFT, {"name": lease.name})).scalar()
-    await asyncio.sleep(max(0.0, min(float(left or 0), lease.lasts.total_seconds() / 3)))
+    await lease.rest(max(0.0, min(float(left or 0), lease.lasts.total_seconds() / 3)))
 
 
 async def let_go(engine: AsyncEngine, *leases: Lease) -> None:

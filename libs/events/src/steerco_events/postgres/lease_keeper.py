@@ -6,7 +6,7 @@ every claim all of them know which of them is its first choice; one that is left
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from hashlib import blake2b
 from uuid import UUID
@@ -17,6 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from steerco_events.ids import new_id
 from steerco_events.ports import Shard
 from steerco_events.postgres.lease import Lease, LeaseLost, let_go
+from steerco_events.postgres.statements import driver_connection
+from steerco_events.postgres.wakeups import LEASES, notify
+from steerco_events.signals import AnyOf, Signal
 
 LASTS = timedelta(seconds=10)
 GATHER_SECONDS = 0.02
@@ -102,19 +105,28 @@ class Claim:
 
 
 class LeaseKeeper:
-    """Keeps the leases of one process in one database, while `run` runs; they run out by the database's clock."""
+    """Keeps the leases of one process in one database, while `run` runs; they run out by the database's clock.
 
-    def __init__(self, engine: AsyncEngine, lasts: timedelta = LASTS) -> None:
+    `leases` is signaled when a worker has come, or has left leases to others.
+    """
+
+    def __init__(self, engine: AsyncEngine, lasts: timedelta = LASTS, leases: Signal | None = None) -> None:
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._lasts = lasts
         self.holder = new_id()
         self._presence = self._lease(f"{_WORKER}{self.holder}")
         self._claims: dict[str, Claim] = {}
         self._workers = frozenset({self.holder})
-        self._claimed = asyncio.Event()
+        self._claimed = Signal()
+        self._changed = AnyOf(self._claimed, leases or Signal()).subscribe()
 
     def _lease(self, name: str) -> Lease:
         return Lease(name, self._lasts, self.holder)
+
+    @property
+    def held(self) -> int:
+        """How many leases are ours now."""
+        return sum(claim.is_held for claim in self._claims.values())
 
     @asynccontextmanager
     async def hold(self, group: str, shard: Shard) -> AsyncIterator[Lease]:
@@ -125,7 +137,7 @@ class LeaseKeeper:
         name = f"{group}{_SHARD}{shard.number}"
         claim = Claim(self._lease(name), group, shard, asyncio.get_running_loop().time())
         self._claims[name] = claim
-        self._claimed.set()
+        self._claimed.notify()
         try:
             async with claim.held() as lease:
                 yield lease
@@ -139,12 +151,8 @@ class LeaseKeeper:
         try:
             await self._introduce()
             while True:
-                self._claimed.clear()
-                pause = await self._keep(loop)
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(pause):
-                        await self._claimed.wait()
-                        await asyncio.sleep(GATHER_SECONDS)
+                if await self._changed.wait(await self._keep(loop)):
+                    await asyncio.sleep(GATHER_SECONDS)
         except asyncio.CancelledError:
             # All of them: one may be ours in the database already, though we were cut off before we learned it.
             await let_go(self._engine, self._presence, *(claim.lease for claim in self._claims.values()))
@@ -157,6 +165,8 @@ class LeaseKeeper:
     async def _introduce(self) -> None:
         """Be known to the others and know them before anything is taken; those who come at the same time, too."""
         await self._ask({self._presence.name: AT_ONCE})
+        async with driver_connection(self._engine) as driver:
+            await notify(driver, LEASES)
         await asyncio.sleep(GATHER_SECONDS)
         _, others = await self._ask({self._presence.name: AT_ONCE})
         self._workers = frozenset({self.holder, *others})

@@ -25,6 +25,7 @@ from typing import NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from steerco_events import tracing
 from steerco_events.clock import Clock
 from steerco_events.positions import SignedHead, advanced
 from steerco_events.postgres.generations import TIMELINE, open_generation_if_restored
@@ -37,6 +38,10 @@ _HOLDERS = Statement(f"SELECT DISTINCT virtualtransaction FROM pg_locks WHERE {H
 _UNSEALED = Statement(
     "SELECT xmin::text::bigint AS append, partition, min(position) AS first, max(position) AS last, count(*) AS events"
     " FROM log.events WHERE position > :sealed GROUP BY xmin::text::bigint, partition"
+)
+_TRACES = Statement(
+    "SELECT DISTINCT traceparent FROM log.events"
+    " WHERE position > :after AND position <= :last AND traceparent IS NOT NULL LIMIT :most"
 )
 _HIGH_WATER = "(SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM log.positions)"
 _SERVER = f"pg_postmaster_start_time(), pg_stat_get_bgwriter_stat_reset_time(), {TIMELINE}"
@@ -71,6 +76,8 @@ What was rolled back alone moves the head only.
 """
 
 TICK = timedelta(microseconds=1)
+MOST_TRACED = 2000
+"""So many of a seal's events are looked at for the traces that they are of."""
 
 
 class LogHead(NamedTuple):
@@ -112,10 +119,14 @@ class Unsealed(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """What one scan did: how many events it sealed, and whether appends were still under way."""
+    """What one scan did: how many events it sealed, and whether appends were still under way.
+
+    `traceparents` are contexts in which the events came to be, where spans are made: some of the last of many.
+    """
 
     events: int
     pending: bool
+    traceparents: Sequence[str] = ()
 
 
 class Sealer:
@@ -188,7 +199,11 @@ class Sealer:
         if last > head.position:
             positions = advanced(tuple(head.positions), [(row.partition, row.last) for row in inside])
             await self._seal(driver, head, last, positions, max(now, head.watermark + TICK))
-        return Sealed(sum(row.events for row in inside), pending=last < head.high_water)
+        events, pending = sum(row.events for row in inside), last < head.high_water
+        if not events or not tracing.is_on():
+            return Sealed(events, pending)
+        values = {"after": max(head.position, last - MOST_TRACED), "last": last, "most": tracing.MOST_LINKS}
+        return Sealed(events, pending, [traceparent for (traceparent,) in await _TRACES.rows(driver, values)])
 
     async def _head(self, tx: Transaction) -> LogHead:
         """The head of the log, on the server that the last one was read from. Raises `ServerChanged`."""

@@ -10,10 +10,11 @@ import asyncpg
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from steerco_events.postgres.statements import Statement, driver_connection
+from steerco_events.postgres.statements import Driver, Statement, driver_connection
 from steerco_events.signals import Signal
 
 APPENDED = "steerco_appended"
+LEASES = "steerco_leases"
 PARKED_ASKED = "steerco_parked_asked"
 REBUILD_REQUESTED = "steerco_rebuild_requested"
 SEALED = "steerco_sealed"
@@ -34,13 +35,18 @@ def asyncpg_dsn(url: str) -> str:
     return target.set(query=query).render_as_string(hide_password=False)
 
 
+async def notify(driver: Driver, channel: str) -> None:
+    """Wake who listens to the channel."""
+    await _NOTIFY.rows(driver, {"channel": channel})
+
+
 async def announce(engine: AsyncEngine, channel: str, signal: Signal, coalesce: float = COALESCE_SECONDS) -> None:
     """Until cancelled: whenever `signal` was raised in this process, notify the channel, then rest for `coalesce`."""
     subscription = signal.subscribe()
     while True:
         if await subscription.wait(IDLE_SECONDS):
             async with driver_connection(engine) as driver:
-                await _NOTIFY.rows(driver, {"channel": channel})
+                await notify(driver, channel)
             await asyncio.sleep(coalesce)
 
 

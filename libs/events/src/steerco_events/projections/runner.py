@@ -29,7 +29,8 @@ def following(build: Build, batch: int = BATCH) -> Role:
     async def fold(tx: AsyncConnection, events: Sequence[Recorded]) -> None:
         await apply(tx, build, events)
 
-    return Role(build.checkpoints.consumer, fold, batch, GATHER_SECONDS, keeps_watermark=True)
+    name, view = build.checkpoints.consumer, build.view.name
+    return Role(name, fold, batch, GATHER_SECONDS, keeps_watermark=True, known_as=view)
 
 
 class ViewRunner:

@@ -13,7 +13,7 @@ from sqlalchemy.pool import NullPool
 from steerco_events.clock import Clock, SystemClock
 from steerco_events.commands.attempts import in_transaction
 from steerco_events.commands.handling import Handled, handle
-from steerco_events.consuming.consumer import Consumers
+from steerco_events.consuming.consumer import PARKED_LIMIT, Consumers
 from steerco_events.decider import Decider
 from steerco_events.envelope import Actor, Context, Recorded
 from steerco_events.ids import derived_id, new_id
@@ -121,16 +121,19 @@ class Log:
     @asynccontextmanager
     async def sealing(self) -> AsyncIterator[None]:
         """Inside, the log is sealed in the background."""
-        async with running(Sealing(self.sealer, self.appended, self.sealed).run):
+        async with running(Sealing(self.sealer, self.appended, self.sealed, service=self.service).run):
             yield
 
     def feed(self, shard: Shard = WHOLE) -> StoreFeed:
         """A feed, by the role that sees sealed events only."""
         return StoreFeed(self.service, self.reader, self.registry, self.sealed, shard)
 
-    def consumers(self, leases: LeaseKeeper | None = None, **more: int) -> Consumers:
+    def consumers(
+        self, leases: LeaseKeeper | None = None, shards: int = 1, parked_limit: int = PARKED_LIMIT
+    ) -> Consumers:
         """What the consumers of one process over the log's database share."""
-        return Consumers(self.engine, leases or LeaseKeeper(self.engine), self.clock, Signal(), **more)
+        keeper = leases or LeaseKeeper(self.engine)
+        return Consumers(self.engine, keeper, self.clock, Signal(), shards, parked_limit, self.service)
 
 
 @asynccontextmanager

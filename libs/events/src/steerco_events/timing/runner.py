@@ -5,7 +5,7 @@ A runner holds its lease only while something is due; at rest it asks now and th
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,12 +13,14 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from steerco_events import tracing
 from steerco_events.clock import Clock
 from steerco_events.commands.attempts import in_transaction
-from steerco_events.commands.handling import Handling, decide_all
+from steerco_events.commands.handling import Handling, appends_of, decide_all
 from steerco_events.decider import Refusal
 from steerco_events.envelope import Actor, Context, StreamSlice
 from steerco_events.ids import derived_id
+from steerco_events.metrics import TIMERS_FIRED
 from steerco_events.postgres.faults import DATABASE_FAULTS, is_unavailable
 from steerco_events.postgres.lease import Lease, LeaseLost, let_go, turn_of
 from steerco_events.postgres.statements import driver_connection
@@ -90,6 +92,7 @@ class TimerRunner:
 
     async def run(self) -> None:
         """Fire what becomes due, until cancelled; first make the timers anew if they are by other rules than ours."""
+        TIMERS_FIRED.add(self._store.service, amount=0)
         async with self._engine.begin() as tx:
             if rebuilt := await rebuild_if_other_rules(tx, self._store, self._timetable):
                 _logger.info("%s has %d timers by new rules", self._store.service, rebuilt.timers)
@@ -116,6 +119,7 @@ class TimerRunner:
             await self._stop_leading()
             return 0
         await self._fire(due)
+        TIMERS_FIRED.add(self._store.service, amount=len(due))
         self._signal.notify()
         return len(due)
 
@@ -146,6 +150,18 @@ class TimerRunner:
         slices = await self._store.read_streams(tx, {timer.stream for timer in timers})
         standing = await settings_of(tx, timers)
         now = self._clock.now()
+        traces = [setting.traceparent for setting in standing.values()]
+        with tracing.firing(self._store.service, traces):
+            await self._fire_standing(tx, timers, slices, standing, now)
+
+    async def _fire_standing(
+        self,
+        tx: AsyncConnection,
+        timers: Sequence[Timer],
+        slices: Mapping[str, StreamSlice],
+        standing: Mapping[tuple[str, str], Setting],
+        now: datetime,
+    ) -> None:
         handlings: list[tuple[Timer, Handling[Any, Any]]] = []
         failed: list[tuple[Timer, Exception]] = []
         for timer in timers:
@@ -154,7 +170,9 @@ class TimerRunner:
                     handlings.append((timer, await self._handling(tx, slices[timer.stream], timer, setting, now)))
                 except Exception as error:
                     failed.append((timer, error))
-        outcomes = await decide_all(tx, self._store, [each for _, each in handlings], slices)
+        given, began = [each for _, each in handlings], tracing.now()
+        outcomes = await decide_all(tx, self._store, given, slices)
+        tracing.appended(self._store.service, appends_of(given, outcomes), began)
         done: list[Timer] = []
         for (timer, _), outcome in zip(handlings, outcomes, strict=True):
             if isinstance(outcome, Exception) and not isinstance(outcome, Refusal):
@@ -185,7 +203,7 @@ class TimerRunner:
             correlation_id=setting.correlation_id,
             causation_id=timer.set_by,
             valid_at=timer.due_at,
-            traceparent=setting.traceparent,
+            traceparent=tracing.continued(setting.traceparent),
             org_units=tuple(units) or setting.org_units,
         )
         return Handling(decider, timer.stream, command, context)

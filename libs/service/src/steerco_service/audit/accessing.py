@@ -13,12 +13,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from steerco_events.clock import Clock
 from steerco_events.postgres.accesses import Accessed
 from steerco_events.postgres.faults import DATABASE_FAULTS
+from steerco_events.tracing import traceparent
 from steerco_service.access.permissions import Permission
 from steerco_service.audit.access_log import AccessLog
 from steerco_service.edge.buckets import Buckets, Rate
 from steerco_service.identity.principal import Principal
 from steerco_service.problems import Problem, problem_response
-from steerco_service.traces import traceparent
 
 LONGEST_PATH = 200
 STRANGERS = Rate(per_second=1.0, at_once=100)

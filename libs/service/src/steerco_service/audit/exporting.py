@@ -11,7 +11,8 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from steerco_service.accepting import best_form
-from steerco_service.problems import Problem, printable
+from steerco_service.printing import printable
+from steerco_service.problems import Problem
 
 AT_ONCE = 500
 """Rows that are read together: no more of an export is in memory."""

@@ -10,6 +10,7 @@ from steerco_service.edge.origins import opened_to
 from steerco_service.edge.security_headers import YEAR_SECONDS, SecurityHeaders
 from steerco_service.edge.sizes import LimitedSizes, Sizes
 from steerco_service.edge.visits import LimitedVisits, Streams, Visits
+from steerco_service.traces import TracedRequests
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +26,12 @@ class Edge:
 
     def before(self, app: ASGIApp) -> ASGIApp:
         """The application behind all of it."""
-        app = LimitedVisits(LimitedSizes(app, self.sizes), Visits(self.rate, self.streams))
+        app = TracedRequests(LimitedVisits(LimitedSizes(app, self.sizes), Visits(self.rate, self.streams)))
         return SecurityHeaders(opened_to(self.origins, app) if self.origins else app, self.hsts_seconds)
 
     def before_proxy(self, app: ASGIApp) -> ASGIApp:
         """The same for one that passes requests on to others with an edge of their own, which know who asks."""
-        return SecurityHeaders(LimitedSizes(app, self.sizes), self.hsts_seconds)
+        return SecurityHeaders(TracedRequests(LimitedSizes(app, self.sizes)), self.hsts_seconds)
 
     @property
     def server_options(self) -> dict[str, Any]:

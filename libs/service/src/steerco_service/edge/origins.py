@@ -16,7 +16,7 @@ ALLOWED = (
 )
 """What a script may send, beside what it always may."""
 
-EXPOSED = (CONSISTENCY_TOKEN, "ETag", "Link", "Location", "Retry-After", "WWW-Authenticate")
+EXPOSED = (CONSISTENCY_TOKEN, "ETag", "Link", "Location", "Retry-After", "traceresponse", "WWW-Authenticate")
 """What a script may read of an answer's head, beside what it always may."""
 
 _PORTS = {"http": 80, "https": 443}

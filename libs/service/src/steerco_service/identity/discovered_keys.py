@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from steerco_events.clock import Clock
-from steerco_service.identity.discovery import IssuerUnusable, fetch_keys
+from steerco_service.identity.discovery import DIRECT, IssuerUnusable, Way, fetch_keys
 from steerco_service.identity.keys import VerificationKey, with_id
 from steerco_service.problems import Problem
 
@@ -25,8 +25,9 @@ _logger = logging.getLogger("steerco.identity")
 class DiscoveredKeys:
     """A `KeySource` of what an issuer publishes. A key that it publishes no more is gone with the next fetch."""
 
-    def __init__(self, issuer: str, clock: Clock) -> None:
+    def __init__(self, issuer: str, clock: Clock, way: Way = DIRECT) -> None:
         self._issuer = issuer
+        self._way = way
         self._clock = clock
         self._keys: Sequence[VerificationKey] = ()
         self._fetched_at: datetime | None = None
@@ -72,7 +73,7 @@ class DiscoveredKeys:
 
     async def _fetch(self) -> None:
         try:
-            self._keys = await fetch_keys(self._issuer)
+            self._keys = await fetch_keys(self._issuer, self._way)
             self._fetched_at = self._clock.now()
             self._failure = None
         except IssuerUnusable as error:

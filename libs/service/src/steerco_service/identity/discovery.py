@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
+from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,7 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from steerco_service.identity.keys import VerificationKey, usable_keys
-from steerco_service.problems import printable
+from steerco_service.printing import printable
 
 DISCOVERY = "/.well-known/openid-configuration"
 
@@ -35,8 +36,8 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def is_trustworthy(url: str) -> bool:
-    """Whether nobody on the way can answer instead: https, or http to loopback."""
+def is_trustworthy(url: str, plain_hosts: Container[str] = ()) -> bool:
+    """Whether nobody on the way can answer instead: https, or http to loopback or to one of these hosts."""
     try:
         parts = urlsplit(url)
         host = parts.hostname if parts.port != 0 else None
@@ -44,17 +45,33 @@ def is_trustworthy(url: str) -> bool:
         return False
     if not host or parts.username is not None or not (url.isascii() and url.isprintable()) or " " in url:
         return False
-    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
+    return parts.scheme == "https" or (parts.scheme == "http" and (is_loopback(host) or host in plain_hosts))
 
 
-async def fetch_keys(issuer: str) -> Sequence[VerificationKey]:
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How an issuer is reached from here: at another address than it has for people, by plain http at some hosts."""
+
+    address: str = ""
+    plain_hosts: tuple[str, ...] = ()
+
+    def trusts(self, url: object) -> bool:
+        """Whether it may be asked at this URL, which it named itself."""
+        return isinstance(url, str) and is_trustworthy(url, self.plain_hosts)
+
+
+DIRECT = Way()
+"""At the address that is its name."""
+
+
+async def fetch_keys(issuer: str, way: Way = DIRECT) -> Sequence[VerificationKey]:
     """The keys that an issuer publishes now (OpenID Connect Discovery 1.0). Raises `IssuerUnusable`."""
     try:
         async with asyncio.timeout(FETCH_SECONDS), httpx.AsyncClient(headers=_HEADERS, timeout=FETCH_SECONDS) as client:
-            address = (await document_of(client, issuer)).get("jwks_uri")
-            if not isinstance(address, str) or not is_trustworthy(address):
+            address = (await document_of(client, issuer, way)).get("jwks_uri")
+            if not way.trusts(address):
                 raise IssuerUnusable("its jwks_uri is no https URL")
-            document = await _document(client, address)
+            document = await _document(client, str(address))
     except TimeoutError as error:
         raise IssuerUnusable(f"it has not answered within {FETCH_SECONDS:g} s") from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -65,9 +82,9 @@ async def fetch_keys(issuer: str) -> Sequence[VerificationKey]:
         raise IssuerUnusable(f"{address} holds no JWK Set") from error
 
 
-async def document_of(client: httpx.AsyncClient, issuer: str) -> dict[str, Any]:
+async def document_of(client: httpx.AsyncClient, issuer: str, way: Way = DIRECT) -> dict[str, Any]:
     """What an issuer says of itself. Raises `IssuerUnusable`, and what the client raises."""
-    about = await _document(client, issuer.rstrip("/") + DISCOVERY)
+    about = await _document(client, (way.address or issuer).rstrip("/") + DISCOVERY)
     if about.get("issuer") != issuer:
         raise IssuerUnusable(f"its discovery document is of another issuer, {printable(about.get('issuer'))}")
     return about

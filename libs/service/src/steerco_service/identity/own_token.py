@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import httpx
 
 from steerco_events.clock import Clock
-from steerco_service.identity.discovery import FETCH_SECONDS, IssuerUnusable, document_of, is_trustworthy
+from steerco_service.identity.discovery import DIRECT, FETCH_SECONDS, IssuerUnusable, Way, document_of
 
 RENEWED_BEFORE = timedelta(seconds=30)
 """So long before its end a token is renewed."""
@@ -31,8 +31,9 @@ class ClientCredentials:
     """Tokens of the issuer for the service as a client of its own (RFC 6749, 4.4), each used until shortly before its
     end."""
 
-    def __init__(self, issuer: str, client_id: str, client_secret: str, clock: Clock) -> None:
+    def __init__(self, issuer: str, client_id: str, client_secret: str, clock: Clock, way: Way = DIRECT) -> None:
         self._issuer = issuer
+        self._way = way
         self._client = httpx.BasicAuth(client_id, client_secret)
         self._clock = clock
         self._asking = asyncio.Lock()
@@ -51,10 +52,10 @@ class ClientCredentials:
     async def _granted(self) -> tuple[str, timedelta]:
         try:
             async with httpx.AsyncClient(timeout=FETCH_SECONDS) as client:
-                address = (await document_of(client, self._issuer)).get("token_endpoint")
-                if not isinstance(address, str) or not is_trustworthy(address):
+                address = (await document_of(client, self._issuer, self._way)).get("token_endpoint")
+                if not self._way.trusts(address):
                     raise NoToken("the issuer's token_endpoint is no https URL")
-                answer = await client.post(address, data={"grant_type": "client_credentials"}, auth=self._client)
+                answer = await client.post(str(address), data={"grant_type": "client_credentials"}, auth=self._client)
                 answer.raise_for_status()
                 granted = answer.json()
                 return str(granted["access_token"]), timedelta(seconds=float(granted["expires_in"]))

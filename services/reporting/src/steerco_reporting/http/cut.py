@@ -8,7 +8,8 @@ from fastapi import Depends, Query
 
 from steerco_reporting.projections.scope import NEWEST
 from steerco_service.bodies import INSTANT
-from steerco_service.problems import Problem, printable
+from steerco_service.printing import printable
+from steerco_service.problems import Problem
 from steerco_service.reading import Read
 
 

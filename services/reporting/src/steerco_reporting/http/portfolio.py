@@ -13,9 +13,10 @@ from steerco_reporting.http.portfolio_answers import ActualCostAnswer, Overspend
 from steerco_reporting.projections import counts
 from steerco_reporting.projections.actual_costs import actual_cost_sums
 from steerco_reporting.projections.overspends import overspends
-from steerco_reporting.projections.scope import projects_in
-from steerco_reporting.projections.sources import first_instant, sources
+from steerco_reporting.projections.scope import NEWEST, projects_in
+from steerco_reporting.projections.sources import complete_up_to, first_instant, sources
 from steerco_service.bodies import Code
+from steerco_service.metrics import ANSWER_AGE
 from steerco_service.reading import Read, Reading
 from steerco_service.routing import router
 
@@ -53,8 +54,11 @@ async def portfolio(
         asked["over"] = [
             OverspendAnswer.of(each, now.organization) for each in await overspends(reading, scoped, cut.at)
         ]
+    logs = await sources(reading, cut.at)
+    if cut.at == NEWEST and (known_at := complete_up_to(logs)):
+        ANSWER_AGE.observe((cut.as_of - known_at).total_seconds(), reading.runtime.service.name, now.unit.kind)
     return PortfolioAnswer(
-        **cut_fields(cut, await sources(reading, cut.at)),
+        **cut_fields(cut, logs),
         scope=UnitAnswer.of(now.unit, now.organization, cut.as_of.date()),
         totals=await _totals(reading, now, scoped),
         units=now.line_answers(),

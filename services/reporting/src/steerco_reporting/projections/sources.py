@@ -48,6 +48,12 @@ async def first_instant(reading: Reading) -> datetime | None:
     return min((at for at in (await reading.connection.execute(firsts)).scalars() if at), default=None)
 
 
+def complete_up_to(found: Mapping[str, Source]) -> datetime | None:
+    """Up to when all logs are known to be whole; `None` where that of some log is not known."""
+    known = [source.watermark for source in found.values()]
+    return None if None in known else min((at for at in known if at), default=None)
+
+
 def complete(found: Mapping[str, Source], at: datetime) -> bool:
     """Whether nothing more can come to light of what happened up to an instant."""
     return all(source.watermark is not None and source.watermark >= at for source in found.values())

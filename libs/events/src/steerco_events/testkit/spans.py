@@ -1,0 +1,63 @@
+"""The spans that are made inside a test, kept in memory."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from steerco_events import tracing
+
+
+class Spans:
+    """What has ended so far."""
+
+    def __init__(self, exporter: InMemorySpanExporter) -> None:
+        self._exporter = exporter
+
+    def __call__(self, name: str) -> list[ReadableSpan]:
+        """Those whose name begins so, in the order in which they ended."""
+        return [span for span in self._exporter.get_finished_spans() if span.name.startswith(name)]
+
+    def one(self, name: str) -> ReadableSpan:
+        """The only one whose name begins so."""
+        (span,) = self(name)
+        return span
+
+    @property
+    def names(self) -> list[str]:
+        """What was made."""
+        return [span.name for span in self._exporter.get_finished_spans()]
+
+
+@contextmanager
+def recorded_spans() -> Iterator[Spans]:
+    """Inside, every trace that somebody records is recorded here."""
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    tracing.record_by(provider)
+    try:
+        yield Spans(exporter)
+    finally:
+        tracing.record_by(None)
+
+
+def context_of(span: ReadableSpan) -> str:
+    """The `traceparent` of a span."""
+    context = span.get_span_context()
+    assert context
+    written = tracing.written(context)
+    assert written
+    return written
+
+
+def parent_of(span: ReadableSpan) -> str | None:
+    """The `traceparent` of what a span is below of."""
+    return tracing.written(span.parent) if span.parent else None
+
+
+def links_of(span: ReadableSpan) -> set[str | None]:
+    """The `traceparent`s of what a span links to."""
+    return {tracing.written(link.context) for link in span.links}

@@ -1,0 +1,259 @@
+"""The spans of commands and of the log: their names, what they say, and to which trace they belong.
+
+A trace follows what a request led to: each event keeps the context (W3C `traceparent`) of the command that it came of,
+and who seals, publishes or processes it later goes on in that trace. Of few traces in a batch each gets a span of its
+own, with links to the other contexts of it; of many there is one span, in a trace of its own, with links to all.
+
+Spans say what was done, where, how much of it and whether it failed; never a name, an amount or a free text, and so
+neither an address nor the message of an error. Nothing is made before `record_by`, nor of what its caller does not
+record.
+"""
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from types import MappingProxyType
+
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.trace import (
+    Link,
+    NonRecordingSpan,
+    Span,
+    SpanContext,
+    SpanKind,
+    StatusCode,
+    TraceFlags,
+    Tracer,
+    TracerProvider,
+)
+
+from steerco_events.envelope import Recorded
+
+MOST_TRACES = 16
+"""Of more in one batch, none gets a span of its own."""
+
+MOST_LINKS = 128
+MOST_LINKS_OF_A_TRACE = 8
+
+SERVICE = "steerco.service"
+"""The attribute that names the service: several may share a process."""
+
+type Attributes = Mapping[str, str | int]
+
+_PARENT_LENGTH = 55
+_TRACE = slice(3, 35)
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+_tracer: Tracer | None = None
+_continued: ContextVar[Mapping[str, str]] = ContextVar("continued", default=_NOTHING)
+
+
+def record_by(provider: TracerProvider | None) -> None:
+    """From now on spans are made by this provider; by none, there are none."""
+    global _tracer
+    _tracer = provider.get_tracer("steerco") if provider else None
+
+
+def is_on() -> bool:
+    """Whether spans are made."""
+    return _tracer is not None
+
+
+def written(context: SpanContext) -> str | None:
+    """A context as a W3C `traceparent`; `None` for one that is none."""
+    if not context.is_valid:
+        return None
+    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
+
+
+def traceparent() -> str | None:
+    """The W3C `traceparent` of the current span, if there is one."""
+    return written(trace.get_current_span().get_span_context())
+
+
+def trace_id() -> str | None:
+    """The id of the current trace, if there is one: 32 hexadecimal digits."""
+    context = trace.get_current_span().get_span_context()
+    return f"{context.trace_id:032x}" if context.is_valid else None
+
+
+def recorded_context(traceparent: str | None) -> SpanContext | None:
+    """The context that a `traceparent` names, if it is one and somebody records its trace."""
+    if traceparent is None or len(traceparent) != _PARENT_LENGTH or not traceparent.startswith("00-"):
+        return None
+    try:
+        trace_id, span_id, flags = (int(part, 16) for part in traceparent.split("-")[1:])
+    except ValueError:
+        return None
+    context = SpanContext(trace_id, span_id, is_remote=True, trace_flags=TraceFlags(flags))
+    return context if context.is_valid and context.trace_flags.sampled else None
+
+
+def continued(traceparent: str | None) -> str | None:
+    """The same trace, from the span that goes on in it here; as it is, if there is none."""
+    return _continued.get().get(traceparent[_TRACE], traceparent) if traceparent else traceparent
+
+
+@contextmanager
+def handling(service: str, command: str, refusals: type[Exception]) -> Iterator[None]:
+    """A command, from when it is understood to its answer, in the current trace. To be refused is no failure."""
+    if _tracer is None:
+        yield
+        return
+    about = {SERVICE: service, "steerco.command": command}
+    with _tracer.start_as_current_span(
+        f"handle {command}", attributes=about, record_exception=False, set_status_on_exception=False
+    ) as span:
+        try:
+            yield
+        except refusals as refusal:
+            span.set_attribute("steerco.refusal", type(refusal).__name__)
+            raise
+        except Exception as error:
+            _fail(span, error)
+            raise
+
+
+def now() -> int:
+    """When something begins whose span is made after it (nanoseconds since the epoch); 0 where none will be."""
+    return time.time_ns() if _tracer else 0
+
+
+def appended(service: str, appends: Iterable[tuple[str | None, int]], began: int) -> None:
+    """Commands whose events one transaction has appended: the context of each, and how many events."""
+    if _tracer is None:
+        return
+    found = list(appends)
+    for traceparent, events in found:
+        if parent := recorded_context(traceparent):
+            about: Attributes = {
+                SERVICE: service,
+                "db.system.name": "postgresql",
+                "db.operation.name": "append",
+                "db.operation.batch.size": len(found),
+                "steerco.events": events,
+            }
+            span = _tracer.start_span("append", _below(parent), SpanKind.CLIENT, about, start_time=began or None)
+            span.end()
+
+
+def sealed(service: str, traceparents: Iterable[str | None], events: int, began: int) -> None:
+    """Events that one seal has sealed."""
+    about: Attributes = {SERVICE: service, "db.system.name": "postgresql", "steerco.events": events}
+    for span in _spans("seal", SpanKind.INTERNAL, about, traceparents, began).values():
+        span.end()
+
+
+@contextmanager
+def publishing(service: str, topic: str, events: Sequence[Recorded]) -> Iterator[None]:
+    """A batch on its way into a topic of Kafka."""
+    with _carrying(f"send {topic}", SpanKind.PRODUCER, {SERVICE: service}, ("kafka", "send", topic), events):
+        yield
+
+
+@contextmanager
+def processing(service: str, consumer: str, system: str, topic: str, events: Sequence[Recorded]) -> Iterator[None]:
+    """A batch as a consumer takes it from a log; what it leads to goes on from there."""
+    about: Attributes = {SERVICE: service, "steerco.consumer": consumer}
+    with _carrying(f"process {topic}", SpanKind.CONSUMER, about, (system, "process", topic), events):
+        yield
+
+
+@contextmanager
+def firing(service: str, traceparents: Sequence[str | None]) -> Iterator[None]:
+    """Timers that are fired together: each goes on in the trace of the event that set it."""
+    about: Attributes = {SERVICE: service, "steerco.timers": len(traceparents)}
+    with _in_each_trace("fire timers", SpanKind.INTERNAL, about, traceparents):
+        yield
+
+
+@contextmanager
+def _carrying(
+    name: str, kind: SpanKind, about: Attributes, carried: tuple[str, str, str], events: Sequence[Recorded]
+) -> Iterator[None]:
+    """What is done with a batch of events, of which OpenTelemetry's conventions for messaging say more."""
+    if _tracer is None:
+        yield
+        return
+    system, operation, topic = carried
+    more: dict[str, str | int] = {
+        "messaging.system": system,
+        "messaging.operation.name": operation,
+        "messaging.operation.type": operation,
+        "messaging.destination.name": topic,
+        "messaging.batch.message_count": len(events),
+    }
+    if len(partitions := {event.partition for event in events}) == 1:
+        more["messaging.destination.partition.id"] = str(partitions.pop())
+    if len(events) == 1:
+        more["messaging.message.id"] = str(events[0].id)
+    with _in_each_trace(name, kind, {**about, **more}, [event.traceparent for event in events]):
+        yield
+
+
+@contextmanager
+def _in_each_trace(name: str, kind: SpanKind, about: Attributes, traceparents: Iterable[str | None]) -> Iterator[None]:
+    """Inside, the traces of a batch go on from its spans."""
+    spans = _spans(name, kind, about, traceparents)
+    if not spans:
+        yield
+        return
+    goes_on = {
+        of_trace: parent
+        for of_trace, span in spans.items()
+        if span.is_recording() and (parent := written(span.get_span_context())) and parent[_TRACE] == of_trace
+    }
+    token = _continued.set(goes_on)
+    try:
+        yield
+    except Exception as error:
+        for span in spans.values():
+            _fail(span, error)
+        raise
+    finally:
+        _continued.reset(token)
+        for span in spans.values():
+            span.end()
+
+
+def _spans(
+    name: str, kind: SpanKind, about: Attributes, traceparents: Iterable[str | None], began: int = 0
+) -> Mapping[str, Span]:
+    """A batch's spans, by the trace that each is in."""
+    if _tracer is None or not (traces := _by_trace(traceparents)):
+        return {}
+    start = began or None
+    if len(traces) > MOST_TRACES:
+        links = [Link(first) for first, *_ in traces.values()]
+        return {"": _tracer.start_span(name, Context(), kind, about, links, start_time=start)}
+    return {
+        of_trace: _tracer.start_span(
+            name, _below(parent), kind, about, [Link(each) for each in others], start_time=start
+        )
+        for of_trace, (parent, *others) in traces.items()
+    }
+
+
+def _by_trace(traceparents: Iterable[str | None]) -> Mapping[str, Sequence[SpanContext]]:
+    """The contexts that somebody records, each once, by their traces: some of each trace, and of some traces."""
+    found: dict[str, list[SpanContext]] = {}
+    for each in dict.fromkeys(traceparents):
+        if context := recorded_context(each):
+            of_trace = found.setdefault(f"{context.trace_id:032x}", [])
+            if len(of_trace) <= MOST_LINKS_OF_A_TRACE:
+                of_trace.append(context)
+            if len(found) == MOST_LINKS:
+                break
+    return found
+
+
+def _below(parent: SpanContext) -> Context:
+    return trace.set_span_in_context(NonRecordingSpan(parent), Context())
+
+
+def _fail(span: Span, error: Exception) -> None:
+    """Which error it was; what it says may name somebody."""
+    span.set_attribute("error.type", type(error).__name__)
+    span.set_status(StatusCode.ERROR)

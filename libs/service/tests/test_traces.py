@@ -1,0 +1,149 @@
+"""The span of a request: what it says and what it never says, and that every answer tells its trace."""
+
+import asyncio
+import logging
+import re
+import socket
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanKind, StatusCode
+
+from steerco_events import tracing
+from steerco_events.ids import new_id
+from steerco_events.testkit.spans import Spans, context_of, parent_of
+from steerco_service.edge.buckets import Rate
+from steerco_service.edge.front import Edge
+from steerco_service.telemetry import TelemetrySettings
+from steerco_service.testkit.answering import answering, asking
+from steerco_service.testkit.serving import Served
+from steerco_service.traces import FLUSH_SECONDS, install_tracing
+
+CALLER = f"00-{'a' * 32}-{'b' * 16}-01"
+OF_NOBODY = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-0[02]")
+
+
+@pytest.fixture
+def spans() -> Iterator[Spans]:
+    """Those of requests whose caller records them."""
+    exporter = InMemorySpanExporter()
+    install_tracing("tests", processors=[SimpleSpanProcessor(exporter)])
+    yield Spans(exporter)
+    install_tracing("tests")
+
+
+@pytest.fixture
+def nowhere() -> None:
+    """Spans go nowhere."""
+    install_tracing("tests")
+
+
+async def test_a_request_is_a_span_in_the_trace_of_its_caller(shelf: httpx.AsyncClient, spans: Spans) -> None:
+    answer = await shelf.post("/things", json={"name": "Lamp of Ada"}, headers={"traceparent": CALLER})
+    request, command = spans.one("POST"), spans.one("handle")
+    assert (request.name, request.kind) == ("POST /things", SpanKind.SERVER)
+    assert dict(request.attributes or {}) == {
+        "http.request.method": "POST",
+        "http.route": "/things",
+        "http.response.status_code": 201,
+        "url.scheme": "http",
+        tracing.SERVICE: "risk",
+    }
+    assert (parent_of(request), answer.headers["traceresponse"]) == (CALLER, context_of(request))
+    assert (command.name, parent_of(command)) == ("handle Put", context_of(request))
+    assert parent_of(spans.one("append")) == context_of(command)
+    assert "Ada" not in request.to_json() + command.to_json()
+
+
+async def test_an_event_carries_the_span_of_its_command(served: Served, shelf: httpx.AsyncClient, spans: Spans) -> None:
+    thing_id = str(new_id())
+    await shelf.post("/things", json={"name": "Lamp", "thing_id": thing_id}, headers={"traceparent": CALLER})
+    runtime = served.runtime("risk")
+    async with runtime.engine.connect() as connection:
+        (event,) = await runtime.store.read_events(connection, f"risk-{thing_id}")
+    assert event.traceparent == context_of(spans.one("handle"))
+
+
+async def test_the_commands_of_a_batch_are_in_its_trace(shelf: httpx.AsyncClient, spans: Spans) -> None:
+    commands = [{"path": "/things", "body": {"name": f"Batched {n}"}} for n in range(3)]
+    await shelf.post("/batch", json={"commands": commands}, headers={"traceparent": CALLER})
+    batch = spans.one("POST /batch")
+    assert {parent_of(span) for span in spans("POST /things")} == {context_of(batch)}
+    assert len(spans("append")) == len(commands)
+
+
+async def test_a_refusal_tells_its_trace_and_is_no_failure(shelf: httpx.AsyncClient, spans: Spans) -> None:
+    path = f"/things/{new_id()}/closure"
+    answer = await shelf.post(path, headers={"traceparent": CALLER})
+    assert (answer.status_code, answer.json()["trace_id"]) == (404, "a" * 32)
+    assert spans.one("handle").attributes == {
+        "steerco.command": "Close",
+        "steerco.refusal": "ThingUnknown",
+        tracing.SERVICE: "risk",
+    }
+    assert spans.one("POST").status.status_code is StatusCode.UNSET
+
+
+async def test_a_fault_tells_its_trace_and_not_what_it_says(spans: Spans) -> None:
+    async with asking(Edge().before(answering())) as client:
+        answer = await client.get("/fault", headers={"traceparent": CALLER})
+    span = spans.one("GET")
+    assert (answer.status_code, answer.json()["trace_id"]) == (500, "a" * 32)
+    assert span.status.status_code is StatusCode.ERROR
+    assert "a fault of ours" not in span.to_json()
+
+
+@pytest.mark.usefixtures("nowhere")
+async def test_whoever_records_nothing_is_told_a_trace_all_the_same(shelf: httpx.AsyncClient) -> None:
+    for answer in (await shelf.get("/nothing"), await shelf.post("/things", json={})):
+        told = OF_NOBODY.fullmatch(answer.headers["traceresponse"])
+        assert told
+        assert answer.json()["trace_id"] == told[1]
+
+
+@pytest.mark.usefixtures("nowhere")
+async def test_what_the_edge_refuses_tells_its_trace_too() -> None:
+    async with asking(Edge(rate=Rate(per_second=0.5, at_once=1)).before(answering())) as client:
+        await client.get("/thing")
+        refused = await client.get("/thing")
+    assert refused.status_code == 429
+    assert refused.json()["trace_id"] in refused.headers["traceresponse"]
+    assert refused.headers.get_list("traceresponse") == [refused.headers["traceresponse"]]
+
+
+async def test_a_probe_has_no_trace(shelf: httpx.AsyncClient, spans: Spans) -> None:
+    answer = await shelf.get("/readyz", headers={"traceparent": CALLER})
+    assert "traceresponse" not in answer.headers
+    assert spans("GET") == []
+
+
+@pytest.fixture(params=["refuses", "hangs"])
+def collector(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of a collector that takes nothing."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        if request.param == "hangs":
+            listening.listen(16)
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+
+async def test_a_collector_that_takes_nothing_holds_up_neither_a_request_nor_the_end(
+    collector: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector)
+    installed = install_tracing("tests", TelemetrySettings())
+    try:
+        async with asking(Edge(rate=Rate(1e6, 10_000)).before(answering())) as client, asyncio.timeout(20):
+            for _ in range(100):
+                assert (await client.get("/thing")).status_code == 200
+        began = time.monotonic()
+        await installed.stop()
+        assert time.monotonic() - began < FLUSH_SECONDS + 1
+    finally:
+        install_tracing("tests")
+    said = [each for each in caplog.records if each.levelno >= logging.WARNING and "export" in each.getMessage()]
+    assert len(said) <= 1, "now and then"

@@ -1,0 +1,183 @@
+"""The manifests are what Kubernetes takes, and what they name is what the code has."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from steerco.edition.services import BY_NAME, SERVICES
+from steerco_service.settings import ServiceSettings
+from tests.deploy.images import built
+from tests.deploy.manifests import (
+    NAME,
+    OVERLAYS,
+    ROOT,
+    Manifest,
+    Secret,
+    Workload,
+    named,
+    of_kind,
+    rendered,
+    secrets_of_development,
+    workloads,
+)
+from tests.deploy.telling import ROLES, certificate, known_variables, started
+
+EVERY_OVERLAY = sorted(each.name for each in OVERLAYS.iterdir())
+WHOLE = ["dev", "production"]
+OLDEST, NEWEST = "1.32", kubernetes_validate.latest_version()
+EVERY_PLACE = [(overlay, service.name, role) for overlay in WHOLE for service in SERVICES for role in ROLES]
+LASTING = [place for place in EVERY_PLACE if place[-1] != "migrate"]
+SECRET_NAMES = re.compile("URL$|PASSWORD|SECRET|TOKEN$")
+
+
+@pytest.fixture
+def workload(request: pytest.FixtureRequest) -> Workload:
+    """What runs a service in a role, of an overlay."""
+    overlay, service, role = request.param
+    (found,) = [each for each in workloads(overlay) if (each.service, each.role) == (service, role)]
+    return found
+
+
+@pytest.mark.parametrize("version", [OLDEST, NEWEST])
+@pytest.mark.parametrize("overlay", EVERY_OVERLAY)
+def test_every_document_is_what_kubernetes_takes(overlay: str, version: str) -> None:
+    for document in rendered(overlay):
+        kubernetes_validate.validate(document, version, strict=True)
+
+
+@pytest.mark.parametrize("overlay", WHOLE)
+def test_every_service_runs_in_every_role(overlay: str) -> None:
+    found = sorted((each.service, each.role) for each in workloads(overlay))
+    assert found == sorted((service.name, role) for service in SERVICES for role in ROLES)
+
+
+@pytest.mark.parametrize("workload", EVERY_PLACE, indirect=True, ids="-".join)
+def test_a_process_starts_with_what_it_is_told(
+    workload: Workload, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    secrets = secrets_of_development() | {Secret("kafka-ca", "ca.crt"): certificate(tmp_path / "ca.crt").read_text()}
+    files = {path: tmp_path / path.replace("/", "-") for path in workload.files}
+    for path, secret in workload.files.items():
+        files[path].write_text(secrets[secret])
+    environment = {
+        name: secrets[value] if isinstance(value, Secret) else str(files.get(value, value))
+        for name, value in workload.environment.items()
+    }
+    assert {name for name in environment if name.startswith(("STEERCO_", "OTEL_"))} <= known_variables(workload.role)
+    settings = started(workload.service, workload.role, environment, monkeypatch)
+    if isinstance(settings, ServiceSettings):
+        assert bool(settings.log_key) == (BY_NAME[workload.service].owns_log and workload.role == "worker")
+        ports = {each["name"]: each["containerPort"] for each in workload.container["ports"]}
+        told = {"operations": settings.operations_port, **({"http": settings.port} if workload.role == "api" else {})}
+        assert ports == told
+        assert settings.operations_host == "0.0.0.0"
+        if workload.role == "api":
+            assert (settings.host, settings.root_path) == ("0.0.0.0", f"/{workload.service}")
+
+
+@pytest.mark.parametrize("workload", EVERY_PLACE, indirect=True, ids="-".join)
+def test_what_is_secret_comes_of_secrets_alone(workload: Workload) -> None:
+    plain = {name for name, value in workload.environment.items() if not isinstance(value, Secret)}
+    public = {"STEERCO_PORTFOLIO_URL", "STEERCO_SOURCE_URL"}
+    assert {name for name in plain if SECRET_NAMES.search(name)} <= public
+    assert {each.name for each in workload.secrets} <= {f"{workload.service}-service", "kafka-ca"}
+
+
+def test_secrets_are_given_and_only_those_of_development_are_made() -> None:
+    assert not of_kind("production", "Secret")
+    wanted = {secret for each in workloads("dev") for secret in each.secrets if secret.name != "kafka-ca"}
+    assert wanted == set(secrets_of_development())
+
+
+@pytest.mark.parametrize("workload", EVERY_PLACE, indirect=True, ids="-".join)
+def test_pods_have_no_rights_and_bounds(workload: Workload) -> None:
+    pod, container = workload.pod, workload.container
+    assert pod["automountServiceAccountToken"] is False
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["runAsUser"] == _user_of_the_image()
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert {"name": "tmp", "mountPath": "/tmp"} in container["volumeMounts"]
+    assert {"cpu", "memory"} == set(container["resources"]["requests"]) == set(container["resources"]["limits"])
+
+
+@pytest.mark.parametrize("workload", LASTING, indirect=True, ids="-".join)
+def test_a_release_comes_pod_by_pod_and_a_pod_is_asked_how_it_is(workload: Workload) -> None:
+    spec, container = workload.manifest["spec"], workload.container
+    assert spec["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
+    probes = {
+        "startupProbe": "/startupz",
+        "livenessProbe": "/livez",
+        "readinessProbe": "/readyz",
+    }
+    for probe, path in probes.items():
+        assert container[probe]["httpGet"] == {"path": path, "port": "operations"}
+    annotations = spec["template"]["metadata"]["annotations"]
+    assert annotations["prometheus.io/path"] == "/metrics"
+    ports = {str(each["containerPort"]): each["name"] for each in container["ports"]}
+    assert ports[annotations["prometheus.io/port"]] == "operations"
+    (spread,) = workload.pod["topologySpreadConstraints"]
+    assert _selects(spread["labelSelector"], workload)
+    budgets = [each["spec"]["selector"] for each in of_kind(workload.overlay, "PodDisruptionBudget")]
+    assert sum(_selects(each, workload) for each in budgets) == 1
+
+
+@pytest.mark.parametrize("service", sorted(BY_NAME))
+def test_an_api_is_reached_at_its_path_and_there_are_two_of_it_at_least(service: str) -> None:
+    (api,) = [each for each in workloads("production") if (each.service, each.role) == (service, "api")]
+    (rule,) = named("production", "Ingress", f"{service}-api")["spec"]["rules"]
+    (path,) = rule["http"]["paths"]
+    assert (path["path"], path["pathType"]) == (f"/{service}", "Prefix")
+    to = path["backend"]["service"]
+    spec = named("production", "Service", to["name"])["spec"]
+    assert spec["selector"].items() <= api.labels.items()
+    (port,) = [each for each in spec["ports"] if each["name"] == to["port"]["name"]]
+    assert port["targetPort"] in {each["name"] for each in api.container["ports"]}
+    scaler = named("production", "HorizontalPodAutoscaler", f"{service}-api")["spec"]
+    assert scaler["scaleTargetRef"]["name"] == api.manifest["metadata"]["name"]
+    assert scaler["minReplicas"] == 2
+    assert "replicas" not in api.manifest["spec"]
+
+
+@pytest.mark.parametrize("service", sorted(BY_NAME))
+def test_a_worker_has_a_standby(service: str) -> None:
+    assert named("production", "Deployment", f"{service}-worker")["spec"]["replicas"] == 2
+
+
+@pytest.mark.parametrize("overlay", EVERY_OVERLAY)
+def test_all_of_a_release_is_of_one_tag_and_what_migrates_is_named_after_it(overlay: str) -> None:
+    told = yaml.safe_load((OVERLAYS / overlay / "release.yaml").read_text())["data"]
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert told["tag"] == version
+    for each in workloads(overlay):
+        assert each.container["image"] == f"{told['repository']}/{each.service}:{version}"
+        assert built()[f"steerco/{each.service}:{version}"].target == "service"
+        if each.role == "migrate":
+            assert each.manifest["metadata"]["name"] == f"{each.service}-migrate-{version}"
+
+
+@pytest.mark.parametrize("overlay", EVERY_OVERLAY)
+def test_whatever_is_named_is_there(overlay: str) -> None:
+    there = {(each["kind"], each["metadata"]["name"]) for each in rendered(overlay)}
+    for each in workloads(overlay):
+        assert ("ServiceAccount", each.pod["serviceAccountName"]) in there
+        assert each.manifest["metadata"]["labels"][NAME] == each.service
+        assert each.manifest["metadata"]["namespace"] in {name for kind, name in there if kind == "Namespace"}
+
+
+def _selects(selector: Manifest, workload: Workload) -> bool:
+    labels: dict[str, str] = selector["matchLabels"]
+    return labels.items() <= workload.labels.items()
+
+
+def _user_of_the_image() -> int:
+    (user,) = re.findall(r"^USER (\d+)", (ROOT / "deploy" / "image" / "Dockerfile").read_text(), re.MULTILINE)
+    return int(user)

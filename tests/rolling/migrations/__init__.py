@@ -1,0 +1,1 @@
+"""The dock's database, as the release that writes needs it."""
