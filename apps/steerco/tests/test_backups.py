@@ -1,7 +1,9 @@
 """Backups of databases by their addresses: whole or not at all, checked before use, and put back by the owner alone."""
 
+import asyncio
 import shutil
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from steerco.backups.cutting import cut
 from steerco.backups.manifest import FORMAT, BackupFailed
 from steerco.backups.places import databases_told
 from steerco.backups.reading import checked, keys_beside
@@ -19,6 +22,7 @@ from steerco.backups.taking import Beside, take
 from steerco.edition.services import BY_NAME
 from steerco_events.ids import new_id
 from steerco_events.postgres.wakeups import asyncpg_dsn
+from steerco_events.testkit.logs import until, waits_for_a_lock
 from steerco_servers.testing import TemporaryPostgres
 from steerco_service.migrations import migrate
 from steerco_service.privacy.key_database import MIGRATIONS
@@ -96,6 +100,31 @@ async def test_a_backup_says_how_far_each_log_is_and_keeps_the_keys_apart(urls: 
     files = [path for folder in (taken, keys_beside(taken)) for path in folder.iterdir()]
     assert {path.name for path in files} == {"backup.json", "finance.dump", "keys.json", "portfolio_keys.dump"}
     assert all(path.stat().st_mode & 0o077 == 0 for path in (*files, taken, keys_beside(taken)))
+
+
+async def test_no_database_is_looked_at_before_every_log_is_held(postgres: TemporaryPostgres) -> None:
+    async with postgres.databases("finance", "intake") as found, AsyncExitStack() as stack:
+        urls = {name: each.owner_url for name, each in found.items()}
+        for name, url in urls.items():
+            await migrate(BY_NAME[name].migrations, url)
+        engine = create_async_engine(urls["intake"], poolclass=NullPool)
+        sealing, looking = [await stack.enter_async_context(engine.connect()) for _ in range(2)]
+        await sealing.execute(text("UPDATE log.head SET position = 9"))
+        taking = asyncio.create_task(seen_of_a_cut(urls))
+        await until(lambda: waits_for_a_lock(looking), "the head is waited for")
+        await tell(urls["finance"], "INSERT INTO log.streams VALUES ('read-up-to-9', 1)")
+        await sealing.commit()
+        assert await taking == (9, "read-up-to-9")
+
+
+async def seen_of_a_cut(urls: Mapping[str, str]) -> tuple[int, str]:
+    """How far intake's log is in the cut, and what the snapshot of finance's database has."""
+    engine = create_async_engine(urls["finance"], poolclass=NullPool, isolation_level="REPEATABLE READ")
+    async with cut(urls, list(urls), ()) as snapshots, engine.connect() as connection:
+        await connection.execute(text(f"SET TRANSACTION SNAPSHOT '{snapshots['finance'].snapshot}'"))
+        log = snapshots["intake"].log
+        assert log
+        return log.position, (await connection.execute(text("SELECT stream FROM log.streams"))).scalar_one()
 
 
 async def test_a_restore_is_the_copy_in_a_new_generation_and_lets_the_service_in(

@@ -89,6 +89,12 @@ def test_what_fails_behind_a_service_is_failing_with_its_way_out(name: str, erro
     assert one(list(readiness("reporting", {"ready": True, "degraded": {name: error}}))) == ("failing", then)
 
 
+def test_what_fails_in_a_worker_has_the_way_out_of_its_service() -> None:
+    said = {"ready": True, "degraded": {"charter in the log of intake": "LogRewound"}}
+    then = "steerco log accept-loss portfolio charter --reason WHY"
+    assert one(list(readiness("portfolio worker", said))) == ("failing", then)
+
+
 def test_a_service_that_is_not_ready_fails() -> None:
     (found,) = readiness("intake", {"detail": "the database is not migrated"})
     assert (found.grade, found.said) == ("failing", "the database is not migrated")

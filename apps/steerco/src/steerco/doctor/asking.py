@@ -8,6 +8,7 @@ from steerco.client import Client, CommandFailed, address
 from steerco.commands.rebuild import VIEWS
 from steerco.doctor import findings
 from steerco.doctor.findings import Finding
+from steerco.edition.directory import DataDirectory
 from steerco_events.clock import SystemClock
 from steerco_events.contracts.catalog import LOGS
 
@@ -28,6 +29,17 @@ def ask_the_edition() -> Iterator[Finding]:
         yield Finding("failing", "edition", str(failure), "steerco up")
     except httpx.TransportError as error:
         yield Finding("failing", "edition", f"broke off: {type(error).__name__}", "steerco doctor")
+
+
+def ask_the_workers(directory: DataDirectory) -> Iterator[Finding]:
+    """What the workers of a local edition say, where they are processes of their own."""
+    for process, url in directory.announced_operations().items():
+        if process.endswith(" worker"):
+            try:
+                answer = httpx.get(f"{url}/readyz", timeout=SECONDS).json()
+            except (httpx.TransportError, ValueError) as error:
+                answer = {"detail": f"does not answer: {type(error).__name__}"}
+            yield from findings.readiness(process, answer)
 
 
 def _services(client: Client, http: httpx.Client) -> Iterator[Finding]:

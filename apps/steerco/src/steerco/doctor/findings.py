@@ -45,16 +45,17 @@ def clocks(theirs: datetime | None, ours: datetime) -> Iterator[Finding]:
         )
 
 
-def readiness(service: str, answer: Any) -> Iterator[Finding]:
-    """What `/readyz` says: whether it serves, and what fails behind it."""
+def readiness(process: str, answer: Any) -> Iterator[Finding]:
+    """What `/readyz` of a service, or of its worker, says: whether it is ready, and what fails behind it."""
+    service = process.partition(" ")[0]
     degraded: Mapping[str, str] = answer.get("degraded", {})
     if not answer.get("ready"):
         said = answer.get("detail", "is not ready")
-        yield Finding("failing", service, said, f"look into the log of {service}'s processes")
+        yield Finding("failing", process, said, f"look into the log of {service}'s processes")
     for name, error in degraded.items():
-        yield Finding("failing", service, f"{name}: {error}", _way_on(service, name, error))
+        yield Finding("failing", process, f"{name}: {error}", _way_on(service, name, error))
     if answer.get("ready") and not degraded:
-        yield Finding("fine", service, "serves; nothing fails behind it")
+        yield Finding("fine", process, "is ready; nothing fails behind it")
 
 
 def _way_on(service: str, name: str, error: str) -> str:

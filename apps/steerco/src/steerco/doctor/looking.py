@@ -15,6 +15,7 @@ from sqlalchemy.pool import NullPool
 
 from steerco.backups.places import databases_in
 from steerco.client import CommandFailed, address
+from steerco.doctor.asking import ask_the_workers
 from steerco.doctor.findings import Finding
 from steerco.edition.directory import DataDirectory
 from steerco.edition.services import BY_NAME
@@ -51,6 +52,7 @@ def look_around(directory: DataDirectory) -> Iterator[Finding]:
     except ServerFailed as error:
         yield Finding("failing", "PostgreSQL", str(error), "steerco up")
     yield from _broker(directory)
+    yield from ask_the_workers(directory)
 
 
 def _is_meant(directory: DataDirectory) -> bool:
