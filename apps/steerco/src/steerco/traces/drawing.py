@@ -8,6 +8,9 @@ from rich.table import Table
 from steerco.traces.spans import Span
 
 BAR = 30
+DURATION = 8
+"""Columns of the longest one under a second."""
+
 NANOSECONDS = 1_000_000
 SECOND = 1000.0
 MOST_SHOWN = 200
@@ -21,11 +24,11 @@ def drawn(trace_id: str, spans: Sequence[Span]) -> Table:
     counted = f"{len(spans)} {'span' if len(spans) == 1 else 'spans'}"
     title = f"trace {trace_id}: {counted} in {', '.join(services)}, {_duration(ended - began)}"
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    table.add_column("service", no_wrap=True)
+    table.add_column("service", no_wrap=True, min_width=max(map(len, services)))
     table.add_column("what", no_wrap=True)
-    table.add_column("after", justify="right", no_wrap=True)
-    table.add_column("took", justify="right", no_wrap=True)
-    table.add_column("", no_wrap=True, width=BAR)
+    for timed in ("after", "took"):
+        table.add_column(timed, justify="right", no_wrap=True, min_width=DURATION)
+    table.add_column("", no_wrap=True, min_width=BAR)
     for shown, (branch, span) in enumerate(_tree(spans)):
         if shown == MOST_SHOWN:
             table.add_row("", f"… and {len(spans) - shown} more", "", "", "")
