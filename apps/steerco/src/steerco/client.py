@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -135,6 +137,11 @@ class Client:
         """The answer to a question, once what `after` covers is in it."""
         given = {name: value for name, value in (params or {}).items() if value is not None}
         return self._send("GET", path, params=given, headers=_seen(after)).json()
+
+    def clock(self) -> datetime | None:
+        """What time the edition says that it is, to the second, if it does."""
+        said = self._send("GET", "/").headers.get("Date")
+        return parsedate_to_datetime(said) if said else None
 
     def pages(self, path: str, **params: str | Sequence[str]) -> Iterator[Any]:
         """Every item of a list, page by page; a page that leads to itself is the last."""
