@@ -10,23 +10,20 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from opentelemetry.sdk import environment_variables
 
 from steerco.edition.services import BY_NAME
 from steerco_service.migrating import MigrationSettings
-from steerco_service.serving import Role, needed_by, settings_of, told, variable_of
+from steerco_service.serving import Role, needed_by, settings_of, told
 from steerco_service.settings import ServiceSettings
+from steerco_service.variables import variable_of
 
 ROLES = get_args(Role.__value__)
 
 
 def known_variables(role: str) -> set[str]:
     """The names of all variables that a process reads in a role."""
-    fields = settings_of(cast(Role, role)).model_fields
-    named = {variable_of(name, field) for name, field in fields.items()}
-    files = {f"{variable_of(name, field)}_FILE" for name, field in fields.items() if not field.repr}
-    telemetry = {name for name in vars(environment_variables).values() if isinstance(name, str) and "OTEL" in name}
-    return named | files | telemetry
+    settings = settings_of(cast(Role, role))
+    return {variable_of(settings, name) for name in settings.model_fields}
 
 
 def started(
