@@ -16,6 +16,7 @@ from steerco.edition.services import SERVICES
 from steerco_events.clock import SystemClock
 from steerco_events.envelope import Recorded
 from steerco_events.ids import new_id
+from steerco_events.kafka.broker import Broker
 from steerco_events.kafka.publisher import KafkaPublisher
 from steerco_events.kafka.topics import create_topics, events_topic
 from steerco_events.ports import Cursor
@@ -100,8 +101,8 @@ async def of_the_databases(served: Served) -> bytes:
 async def of_the_topic(served: Served, kafka: TemporaryKafka) -> bytes:
     """Every record of portfolio's topic, as its relay publishes the log."""
     feed, cursor = served.runtime("portfolio").open_feed("portfolio"), Cursor()
-    publisher = KafkaPublisher("portfolio", kafka.bootstrap, replication=1)
-    await create_topics(kafka.bootstrap, ["portfolio"], replication=1)
+    publisher = KafkaPublisher("portfolio", Broker(kafka.bootstrap), replication=1)
+    await create_topics(Broker(kafka.bootstrap), ["portfolio"], replication=1)
     try:
         while (batch := await feed.read(cursor, 1000)).events:
             await publisher.publish(batch.events)

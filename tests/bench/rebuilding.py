@@ -7,6 +7,7 @@ from datetime import timedelta
 from functools import partial
 
 from steerco_events.contracts.catalog import CATALOG
+from steerco_events.kafka.broker import Broker
 from steerco_events.kafka.feed import KafkaFeed
 from steerco_events.kafka.publisher import KafkaPublisher
 from steerco_events.ports import Cursor, EventFeed
@@ -108,11 +109,11 @@ async def rebuild_kafka(portfolios: Portfolios, register: Log, bootstrap: str) -
 
 
 def _kafka_feed(portfolios: Portfolios, bootstrap: str, service: str) -> EventFeed:
-    return KafkaFeed(portfolios.logs[service].service, bootstrap, CATALOG)
+    return KafkaFeed(portfolios.logs[service].service, Broker(bootstrap), CATALOG)
 
 
 async def _publish(portfolios: Portfolios, service: str, bootstrap: str) -> None:
-    publisher = KafkaPublisher(portfolios.logs[service].service, bootstrap, replication=1)
+    publisher = KafkaPublisher(portfolios.logs[service].service, Broker(bootstrap), replication=1)
     await publisher.prepare()
     feed, cursor = portfolios.feed(service), Cursor()
     while cursor.watermark is None:

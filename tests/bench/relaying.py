@@ -12,6 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from steerco_events.envelope import Recorded
 from steerco_events.ids import new_id
+from steerco_events.kafka.broker import Broker
 from steerco_events.kafka.headers import headers_of
 from steerco_events.kafka.outgoing import OutgoingFeed
 from steerco_events.kafka.publisher import MAX_BATCH_BYTES, KafkaPublisher
@@ -49,7 +50,7 @@ class Counting(KafkaPublisher):
     """Knows since when it is ready to publish, and how much of the log is out."""
 
     def __init__(self, log: Log, bootstrap: str) -> None:
-        super().__init__(log.service, bootstrap, replication=1)
+        super().__init__(log.service, Broker(bootstrap), replication=1)
         self._left = EVENTS
         self.began = 0.0
         self.done = asyncio.Event()

@@ -19,6 +19,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from steerco.edition.services import SERVICES
 from steerco_events.clock import SystemClock
 from steerco_events.ids import new_id
+from steerco_events.kafka.broker import Broker
 from steerco_events.kafka.publisher import MAX_BATCH_BYTES, KafkaPublisher
 from steerco_events.kafka.topics import create_topics
 from steerco_events.positions import PARTITIONS, START, Head, Token
@@ -175,7 +176,7 @@ async def quiet_heads(bootstrap: str) -> None:
     """The logs of the services that don't run say that they are empty."""
     for service in SERVICES:
         if service.owns_log and service.name != "intake":
-            publisher = KafkaPublisher(service.name, bootstrap, 1)
+            publisher = KafkaPublisher(service.name, Broker(bootstrap), 1)
             await publisher.publish_head(Head((0,), START, SystemClock().now()))
             await publisher.close()
 
@@ -234,7 +235,7 @@ async def measure(servers: Servers) -> Sequence[Figure]:
         databases = await stack.enter_async_context(servers.postgres.databases("intake", "portfolio", "reporting"))
         await prepare({name: databases[name] for name in ("intake", "portfolio")}, issuer)
         await migrate(REPORTING.migrations, databases["reporting"].owner_url)
-        await create_topics(bootstrap, [each.name for each in SERVICES if each.owns_log], replication=1)
+        await create_topics(Broker(bootstrap), [each.name for each in SERVICES if each.owns_log], replication=1)
         await quiet_heads(bootstrap)
         reporting = await asyncpg.connect(asyncpg_dsn(databases["reporting"].app_url))
         stack.push_async_callback(reporting.close)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from steerco_events.envelope import Recorded
 from steerco_events.ids import derived_id
+from steerco_events.kafka.broker import Broker
 from steerco_events.kafka.outgoing import OutgoingFeed
 from steerco_events.kafka.publisher import KafkaPublisher
 from steerco_events.kafka.topics import events_topic, make_anew
@@ -60,7 +61,7 @@ class Published:
         """Publish what is sealed, by the relay of production."""
         events = await self.events()
         feed = OutgoingFeed(self.log.service, self.log.reader, self.log.registry, self.log.sealed)
-        relay = Relay(self.log.engine, feed, KafkaPublisher(self.log.service, self.bootstrap, 1))
+        relay = Relay(self.log.engine, feed, KafkaPublisher(self.log.service, Broker(self.bootstrap), 1))
         async with running(relay.run):
             await until(partial(self._is_relayed, events[-1].position), "all is relayed")
 
@@ -71,7 +72,7 @@ class Published:
 
     async def publish(self, events: Sequence[Recorded]) -> None:
         """Publish these, once more."""
-        publisher = KafkaPublisher(self.log.service, self.bootstrap, 1)
+        publisher = KafkaPublisher(self.log.service, Broker(self.bootstrap), 1)
         try:
             await publisher.publish(events)
         finally:
@@ -79,7 +80,7 @@ class Published:
 
     async def make_topic_anew(self) -> None:
         """As after a broker that lost it: the topic is empty."""
-        await make_anew(self.bootstrap, self.log.service, replication=1)
+        await make_anew(Broker(self.bootstrap), self.log.service, replication=1)
 
 
 @asynccontextmanager

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from steerco_events.kafka.broker import Broker
+from steerco_events.kafka.permissions import user_of
 from steerco_servers.kafka import remove_kafka
 from steerco_servers.postgres import remove_cluster
 
@@ -44,12 +46,13 @@ class RunningEdition:
         found: dict[str, Any] = json.loads((self.data_dir / "run.json").read_text())
         return found
 
-    @property
-    def kafka(self) -> str:
-        """Where its broker listens, in the distributed edition."""
+    def kafka(self, service: str) -> Broker:
+        """Its broker as a service comes to it, in the distributed edition."""
         properties = (self.data_dir / "kafka" / "server.properties").read_text()
-        (address,) = re.findall(r"^listeners=PLAINTEXT://([^,]+)", properties, re.MULTILINE)
-        return str(address)
+        (address,) = re.findall(r"^listeners=CLIENTS://([^,]+)", properties, re.MULTILINE)
+        passwords = json.loads((self.data_dir / "kafka-users.json").read_text())
+        user = user_of(service)
+        return Broker(str(address), "SASL_PLAINTEXT", user=user, password=passwords[user])
 
     @property
     def said(self) -> str:

@@ -141,7 +141,7 @@ def events_in(archive: Path) -> list[Any]:
 
 def published(edition: RunningEdition, service: str) -> list[tuple[int, str]]:
     """Position and id of every event in a service's topic, in the order of the log."""
-    topic = Topic(service, edition.kafka)
+    topic = Topic(service, edition.kafka("reporting"))
     asyncio.run(topic.read_on())
     assert (topic.disorder, topic.repeated) == ([], 0)
     return sorted((position, event) for events in topic.streams.values() for _, position, event, _ in events)

@@ -1,5 +1,6 @@
 """The same register in both editions: services as processes over Kafka answer as one process does."""
 
+import asyncio
 import json
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 
 from steerco.edition.directory import Content, DataDirectory
 from tests.editions.running import RunningEdition, free_port, remove, running_edition, start, steerco, without_instants
+from tests.editions.separation import check_apart
 
 ROOT = Path(__file__).parents[2]
 REGISTER = [
@@ -60,6 +62,7 @@ def test_the_same_import_gives_the_same_answers_in_both_editions() -> None:
         assert "0 changes" in again
         assert distributed.steerco("verify").count("✓") == 5
         assert distributed.steerco("log", "republish", "portfolio").startswith("portfolio: published again")
+        asyncio.run(check_apart(distributed))
         with moved(distributed) as one_process:
             assert shown(one_process, "enterprise") == shown(distributed, "enterprise")
         distributed.stop(signal.SIGTERM)

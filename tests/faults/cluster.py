@@ -19,6 +19,7 @@ from steerco.edition.services import BY_NAME
 from steerco_events.clock import SystemClock
 from steerco_events.envelope import Actor
 from steerco_events.ids import derived_id
+from steerco_events.kafka.broker import Broker as Kafka
 from steerco_events.kafka.publisher import KafkaPublisher
 from steerco_events.kafka.topics import create_topics
 from steerco_events.positions import START, Head
@@ -162,9 +163,9 @@ class Cluster:
             self.databases |= await provision(database.server.url(), services, passwords=passwords)
         for service, each in self.databases.items():
             await migrate(BY_NAME[service].migrations, each.owner_url)
-        await create_topics(self.broker.bootstrap, (*LOGS, *QUIET), replication=1)
+        await create_topics(Kafka(self.broker.bootstrap), (*LOGS, *QUIET), replication=1)
         for service in QUIET:
-            publisher = KafkaPublisher(service, self.broker.bootstrap, replication=1)
+            publisher = KafkaPublisher(service, Kafka(self.broker.bootstrap), replication=1)
             await publisher.publish_head(Head((0,), START, SystemClock().now()))
             await publisher.close()
         for service in RUNNING:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
+from steerco_events.kafka.broker import Broker
 from tests.faults.cluster import LOGS, running_cluster
 from tests.faults.faults import Fault
 from tests.faults.invariants import broken, settled
@@ -45,7 +46,7 @@ async def scene_of(seed: int, keep: Path | None = None, first: int = 0) -> Async
     async with running_cluster(keep) as cluster:
         load = Load(cluster, seed)
         await load.prepare()
-        topics = {service: Topic(service, cluster.broker.bootstrap) for service in LOGS}
+        topics = {service: Topic(service, Broker(cluster.broker.bootstrap)) for service in LOGS}
         try:
             await settled(cluster)
             yield Scene(cluster, load, topics, Random(f"{seed} {first}"), first)

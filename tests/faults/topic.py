@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
+from steerco_events.kafka.broker import Broker
+
 PARTITIONS = 12
 
 type Place = tuple[int, int, str, bytes]
@@ -14,12 +16,12 @@ type Place = tuple[int, int, str, bytes]
 class Topic:
     """One topic from its beginning. What comes again is passed over, as every reader has to; what differs is told."""
 
-    def __init__(self, service: str, bootstrap: str) -> None:
+    def __init__(self, service: str, broker: Broker) -> None:
         self.streams: dict[str, list[Place]] = defaultdict(list)
         self.disorder: list[str] = []
         self.repeated = 0
         self._name = f"steerco.{service}.events.v1"
-        self._bootstrap = bootstrap
+        self._broker = broker
         self._began: Sequence[int] = (0,)
         self.forget()
 
@@ -39,7 +41,7 @@ class Topic:
 
     async def read_on(self) -> None:
         """Read what has come since."""
-        consumer = AIOKafkaConsumer(bootstrap_servers=self._bootstrap, group_id=None, auto_offset_reset="none")
+        consumer = AIOKafkaConsumer(**self._broker.options, group_id=None, auto_offset_reset="none")
         await consumer.start()
         try:
             partitions = [TopicPartition(self._name, n) for n in range(PARTITIONS)]

@@ -12,6 +12,7 @@ import pytest
 from steerco.edition import distributed
 from steerco.edition.directory import DataDirectory
 from steerco.edition.distributed import ServiceProcesses
+from steerco_events.kafka.broker import Broker
 from steerco_servers.child import clean_environment, start_child
 from steerco_servers.postgres import ServiceDatabase
 
@@ -31,7 +32,8 @@ async def test_what_can_not_be_started_for_a_while_is_started_once_it_can(
     nowhere = "postgresql+asyncpg://nobody@127.0.0.1:1/risk"
     database = ServiceDatabase("risk", "risk", nowhere, nowhere, nowhere)
     key = tmp_path / "issuer"
-    processes = ServiceProcesses(DataDirectory(tmp_path), {"risk": database}, "127.0.0.1:1", key, "token", {})
+    kafka = Broker("127.0.0.1:1")
+    processes = ServiceProcesses(DataDirectory(tmp_path), {"risk": database}, lambda _: kafka, key, "token", {})
     logs = tmp_path / "logs"
     logs.mkdir()
     log, brief = logs / "risk-worker.log", [sys.executable, "-c", ""]

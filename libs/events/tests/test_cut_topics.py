@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from steerco_events.kafka.broker import Broker
 from steerco_events.kafka.gaps import EventsMissing
 from steerco_events.ports import Cursor, Shard
 from steerco_events.positions import PARTITIONS, START, partition_of
@@ -23,7 +24,7 @@ SAME = next(name for n in range(2, 1000) if partition_of(name := f"tally-{n}") =
 
 @pytest.fixture
 async def topics(kafka: TemporaryKafka) -> AsyncIterator[Topics]:
-    async with fresh_topics(kafka.bootstrap) as topics:
+    async with fresh_topics(Broker(kafka.bootstrap)) as topics:
         yield topics
 
 

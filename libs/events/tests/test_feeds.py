@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from steerco_events.kafka.broker import Broker
 from steerco_events.ports import Cursor
 from steerco_events.positions import START, advanced
 from steerco_events.testkit.feeds import Carrier, FeedBehaviour, KafkaCarrier, count_up, read_all
@@ -35,4 +36,4 @@ class TestFeedFromKafka(FeedBehaviour):
     @pytest.fixture
     async def carrier(self, postgres: TemporaryPostgres, kafka: TemporaryKafka) -> AsyncIterator[Carrier]:
         async with AsyncExitStack() as stack:
-            yield KafkaCarrier(postgres, stack, kafka.bootstrap)
+            yield KafkaCarrier(postgres, stack, Broker(kafka.bootstrap))

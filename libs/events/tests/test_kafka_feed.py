@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError
 
 from steerco_events.envelope import Recorded
 from steerco_events.kafka import feed as kafka_feed
+from steerco_events.kafka.broker import Broker
 from steerco_events.kafka.feed import KafkaFeed
 from steerco_events.kafka.gaps import EventsMissing
 from steerco_events.kafka.headers import headers_of
@@ -30,7 +31,7 @@ pytestmark = pytest.mark.kafka
 
 @pytest.fixture
 async def topics(kafka: TemporaryKafka) -> AsyncIterator[Topics]:
-    async with fresh_topics(kafka.bootstrap) as topics:
+    async with fresh_topics(Broker(kafka.bootstrap)) as topics:
         yield topics
 
 
@@ -231,7 +232,7 @@ async def directory() -> AsyncIterator[Path]:
 async def test_a_broker_that_was_away_and_is_there_again_is_read_on(directory: Path) -> None:
     broker = await start_kafka(directory)
     try:
-        async with fresh_topics(broker.bootstrap) as topics:
+        async with fresh_topics(Broker(broker.bootstrap)) as topics:
             events = counted(topics, 6)
             await topics.publish(events[:3])
             async with opened(topics) as feed:

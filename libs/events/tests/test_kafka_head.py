@@ -9,6 +9,7 @@ import pytest
 
 from steerco_events.kafka import feed as kafka_feed
 from steerco_events.kafka import reader as kafka_reader
+from steerco_events.kafka.broker import Broker
 from steerco_events.kafka.feed import KafkaFeed
 from steerco_events.kafka.publisher import KafkaPublisher
 from steerco_events.ports import Cursor, FeedStalled
@@ -25,13 +26,13 @@ STREAMS = [f"tally-{n}" for n in range(20)]
 @pytest.fixture
 async def topics(kafka: TemporaryKafka, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Topics]:
     monkeypatch.setattr(kafka_reader, "MOST_AT_ONCE", FEW)
-    async with fresh_topics(kafka.bootstrap) as topics:
+    async with fresh_topics(Broker(kafka.bootstrap)) as topics:
         yield topics
 
 
 @asynccontextmanager
 async def publishing(topics: Topics) -> AsyncIterator[KafkaPublisher]:
-    publisher = KafkaPublisher(topics.service, topics.bootstrap)
+    publisher = KafkaPublisher(topics.service, topics.broker)
     try:
         yield publisher
     finally:

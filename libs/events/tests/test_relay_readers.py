@@ -8,6 +8,7 @@ from functools import partial
 import pytest
 
 from steerco_events.envelope import Recorded
+from steerco_events.kafka.broker import Broker
 from steerco_events.kafka.feed import KafkaFeed
 from steerco_events.kafka.publisher import KafkaPublisher
 from steerco_events.kafka.topics import create_topics
@@ -21,8 +22,8 @@ pytestmark = pytest.mark.kafka
 
 @pytest.fixture
 async def published(log: Log, kafka: TemporaryKafka) -> AsyncIterator[KafkaPublisher]:
-    await create_topics(kafka.bootstrap, [log.service], replication=1)
-    publisher = KafkaPublisher(log.service, kafka.bootstrap)
+    await create_topics(Broker(kafka.bootstrap), [log.service], replication=1)
+    publisher = KafkaPublisher(log.service, Broker(kafka.bootstrap))
     yield publisher
     await publisher.close()
 
@@ -37,7 +38,7 @@ async def test_a_topic_with_duplicates_reads_as_each_event_once(
         await published.publish(events[:end])
     await published.publish_head(await log.feed().head())
 
-    feed, cursor, read = KafkaFeed(log.service, kafka.bootstrap, log.registry), Cursor(), list[Recorded]()
+    feed, cursor, read = KafkaFeed(log.service, Broker(kafka.bootstrap), log.registry), Cursor(), list[Recorded]()
     try:
         async with asyncio.timeout(PATIENCE):
             while sum(cursor.offsets) < 67:
@@ -58,7 +59,7 @@ async def test_a_reader_that_meets_another_generation_has_a_cursor_for_what_it_g
     await log.seal()
     events, _ = await read_on(log.feed(), Cursor(), 3)
     head = await log.feed().head()
-    feed = KafkaFeed(log.service, kafka.bootstrap, log.registry)
+    feed = KafkaFeed(log.service, Broker(kafka.bootstrap), log.registry)
     try:
         await published.publish_head(head)
         await until(partial(knows_the_head, feed), "the head is known")

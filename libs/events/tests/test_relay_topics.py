@@ -7,6 +7,7 @@ from functools import partial
 import pytest
 
 from steerco_events.envelope import Recorded
+from steerco_events.kafka.broker import Broker
 from steerco_events.kafka.feed import KafkaFeed
 from steerco_events.kafka.gaps import EventsMissing
 from steerco_events.kafka.publisher import KafkaPublisher
@@ -141,8 +142,8 @@ async def test_a_relay_makes_the_topics_that_are_missing_and_fills_them(log: Log
     await log.seal()
     async with log.engine.begin() as tx:
         await Checkpoints(CONSUMER).advance(tx, log.service, Cursor(), Cursor(1, (4,) * PARTITIONS))
-    publisher = KafkaPublisher(log.service, kafka.bootstrap, replication=1)
-    feed = KafkaFeed(log.service, kafka.bootstrap, log.registry)
+    publisher = KafkaPublisher(log.service, Broker(kafka.bootstrap), replication=1)
+    feed = KafkaFeed(log.service, Broker(kafka.bootstrap), log.registry)
     async with running(Relay(log.engine, log.feed(), publisher).run):
         events, _ = await read_on(feed, Cursor(), 4)
     await feed.close()
@@ -155,9 +156,9 @@ async def test_topics_that_somebody_made_anew_while_the_relay_leads_are_filled_a
 ) -> None:
     await count_up(log, streams=2, times=2)
     await log.seal()
-    publisher = KafkaPublisher(log.service, kafka.bootstrap, replication=1)
+    publisher = KafkaPublisher(log.service, Broker(kafka.bootstrap), replication=1)
     async with (
-        fresh_topics(kafka.bootstrap, log.service) as topics,
+        fresh_topics(Broker(kafka.bootstrap), log.service) as topics,
         running(partial(retrying, Relay(log.engine, log.feed(), publisher, timedelta(seconds=1)).run, log.service)),
     ):
         assert await read_all(topics, 4) == {"tally-0": [1, 2], "tally-1": [1, 2]}
@@ -172,9 +173,9 @@ async def test_topics_that_somebody_made_anew_while_the_relay_leads_are_filled_a
 async def test_what_was_published_into_a_topic_made_anew_before_that_was_seen_hides_nothing(
     kafka: TemporaryKafka,
 ) -> None:
-    async with fresh_topics(kafka.bootstrap) as topics:
+    async with fresh_topics(Broker(kafka.bootstrap)) as topics:
         events = topics.log([[(f"tally-{n}", Counted(by=1))] for n in range(40)])
-        publisher = KafkaPublisher(topics.service, kafka.bootstrap, replication=1)
+        publisher = KafkaPublisher(topics.service, Broker(kafka.bootstrap), replication=1)
         await publisher.prepare()
         await publisher.publish(events[:30])
         await topics.delete(*topics.names)
@@ -196,9 +197,9 @@ async def test_topics_that_somebody_made_anew_while_no_relay_ran_are_filled_by_t
 ) -> None:
     await count_up(log, streams=2, times=2)
     await log.seal()
-    async with fresh_topics(kafka.bootstrap, log.service) as topics:
+    async with fresh_topics(Broker(kafka.bootstrap), log.service) as topics:
         for _ in range(2):
-            publisher = KafkaPublisher(log.service, kafka.bootstrap, replication=1)
+            publisher = KafkaPublisher(log.service, Broker(kafka.bootstrap), replication=1)
             async with running(Relay(log.engine, log.feed(), publisher).run):
                 assert await read_all(topics, 4) == {"tally-0": [1, 2], "tally-1": [1, 2]}
             await topics.delete(*topics.names)
@@ -211,9 +212,9 @@ async def test_a_topic_that_was_cut_is_made_anew_when_it_is_to_be_published_agai
 ) -> None:
     await count_up(log, streams=2, times=2)
     await log.seal()
-    publisher = KafkaPublisher(log.service, kafka.bootstrap, replication=1)
+    publisher = KafkaPublisher(log.service, Broker(kafka.bootstrap), replication=1)
     async with (
-        fresh_topics(kafka.bootstrap, log.service) as topics,
+        fresh_topics(Broker(kafka.bootstrap), log.service) as topics,
         running(Relay(log.engine, log.feed(), publisher, SOON).run),
     ):
         assert await read_all(topics, 4) == {"tally-0": [1, 2], "tally-1": [1, 2]}
@@ -228,12 +229,12 @@ async def test_a_topic_that_was_cut_is_made_anew_when_it_is_to_be_published_agai
 
 @pytest.mark.kafka
 async def test_a_topic_that_was_cut_is_made_anew_by_the_next_relay(kafka: TemporaryKafka) -> None:
-    async with fresh_topics(kafka.bootstrap) as topics:
+    async with fresh_topics(Broker(kafka.bootstrap)) as topics:
         await topics.publish(topics.log([[("tally-1", Counted(by=n)) for n in (1, 2)]]))
         await topics.cut(partition_of("tally-1"), before=2)
         before = await topics.ids.of(*topics.names)
-        publisher = KafkaPublisher(topics.service, kafka.bootstrap, replication=1)
+        publisher = KafkaPublisher(topics.service, Broker(kafka.bootstrap), replication=1)
         assert await publisher.prepare()
         await publisher.close()
-        assert (await contents_of(kafka.bootstrap, topics.service)).is_new
+        assert (await contents_of(Broker(kafka.bootstrap), topics.service)).is_new
         assert (await topics.ids.of(*topics.names))[topics.names[0]] != before[topics.names[0]]

@@ -8,6 +8,7 @@ import pytest
 from aiokafka.admin import NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
+from steerco_events.kafka.broker import Broker
 from steerco_events.kafka.publisher import KafkaPublisher
 from steerco_events.kafka.topic_settings import TopicUnfit, set_right
 from steerco_events.testkit.logs import until
@@ -20,13 +21,13 @@ pytestmark = pytest.mark.kafka
 @pytest.fixture
 async def topics(kafka: TemporaryKafka) -> AsyncIterator[Topics]:
     """Those of a service before anybody made them."""
-    async with fresh_topics(kafka.bootstrap) as topics:
+    async with fresh_topics(Broker(kafka.bootstrap)) as topics:
         await topics.delete(*topics.names)
         yield topics
 
 
 async def prepare(topics: Topics) -> bool:
-    publisher = KafkaPublisher(topics.service, topics.bootstrap, replication=1)
+    publisher = KafkaPublisher(topics.service, topics.broker, replication=1)
     try:
         return await publisher.prepare()
     finally:
@@ -91,4 +92,4 @@ async def test_what_the_broker_does_not_let_us_set_is_refused(topics: Topics) ->
     impossible = NewTopic(name, 12, 1, topic_configs={"retention.ms": "ever"})
     said = f"^topic {name} has retention.ms=-1 and needs ever; the broker does not let us set it: InvalidConfig"
     with pytest.raises(TopicUnfit, match=said):
-        await set_right(topics.admin, [impossible])
+        await set_right(topics.broker, topics.admin, [impossible])

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import UnknownTopicOrPartitionError
+from aiokafka.errors import KafkaConnectionError, UnknownTopicOrPartitionError
 
 from steerco_servers.child import runs
 from steerco_servers.jars import find_java, kafka_jars
 from steerco_servers.kafka import KafkaServer, ServerFailed, ServerMissing, remove_kafka, start_kafka
+from steerco_servers.kafka_security import Operator, kept_passwords
 
 pytestmark = [pytest.mark.kafka, pytest.mark.usefixtures("own_kafka")]
 
@@ -48,10 +49,10 @@ async def produce(server: KafkaServer, value: bytes) -> None:
         await producer.stop()
 
 
-async def consumed(server: KafkaServer) -> bytes | None:
-    consumer = AIOKafkaConsumer(bootstrap_servers=server.bootstrap, auto_offset_reset="none")
-    await consumer.start()
+async def consumed(server: KafkaServer, **login: str) -> bytes | None:
+    consumer = AIOKafkaConsumer(bootstrap_servers=server.bootstrap, auto_offset_reset="none", **login)
     try:
+        await consumer.start()
         partition = TopicPartition("steerco.risk.events.v1", 0)
         consumer.assign([partition])
         consumer.seek(partition, 0)
@@ -83,6 +84,33 @@ async def test_a_record_is_produced_and_consumed_also_after_a_restart(data_dir: 
         with pytest.raises(ServerFailed, match=f"is in use by process {os.getpid()}$"):
             await start_kafka(data_dir)
     await server.stop()
+
+
+async def test_a_broker_that_let_in_anybody_lets_in_only_its_operator_once_it_has_one(data_dir: Path) -> None:
+    async with await start_kafka(data_dir) as server:
+        await make_topic(server)
+        await produce(server, b"raised")
+    operator = Operator('pass"wörd\\')
+    async with await start_kafka(data_dir, operator=operator) as server:
+        with pytest.raises(KafkaConnectionError):
+            await consumed(server)
+        login = {"sasl_plain_username": operator.user, "sasl_plain_password": operator.password}
+        secured = {"security_protocol": "SASL_PLAINTEXT", "sasl_mechanism": "PLAIN", **login}
+        assert await consumed(server, **secured) == b"raised"
+        with pytest.raises(KafkaConnectionError):
+            await consumed(server, **secured | {"sasl_plain_password": "another"})
+    properties = data_dir / "server.properties"
+    assert properties.stat().st_mode & 0o777 == 0o600
+    assert operator.password not in repr(operator)
+
+
+def test_passwords_are_kept_for_their_owner_alone_and_made_once(tmp_path: Path) -> None:
+    file = tmp_path / "users.json"
+    first = kept_passwords(file, ["operator", "risk"])
+    assert kept_passwords(file, ["risk", "finance"])["risk"] == first["risk"]
+    assert kept_passwords(file, ["operator"]) == {"operator": first["operator"]}
+    assert len({*first.values()}) == 2
+    assert file.stat().st_mode & 0o777 == 0o600
 
 
 async def test_a_killed_parent_takes_its_broker_with_it_and_a_start_right_after_works(

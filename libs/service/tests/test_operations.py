@@ -45,8 +45,7 @@ def told(database: ServiceDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     }
     for name, value in told.items():
         monkeypatch.setenv(name, value)
-    for for_good in ("keep_what_is_there", "install_tracing"):
-        monkeypatch.setattr(f"steerco_service.process.{for_good}", lambda *_: None)
+    monkeypatch.setattr("steerco_service.process.keep_what_is_there", lambda: None)
     return told
 
 

@@ -71,6 +71,7 @@ class Relay:
     async def _lead(self) -> None:
         loop = asyncio.get_running_loop()
         RELAY_ERRORS.add(self._feed.service, amount=0)
+        RELAY_PUBLISHED.add(self._feed.service, amount=0)
         RELAY_LEADER.set(0, self._feed.service)
         while not await self._renew():
             await turn_of(self._lease, self._engine)

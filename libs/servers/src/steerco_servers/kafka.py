@@ -1,6 +1,7 @@
 """A single node of Apache Kafka (KRaft) as a child process."""
 
 import base64
+import os
 import shutil
 import signal
 from collections.abc import Callable, Mapping
@@ -20,6 +21,7 @@ from steerco_servers.child import (
 )
 from steerco_servers.directory import DirectoryLock, lock_let_go, read_private, write_private
 from steerco_servers.jars import find_java, kafka_jars
+from steerco_servers.kafka_security import Operator, security_of
 from steerco_servers.running import RunningServer
 
 __all__ = ["KafkaServer", "ServerFailed", "ServerMissing", "remove_kafka", "start_kafka"]
@@ -27,6 +29,9 @@ __all__ = ["KafkaServer", "ServerFailed", "ServerMissing", "remove_kafka", "star
 _RECORD = "kafka.json"
 _LOCK = Path("log", ".lock")
 """Kafka's own."""
+_CLIENTS = "CLIENTS"
+"""The listener that clients come to."""
+
 _STOP = ((signal.SIGTERM, 30.0),)
 _STARTED = b"Kafka Server started"
 _OPTIONS = {
@@ -70,13 +75,15 @@ async def start_kafka(
     *,
     port: int | None = None,
     detours: Mapping[int, int] = MappingProxyType({}),
+    operator: Operator | None = None,
     progress: Callable[[str], None] = quiet,
     within: float = 60.0,
 ) -> KafkaServer:
     """Start the broker of that data directory on 127.0.0.1, a free port unless one is given. Ready on return.
 
     `detours` are more ports that it listens on, each with the port of a proxy before it: whoever comes by one is told
-    to come back by its proxy.
+    to come back by its proxy. With an `operator` nobody else is let in until the operator says so, whether or not there
+    was one at earlier starts; without, everybody is, and may do everything.
     The first start on a machine fetches the jars, up to 10 minutes; `within`, in seconds, bounds the broker's
     own start. Topics are never made by themselves; all data stays until it is removed.
     Must be called on the main thread. Raises ServerMissing (Java 17+, Maven) or ServerFailed, in one line, and
@@ -91,7 +98,7 @@ async def start_kafka(
         progress("starting Kafka")
 
         async def broker(number: int) -> KafkaServer:
-            child = await _start(lock.directory, java, jars, number, detours, within)
+            child = await _start(lock.directory, java, jars, number, detours, operator, within)
             return KafkaServer(number, child, lock)
 
         return await on_port(port, broker)
@@ -116,8 +123,16 @@ async def remove_kafka(data_dir: Path) -> None:
         lock.release()
 
 
-async def _start(data_dir: Path, java: Path, jars: Path, port: int, detours: Mapping[int, int], within: float) -> Child:
-    _write_properties(data_dir, port, detours)
+async def _start(
+    data_dir: Path,
+    java: Path,
+    jars: Path,
+    port: int,
+    detours: Mapping[int, int],
+    operator: Operator | None,
+    within: float,
+) -> Child:
+    _write_properties(data_dir, port, detours, operator)
     log = data_dir / "kafka.log"
     if log.exists():
         log.replace(data_dir / "kafka.log.1")
@@ -150,7 +165,7 @@ async def _format(data_dir: Path, java: Path, jars: Path, progress: Callable[[st
         return
     progress("making the Kafka log")
     shutil.rmtree(data_dir / "log", ignore_errors=True)
-    _write_properties(data_dir, free_port(), {})
+    _write_properties(data_dir, free_port(), {}, None)
     # A leading dash would be read as an option.
     identity = "k" + base64.urlsafe_b64encode(uuid4().bytes).decode().rstrip("=")[1:]
     arguments = ("kafka.tools.StorageTool", "format", "--standalone", "-t", identity, "-c")
@@ -184,23 +199,26 @@ def _java(name: str, data_dir: Path, java: Path, jars: Path, *arguments: str) ->
     )
 
 
-def _write_properties(data_dir: Path, port: int, detours: Mapping[int, int]) -> None:
+def _write_properties(data_dir: Path, port: int, detours: Mapping[int, int], operator: Operator | None) -> None:
     controller = free_port()
     if "," in str(data_dir):
         raise ServerFailed(f"Kafka cannot keep its log in {data_dir}: the path has a comma")
-    listens = {"PLAINTEXT": port, "CONTROLLER": controller} | {f"DETOUR{each}": each for each in detours}
+    listens = {_CLIENTS: port, "CONTROLLER": controller} | {f"DETOUR{each}": each for each in detours}
     advertised = listens | {f"DETOUR{each}": proxy for each, proxy in detours.items()}
     options = {
         **_OPTIONS,
-        "listener.security.protocol.map": ",".join(f"{name}:PLAINTEXT" for name in listens),
-        "inter.broker.listener.name": "PLAINTEXT",
+        **security_of(listens, operator),
+        "inter.broker.listener.name": _CLIENTS,
         "listeners": _listeners(listens),
         "advertised.listeners": _listeners(advertised),
         "controller.quorum.bootstrap.servers": f"127.0.0.1:{controller}",
         "log.dirs": str(data_dir / "log"),
     }
     lines = [f"{name}={_escaped(value)}\n" for name, value in options.items()]
-    (data_dir / "server.properties").write_text("".join(lines), encoding="ascii")
+    file = data_dir / "server.properties"
+    file.unlink(missing_ok=True)
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as properties:
+        properties.writelines(lines)
 
 
 def _listeners(ports: Mapping[str, int]) -> str:

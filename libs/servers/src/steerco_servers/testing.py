@@ -22,6 +22,7 @@ import httpx
 
 from steerco_servers.child import ServerFailed, runs
 from steerco_servers.kafka import KafkaServer, remove_kafka, start_kafka
+from steerco_servers.kafka_security import Operator
 from steerco_servers.keycloak import KeycloakServer, remove_keycloak, start_keycloak
 from steerco_servers.keycloak_admin import KeycloakAdmin, KeycloakRefused, keycloak_admin
 from steerco_servers.keycloak_program import Login
@@ -120,6 +121,20 @@ async def temporary_kafka() -> AsyncIterator[TemporaryKafka]:
             return
         async with _directory("kafka", remove_kafka) as directory, await start_kafka(directory) as server:
             yield TemporaryKafka(server.bootstrap, server)
+
+
+@asynccontextmanager
+async def secured_kafka(operator: Operator, detours: Mapping[int, int] = MappingProxyType({})) -> AsyncIterator[str]:
+    """A broker of our own that lets in nobody but its operator until told, removed as by `temporary_postgres`.
+
+    Gives where it listens; `detours` as of `start_kafka`.
+    """
+    with _terminated_like_interrupted():
+        async with (
+            _directory("kafka", remove_kafka) as directory,
+            await start_kafka(directory, operator=operator, detours=detours) as server,
+        ):
+            yield server.bootstrap
 
 
 @asynccontextmanager

@@ -8,6 +8,7 @@ from alembic import command, op
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -16,14 +17,40 @@ from steerco_events.postgres.schema import log_statements
 _ONE_AT_A_TIME = asyncio.Lock()
 """Alembic's context is global to the process: two upgrades at once would mix their databases."""
 
+LOCK_MILLISECONDS = 500
+"""How long a table is waited for at once. Whoever comes after that waits, too; and PostgreSQL looks for deadlocks after
+a second only, so it is the migration that gives way in one."""
+
+PAUSE_SECONDS = 0.5
+TRIES = 120
+
+_LOCK_NOT_AVAILABLE = "55P03"
+
+
+class MigrationGaveWay(Exception):
+    """Others used a table all the time that a migration needs for itself. Nothing was changed."""
+
 
 async def migrate(package: str, owner_url: str, revision: str = "head") -> None:
-    """Upgrade the database at `owner_url` to the newest revision of a package of migrations, or to another."""
+    """Upgrade the database at `owner_url` to the newest revision of a package of migrations, or to another.
+
+    All of it or nothing. Whoever works on the database goes on meanwhile: what is in the way is waited for little by
+    little. Raises `MigrationGaveWay`.
+    """
     engine = create_async_engine(owner_url, poolclass=NullPool)
     try:
-        async with _ONE_AT_A_TIME, engine.begin() as connection:
-            await connection.execute(text("SELECT pg_advisory_xact_lock(7)"))
-            await connection.run_sync(_upgrade, package, revision)
+        for _ in range(TRIES):
+            try:
+                async with _ONE_AT_A_TIME, engine.begin() as connection:
+                    await connection.execute(text("SELECT pg_advisory_xact_lock(7)"))
+                    await connection.execute(text(f"SET LOCAL lock_timeout = {LOCK_MILLISECONDS}"))
+                    await connection.run_sync(_upgrade, package, revision)
+                return
+            except DBAPIError as error:
+                if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+                    raise
+            await asyncio.sleep(PAUSE_SECONDS)
+        raise MigrationGaveWay("a table is in use all the time; nothing was changed: migrate again when less is done")
     finally:
         await engine.dispose()
 

@@ -107,7 +107,7 @@ class Process:
     def _open_feed(self, service: str, shard: Shard = WHOLE) -> EventFeed:
         if service == self._service.name:
             return self._own_feed(shard)
-        return KafkaFeed(service, self._settings.kafka, self._registry, shard)
+        return KafkaFeed(service, self._settings.broker, self._registry, shard)
 
     def _own_feed(self, shard: Shard = WHOLE) -> StoreFeed:
         return StoreFeed(self._service.name, self.runtime.engine, self._registry, self._sealed, shard)
@@ -163,7 +163,7 @@ class Process:
         }
         found.append(("listen", partial(listen, self._settings.database_url, wake)))
         if self._service.owns_log:
-            publisher = KafkaPublisher(self._service.name, self._settings.kafka, self._settings.kafka_replication)
+            publisher = KafkaPublisher(self._service.name, self._settings.broker, self._settings.kafka_replication)
             feed = OutgoingFeed(self._service.name, self.runtime.engine, self._registry, self._sealed)
             relay = Relay(self.runtime.engine, feed, publisher, self.runtime.lasts, signals.leases)
             found.append((f"{self._service.name} relay", relay.run))

@@ -29,8 +29,8 @@ from steerco_service.identity.authenticator import ALGORITHMS, LEEWAY
 from steerco_service.identity.discovery import Way, is_loopback, is_trustworthy
 from steerco_service.identity.issuer import AUDIENCE
 from steerco_service.identity.keys import SUPPORTED, KnownKeys
+from steerco_service.kafka_settings import KafkaSettings
 from steerco_service.operations.settings import OperationsSettings
-from steerco_service.secret_files import SecretSettings
 from steerco_service.telemetry import TelemetrySettings
 from steerco_service.variables import variable_of
 
@@ -112,7 +112,7 @@ class EdgeSettings(TelemetrySettings):
         }
 
 
-class ServiceSettings(SecretSettings, EdgeSettings, OperationsSettings):
+class ServiceSettings(EdgeSettings, KafkaSettings, OperationsSettings):
     """Environment variables `STEERCO_<NAME>`; one that is empty is as if it were not set."""
 
     model_config = SettingsConfigDict(env_prefix="STEERCO_", env_ignore_empty=True, validate_default=False)
@@ -120,8 +120,6 @@ class ServiceSettings(SecretSettings, EdgeSettings, OperationsSettings):
     database_url: DatabaseUrl = Field(
         repr=False, description="The app role's SQLAlchemy URL of the service's database."
     )
-    kafka: str = Field("", description="Kafka's bootstrap servers: for the worker.")
-    kafka_replication: int = Field(3, ge=1, description="Copies of a topic that the relay has to make.")
     log_key: Path | None = Field(None, description="File with the private key (JWK) that signs the log's heads.")
     heads: Path | None = Field(None, description="Folder, not in the database, that keeps the signed heads.")
     lease_seconds: float = Field(10, ge=5, description="How long a lease lasts; a dead worker's is taken over then.")

@@ -39,6 +39,11 @@ class DataDirectory:
         return self.path / "roles.json"
 
     @property
+    def kafka_users(self) -> Path:
+        """The passwords of the broker's users."""
+        return self.path / "kafka-users.json"
+
+    @property
     def issuer_key(self) -> Path:
         """The token issuer's private key."""
         return self.path / "issuer.json"

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +12,7 @@ from pathlib import Path
 import httpx
 from rich.console import Console
 
+from steerco.edition.brokers import Brokers, brokers
 from steerco.edition.directory import DataDirectory, EditionFailed
 from steerco.edition.embedded import OPERATOR, OPERATOR_ROLES, TOKEN_LASTS, bind, kept_issuer, open_directory, serve
 from steerco.edition.proxy import proxy_app, proxy_client
@@ -20,12 +20,11 @@ from steerco.edition.services import SERVICES
 from steerco_events.clock import SystemClock
 from steerco_events.envelope import Actor
 from steerco_events.ids import derived_id
-from steerco_events.kafka.topics import create_topics
 from steerco_servers.child import Child, ServerFailed, clean_environment, free_port, start_child
-from steerco_servers.kafka import start_kafka
 from steerco_servers.postgres import ServiceDatabase, provision, start_postgres
 from steerco_service.hosting import databases_of
 from steerco_service.identity.principal import Principal
+from steerco_service.kafka_settings import KafkaSettings, environment_of
 from steerco_service.privacy.key_database import keys_of
 from steerco_service.settings import EdgeSettings
 
@@ -49,7 +48,7 @@ class ServiceProcesses:
         self,
         directory: DataDirectory,
         databases: Mapping[str, ServiceDatabase],
-        kafka: str,
+        kafka: Brokers,
         issuer_key: Path,
         token: str,
         edge: Mapping[str, str],
@@ -102,9 +101,10 @@ class ServiceProcesses:
         """Start one process."""
         database, keys = self._databases[service], self._databases.get(keys_of(service))
         told = {"STEERCO_KEYS_URL": keys.app_url} if keys else {}
+        if role == "worker":
+            told |= environment_of(self._kafka(service))
         environment = dict(
             STEERCO_DATABASE_URL=database.app_url,
-            STEERCO_KAFKA=self._kafka,
             STEERCO_KAFKA_REPLICATION="1",
             STEERCO_LOG_KEY=str(self._directory.log_key),
             STEERCO_HEADS=str(self._directory.heads),
@@ -132,7 +132,9 @@ class ServiceProcesses:
         )
 
 
-async def run_distributed(path: Path, port: int, settings: EdgeSettings, console: Console) -> None:
+async def run_distributed(
+    path: Path, port: int, settings: EdgeSettings, kafka_settings: KafkaSettings, console: Console
+) -> None:
     """Start everything, serve behind one port until a signal ends it, stop everything.
 
     The services have the edge, and before them the proxy has what they can't: what it answers itself, and takes whole.
@@ -148,14 +150,10 @@ async def run_distributed(path: Path, port: int, settings: EdgeSettings, console
             console.print(f"· {text}", highlight=False)
 
         server = await stack.enter_async_context(await start_postgres(directory.postgres, progress=step))
-        kafka = (
-            os.environ.get("STEERCO_KAFKA")
-            or (await stack.enter_async_context(await start_kafka(directory.kafka, progress=step))).bootstrap
-        )
-        step("preparing databases, roles and topics")
+        kafka = await stack.enter_async_context(brokers(directory, kafka_settings, step))
+        step("preparing databases and roles")
         names = [service.name for service in SERVICES]
         databases = await provision(server.url(), databases_of(SERVICES), passwords=directory.roles)
-        await create_topics(kafka, [each.name for each in SERVICES if each.owns_log], replication=1)
         issuer = kept_issuer(directory)
         directory.signing()
         public = directory.path / "issuer.public.json"

@@ -28,6 +28,7 @@ from steerco.edition.welcome import (
 from steerco_events.retrying import retrying
 from steerco_servers.child import ServerFailed, ServerMissing
 from steerco_service.hosting import NotSettled
+from steerco_service.kafka_settings import KafkaSettings
 from steerco_service.operations.serving import operations_app, serve_operations
 from steerco_service.operations.settings import OperationsSettings
 from steerco_service.serving import NotServed, told, until_stopped
@@ -120,7 +121,7 @@ async def _measured(started: Edition, operations: OperationsSettings) -> AsyncIt
             await task
 
 
-def _told[S: (EdgeSettings, OperationsSettings)](settings: type[S], command: str) -> S:
+def _told[S: (EdgeSettings, KafkaSettings, OperationsSettings)](settings: type[S], command: str) -> S:
     """What the environment says to an edition; leaves with one line that names what is wrong."""
     try:
         return told(settings, command)
@@ -130,4 +131,6 @@ def _told[S: (EdgeSettings, OperationsSettings)](settings: type[S], command: str
 
 def run_every_service(data_dir: Path, port: int) -> None:
     """Run the distributed edition until a signal ends it."""
-    _run_edition(run_all(data_dir, port, _told(EdgeSettings, "run-distributed"), console))
+    command = "run-distributed"
+    edge, kafka = _told(EdgeSettings, command), _told(KafkaSettings, command)
+    _run_edition(run_all(data_dir, port, edge, kafka, console))

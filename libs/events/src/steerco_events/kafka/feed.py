@@ -7,6 +7,7 @@ import time
 from aiokafka import ConsumerRecord
 
 from steerco_events.envelope import Recorded
+from steerco_events.kafka.broker import Broker
 from steerco_events.kafka.gaps import EventsMissing, Gaps
 from steerco_events.kafka.headers import event_of
 from steerco_events.kafka.reader import TopicReader, TopicsChanged
@@ -23,14 +24,14 @@ _logger = logging.getLogger("steerco.kafka")
 class KafkaFeed:
     """An `EventFeed` over the topics of one service.
 
-    A topic that is missing is awaited; one that was made anew is read from its beginning, and what the cursor has
-    already is passed over, as are records that are no events; what is missing is not. A consumer that stands still
-    before the end of the log is replaced; if that does not help, the feed says so.
+    A topic that is missing is awaited, but for one that we may not read; one that was made anew is read from its
+    beginning, and what the cursor has already is passed over, as are records that are no events; what is missing is
+    not. A consumer that stands still before the end of the log is replaced; if that does not help, the feed says so.
     """
 
-    def __init__(self, service: str, bootstrap: str, registry: Registry, shard: Shard = WHOLE) -> None:
+    def __init__(self, service: str, broker: Broker, registry: Registry, shard: Shard = WHOLE) -> None:
         self._service = service
-        self._bootstrap = bootstrap
+        self._broker = broker
         self._registry = registry
         self._partitions = shard.partitions
         self._reader: TopicReader | None = None
@@ -51,7 +52,7 @@ class KafkaFeed:
     async def read(self, after: Cursor, limit: int) -> Batch:
         """At most `limit` events after the cursor, at once.
 
-        Raises `LogRewound`, `FeedStalled`, `EventsMissing`, aiokafka's `KafkaError`.
+        Raises `LogRewound`, `FeedStalled`, `EventsMissing`, `BrokerRefuses`, aiokafka's `KafkaError`.
         """
         self._positions = after.positions
         reader = await self._reader_at(after)
@@ -141,7 +142,7 @@ class KafkaFeed:
         if self._reader and self._offsets == after.offsets:
             return self._reader
         await self.close()
-        reader = TopicReader(self._service, self._bootstrap, self._partitions)
+        reader = TopicReader(self._service, self._broker, self._partitions)
         try:
             is_there = await reader.open(after.offsets)
         except BaseException:
@@ -190,7 +191,7 @@ class KafkaFeed:
                 raise FeedStalled(f"{self._service} at position {max(self._positions)}: {why}")
 
     async def wait(self, seconds: float) -> None:
-        """Return when something came, or after `seconds`. Raises `FeedStalled`, aiokafka's `KafkaError`."""
+        """Return when something came, or after `seconds`. Raises as `read` does."""
         if self._reader is None:
             await asyncio.sleep(min(seconds, MISSING_TOPIC_SECONDS))
         elif self._reader.wants_more:

@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 
 from steerco_events import tracing
 from steerco_events.envelope import Recorded
+from steerco_events.kafka.broker import Broker
 from steerco_events.kafka.headers import headers_of, key_of
 from steerco_events.kafka.topic_ids import TopicIds
 from steerco_events.kafka.topics import TopicKept, contents_of, create_topics, events_topic, head_topic, make_anew
@@ -27,10 +28,10 @@ _logger = logging.getLogger("steerco.kafka")
 class KafkaPublisher:
     """A `Publisher` to the topics of one service. After any error it begins again with a new producer."""
 
-    def __init__(self, service: str, bootstrap: str, replication: int = 3) -> None:
+    def __init__(self, service: str, broker: Broker, replication: int = 3) -> None:
         """`replication` is that of topics which have to be made."""
         self._service = service
-        self._bootstrap = bootstrap
+        self._broker = broker
         self._replication = replication
         self._producer: AIOKafkaProducer | None = None
         self._ids: TopicIds | None = None
@@ -40,9 +41,9 @@ class KafkaPublisher:
         """Make the topics that are missing, and set right those that are there.
 
         Whether that of the events was missing, is another than at the last time, was cut, or is empty. Raises
-        `TopicUnfit` for a topic that can't be set right, aiokafka's `KafkaError`.
+        `TopicUnfit` for a topic that can't be set right, `BrokerRefuses`, aiokafka's `KafkaError`.
         """
-        made = await create_topics(self._bootstrap, [self._service], self._replication)
+        made = await create_topics(self._broker, [self._service], self._replication)
         topic, before = events_topic(self._service), self._found
         found = await self._topic_ids()
         if topic not in found:
@@ -50,7 +51,7 @@ class KafkaPublisher:
         self._found = found
         if topic in made:
             return True
-        contents = await contents_of(self._bootstrap, self._service)
+        contents = await contents_of(self._broker, self._service)
         if found[topic] != before.get(topic, found[topic]):
             if not contents.is_new:
                 await self._clear("was made anew by somebody and has events out of order")
@@ -65,7 +66,7 @@ class KafkaPublisher:
         the topic, it is for operations to make it anew and have it published again.
         """
         try:
-            await make_anew(self._bootstrap, self._service, self._replication)
+            await make_anew(self._broker, self._service, self._replication)
         except TopicKept as kept:
             _logger.warning("%s; it %s, and has to be made anew", kept, why)
             return False
@@ -77,11 +78,14 @@ class KafkaPublisher:
         return await self._topic_ids() == self._found
 
     async def _topic_ids(self) -> Mapping[str, UUID]:
-        self._ids = self._ids or TopicIds(self._bootstrap)
+        self._ids = self._ids or TopicIds(self._broker)
         return await self._ids.of(events_topic(self._service), head_topic(self._service))
 
     async def publish(self, events: Sequence[Recorded]) -> None:
-        """Return when every event is acknowledged by all replicas in sync. Raises aiokafka's `KafkaError`."""
+        """Return when every event is acknowledged by all replicas in sync.
+
+        Raises `BrokerRefuses` if we may not, aiokafka's `KafkaError`.
+        """
         with tracing.publishing(self._service, events_topic(self._service), events):
             await self._publish(events)
 
@@ -95,7 +99,8 @@ class KafkaPublisher:
             for each in partitions.items():
                 sending.append(asyncio.create_task(self._send(producer, *each)))
                 await asyncio.sleep(0)  # it is on its way while the others are made
-            await asyncio.gather(*sending)
+            with self._broker.doing(f"write to topic {events_topic(self._service)}"):
+                await asyncio.gather(*sending)
         except BaseException:
             for task in sending:
                 task.cancel()
@@ -118,11 +123,10 @@ class KafkaPublisher:
 
     async def publish_head(self, head: Head) -> None:
         """Tell the readers how far the log is complete."""
-        producer = await self._started()
+        producer, topic = await self._started(), head_topic(self._service)
         try:
-            await producer.send_and_wait(
-                head_topic(self._service), value=msgspec.json.encode(head), key=self._service.encode()
-            )
+            with self._broker.doing(f"write to topic {topic}"):
+                await producer.send_and_wait(topic, value=msgspec.json.encode(head), key=self._service.encode())
         except BaseException:
             await self.close()
             raise
@@ -130,7 +134,7 @@ class KafkaPublisher:
     async def _started(self) -> AIOKafkaProducer:
         if self._producer is None:
             producer = AIOKafkaProducer(
-                bootstrap_servers=self._bootstrap,
+                **self._broker.options,
                 enable_idempotence=True,
                 acks="all",
                 compression_type="lz4",
@@ -138,7 +142,8 @@ class KafkaPublisher:
                 max_batch_size=MAX_BATCH_BYTES,
             )
             try:
-                await producer.start()
+                with self._broker.doing("write to any topic"):
+                    await self._broker.begin(producer.start)
             except BaseException:
                 await producer.stop()
                 raise

@@ -10,6 +10,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
+from steerco_events.kafka.broker import Broker
 from steerco_events.kafka.topic_ids import TopicIds
 from steerco_events.kafka.topics import events_topic, head_topic
 from steerco_events.ports import Offsets
@@ -30,14 +31,16 @@ class TopicsChanged(Exception):
 
 
 class TopicReader:
-    """A consumer of aiokafka that was assigned some partitions and the head. Every method raises `KafkaError`.
+    """A consumer of aiokafka that was assigned some partitions and the head.
+
+    Every method raises `BrokerRefuses` where we may not do it, aiokafka's `KafkaError`.
 
     It begins one record before the offsets: `unproven` are the partitions whose first record is not one to give, but
     to compare with what the reader's cursor has. `from_start` are those that are read from their first record on, and
     `cut` those of them that had records before it. `begins` says from which offset on a partition is read.
     """
 
-    def __init__(self, service: str, bootstrap: str, partitions: Collection[int]) -> None:
+    def __init__(self, service: str, broker: Broker, partitions: Collection[int]) -> None:
         self.fetched: deque[ConsumerRecord] = deque()
         self.head: Head | None = None
         self.unproven: set[int] = set()
@@ -47,13 +50,14 @@ class TopicReader:
         self._topics = events_topic(service), head_topic(service)
         self._partitions = {n: TopicPartition(self._topics[0], n) for n in partitions}
         self._head_partition = TopicPartition(self._topics[1], 0)
-        self._ids = TopicIds(bootstrap)
+        self._broker = broker
+        self._ids = TopicIds(broker)
         self._opened: Mapping[str, UUID] = {}
         self._first: Mapping[TopicPartition, int] = {}
         self._end: Mapping[TopicPartition, int] = {}
         self._seen_same_at = 0.0
         self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=bootstrap, group_id=None, enable_auto_commit=False, auto_offset_reset="none"
+            **broker.options, group_id=None, enable_auto_commit=False, auto_offset_reset="none"
         )
 
     async def open(self, offsets: Offsets) -> bool:
@@ -62,7 +66,7 @@ class TopicReader:
         if set(self._opened) != set(self._topics):
             return False
         self._seen_same_at = time.monotonic()
-        await self._consumer.start()
+        await self._broker.begin(self._consumer.start)
         self._consumer.assign([*self._partitions.values(), self._head_partition])
         self._first = await self._consumer.beginning_offsets(list(self._partitions.values()))
         end = await self._consumer.end_offsets([*self._partitions.values(), self._head_partition])
@@ -101,7 +105,8 @@ class TopicReader:
         """Whether something came, in at most so long. Raises `TopicsChanged`, having taken nothing of what came."""
         only = [self._head_partition] if len(self.fetched) >= MOST_AT_ONCE else []
         try:
-            found = await self._consumer.getmany(*only, timeout_ms=int(seconds * 1000), max_records=MOST_AT_ONCE)
+            with self._broker.doing(f"read topics {' and '.join(self._topics)}"):
+                found = await self._consumer.getmany(*only, timeout_ms=int(seconds * 1000), max_records=MOST_AT_ONCE)
         except OffsetOutOfRangeError as error:
             raise TopicsChanged(str(error)) from error
         await self.check_topics(TRUSTED_SECONDS if found else LOOK_SECONDS)

@@ -20,6 +20,8 @@ from aiokafka.protocol.types import (
     TaggedFields,
 )
 
+from steerco_events.kafka.broker import NOT_AUTHORIZED, Broker
+
 _NO_ID = UUID(int=0)
 _TEXT = CompactString("utf-8")
 
@@ -101,22 +103,36 @@ class _Metadata(Request[_Request]):  # type: ignore[misc]
 
 
 class TopicIds:
-    """Asks a cluster for the ids of topics, by a connection of its own. Raises aiokafka's `KafkaError`."""
+    """Asks a cluster for the ids of topics, by a connection of its own.
 
-    def __init__(self, bootstrap: str) -> None:
-        self._client = AIOKafkaClient(bootstrap_servers=bootstrap)
+    Raises `BrokerRefuses`, also about a topic of which we may not know whether it is there; aiokafka's `KafkaError`.
+    """
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._client = AIOKafkaClient(**broker.options)
         self._is_started = False
 
     async def of(self, *topics: str) -> Mapping[str, UUID]:
         """The ids of those of the topics that are there."""
+        return {name: id for error, name, id, *_ in await self._told(topics) if not error}
+
+    async def partitions(self, *topics: str) -> Mapping[str, int]:
+        """How many partitions those of the topics have that are there."""
+        return {name: len(each) for error, name, _, _, each, *_ in await self._told(topics) if not error}
+
+    async def _told(self, topics: Sequence[str]) -> Sequence[Any]:
         if not self._is_started:
-            await self._client.bootstrap()
+            await self._broker.begin(self._client.bootstrap)
             self._is_started = True
         node = self._client.get_random_node()
         if node is None:
             raise KafkaConnectionError("no broker is known")
         answer = await self._client.send(node, _Metadata(topics))
-        return {name: id for error, name, id, *_ in answer.topics if not error}
+        for error, name, *_ in answer.topics:
+            if error == NOT_AUTHORIZED:  # else it would look as if it was not there
+                raise self._broker.refusal(f"know of topic {name}")
+        return list(answer.topics)
 
     async def close(self) -> None:
         """Free the connection."""

@@ -7,6 +7,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import for_code
 
+from steerco_events.kafka.broker import Broker
+
 KEEPING = frozenset({"cleanup.policy", "retention.ms", "retention.bytes"})
 """The settings by which a topic keeps its records, or loses them."""
 
@@ -27,17 +29,18 @@ def check_partitions(topic: NewTopic, partitions: int) -> None:
         raise TopicUnfit(f"{has}: delete it, and it is made anew and filled from the store")
 
 
-async def set_right(admin: AIOKafkaAdminClient, topics: Sequence[NewTopic]) -> None:
+async def set_right(broker: Broker, admin: AIOKafkaAdminClient, topics: Sequence[NewTopic]) -> None:
     """Let these topics, which are there, keep what we would have them keep.
 
-    Raises `TopicUnfit` if the broker does not let us, aiokafka's `KafkaError`.
+    Raises `TopicUnfit` if the broker does not let us, `BrokerRefuses` if not even look, aiokafka's `KafkaError`.
     """
     asked = [ConfigResource(ConfigResourceType.TOPIC, topic.name) for topic in topics]
     wanted = {topic.name: topic.topic_configs for topic in topics}
     for answer in await admin.describe_configs(asked):
         for code, message, _, name, entries in answer.resources:
             if code:
-                raise for_code(code)(f"the settings of topic {name}: {message}")
+                with broker.doing(f"read the settings of topic {name}"):
+                    raise for_code(code)(f"the settings of topic {name}: {message}")
             found = {setting: value for setting, value, *_ in entries}
             wrong = {setting: wanted[name][setting] for setting in KEEPING & wanted[name].keys()}
             wrong = {setting: value for setting, value in sorted(wrong.items()) if found.get(setting) != value}

@@ -1,13 +1,16 @@
 """The topics of a service: its events, and the head of its log."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
+from steerco_events.kafka.broker import Broker
+from steerco_events.kafka.topic_ids import TopicIds
 from steerco_events.kafka.topic_settings import check_partitions, set_right
 from steerco_events.positions import PARTITIONS
 
@@ -42,49 +45,47 @@ def topics_of(service: str, replication: int) -> list[NewTopic]:
     ]
 
 
-async def create_topics(bootstrap: str, services: Iterable[str], replication: int = 3) -> set[str]:
+async def create_topics(broker: Broker, services: Iterable[str], replication: int = 3) -> set[str]:
     """Make the topics of these services that are missing; the names of those made.
 
-    Those that are there are set right. Raises `TopicUnfit` if one can't be, aiokafka's `KafkaError`.
+    Those that are there are set right. Raises `TopicUnfit` if one can't be, `BrokerRefuses` if we may not, aiokafka's
+    `KafkaError`.
     """
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    await admin.start()
     wanted = [topic for service in services for topic in topics_of(service, replication)]
     made = set[str]()
-    try:
-        while missing := await _missing(admin, wanted):
+    async with _administering(broker) as admin, _knowing(broker) as ids:
+        while missing := await _missing(broker, admin, ids, wanted):
             answer = await admin.create_topics(missing)
             errors = {name: for_code(code) for name, code, *_ in answer.topic_errors if code}
             for name, error in errors.items():
                 if error is not TopicAlreadyExistsError:
-                    raise error(f"topic {name}")
+                    with broker.doing(f"create topic {name}"):
+                        raise error(f"topic {name}")
             made |= {topic.name for topic in missing} - errors.keys()
             wanted = [topic for topic in missing if topic.name in errors]  # the broker whom we asked knew nothing of it
             if wanted:
                 await asyncio.sleep(SEEN_SECONDS)
-        return made
-    finally:
-        await admin.close()
+    return made
 
 
-async def _missing(admin: AIOKafkaAdminClient, wanted: Sequence[NewTopic]) -> Sequence[NewTopic]:
+async def _missing(
+    broker: Broker, admin: AIOKafkaAdminClient, ids: TopicIds, wanted: Sequence[NewTopic]
+) -> Sequence[NewTopic]:
     """Those that are not there; the others are set right."""
-    partitions = {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}
+    partitions = await ids.partitions(*(topic.name for topic in wanted))
     found = [topic for topic in wanted if topic.name in partitions]
     for topic in found:
         check_partitions(topic, partitions[topic.name])
-    await set_right(admin, found)
+    await set_right(broker, admin, found)
     return [topic for topic in wanted if topic.name not in partitions]
 
 
-async def make_anew(bootstrap: str, service: str, replication: int) -> None:
+async def make_anew(broker: Broker, service: str, replication: int) -> None:
     """Delete the topic of a service's events with what is in it, and make it again.
 
-    Raises `TopicKept`, having changed nothing, `TopicUnfit`, aiokafka's `KafkaError`.
+    Raises `TopicKept`, having changed nothing, `TopicUnfit`, `BrokerRefuses`, aiokafka's `KafkaError`.
     """
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    await admin.start()
-    try:
+    async with _administering(broker) as admin:
         topic = events_topic(service)
         ((_, code, *_),) = (await admin.delete_topics([topic])).topic_error_codes
         if code in _KEPT:
@@ -93,9 +94,26 @@ async def make_anew(bootstrap: str, service: str, replication: int) -> None:
             raise for_code(code)(f"topic {topic}")
         while topic in await admin.list_topics():
             await asyncio.sleep(SEEN_SECONDS)
+    await create_topics(broker, [service], replication)
+
+
+@asynccontextmanager
+async def _administering(broker: Broker) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(**broker.options)
+    try:
+        await broker.begin(admin.start)
+        yield admin
     finally:
         await admin.close()
-    await create_topics(bootstrap, [service], replication)
+
+
+@asynccontextmanager
+async def _knowing(broker: Broker) -> AsyncIterator[TopicIds]:
+    ids = TopicIds(broker)
+    try:
+        yield ids
+    finally:
+        await ids.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +139,12 @@ class Contents:
         return any(self.begin)
 
 
-async def contents_of(bootstrap: str, service: str) -> Contents:
-    """What is in the topic of a service's events. Raises aiokafka's `KafkaError`."""
+async def contents_of(broker: Broker, service: str) -> Contents:
+    """What is in the topic of a service's events. Raises `BrokerRefuses`, aiokafka's `KafkaError`."""
     partitions = [TopicPartition(events_topic(service), n) for n in range(PARTITIONS)]
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, group_id=None)
+    consumer = AIOKafkaConsumer(**broker.options, group_id=None)
     try:
-        await consumer.start()
+        await broker.begin(consumer.start)
         begin, end = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
     finally:
         await consumer.stop()

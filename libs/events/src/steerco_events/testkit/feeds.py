@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import text
 
 from steerco_events.envelope import Recorded
+from steerco_events.kafka.broker import Broker
 from steerco_events.kafka.feed import KafkaFeed
 from steerco_events.kafka.outgoing import OutgoingFeed
 from steerco_events.kafka.publisher import KafkaPublisher
@@ -57,19 +58,19 @@ class Carrier:
 class KafkaCarrier(Carrier):
     """Logs whose events a relay publishes to Kafka, and that are read from there."""
 
-    bootstrap: str
+    broker: Broker
 
     async def new_log(self) -> Log:
         """A new log, carried to its feeds until the end of the test."""
         log = await Carrier.new_log(self)
-        await create_topics(self.bootstrap, [log.service], replication=1)
+        await create_topics(self.broker, [log.service], replication=1)
         feed = OutgoingFeed(log.service, log.reader, log.registry, log.sealed)
-        relay = Relay(log.engine, feed, KafkaPublisher(log.service, self.bootstrap))
+        relay = Relay(log.engine, feed, KafkaPublisher(log.service, self.broker))
         await self.stack.enter_async_context(running(relay.run))
         return log
 
     def _make_feed(self, log: Log) -> EventFeed:
-        return KafkaFeed(log.service, self.bootstrap, log.registry)
+        return KafkaFeed(log.service, self.broker, log.registry)
 
 
 async def count_up(log: Log, streams: int, times: int) -> None:

@@ -11,6 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from steerco_events.envelope import Recorded
 from steerco_events.ids import new_id
+from steerco_events.kafka.broker import Broker
 from steerco_events.kafka.feed import KafkaFeed
 from steerco_events.kafka.publisher import KafkaPublisher
 from steerco_events.kafka.topic_ids import TopicIds
@@ -32,7 +33,7 @@ class Topics:
     """The topics of one made-up service."""
 
     service: str
-    bootstrap: str
+    broker: Broker
     admin: AIOKafkaAdminClient
     ids: TopicIds
 
@@ -47,7 +48,7 @@ class Topics:
 
     async def publish(self, events: Sequence[Recorded], head: Head | None = None) -> None:
         """Put events at the ends of their partitions, then a head that covers them."""
-        publisher = KafkaPublisher(self.service, self.bootstrap)
+        publisher = KafkaPublisher(self.service, self.broker)
         try:
             await publisher.publish(events)
             await publisher.publish_head(head or self.head(events))
@@ -56,7 +57,7 @@ class Topics:
 
     async def put(self, topic: str, partition: int, value: bytes | None, headers: Headers) -> None:
         """Put any record at the end of a partition."""
-        producer = AIOKafkaProducer(bootstrap_servers=self.bootstrap)
+        producer = AIOKafkaProducer(**self.broker.options)
         await producer.start()
         try:
             await producer.send_and_wait(topic, value, b"key", partition, headers=list(headers.items()))
@@ -84,7 +85,7 @@ class Topics:
 
     async def create(self) -> None:
         """Make those that are not there; they are there on return."""
-        await create_topics(self.bootstrap, [self.service], replication=1)
+        await create_topics(self.broker, [self.service], replication=1)
 
         async def there() -> bool:
             return len(await self.ids.of(*self.names)) == len(self.names)
@@ -93,7 +94,7 @@ class Topics:
 
     def feed(self, shard: Shard = WHOLE) -> KafkaFeed:
         """A feed; whoever opens it closes it."""
-        return KafkaFeed(self.service, self.bootstrap, TALLY, shard)
+        return KafkaFeed(self.service, self.broker, TALLY, shard)
 
 
 @asynccontextmanager
@@ -125,12 +126,12 @@ async def read_for_ever(feed: KafkaFeed, seen: list[Cursor]) -> None:
 
 
 @asynccontextmanager
-async def fresh_topics(bootstrap: str, of: str | None = None) -> AsyncIterator[Topics]:
+async def fresh_topics(broker: Broker, of: str | None = None) -> AsyncIterator[Topics]:
     """New, empty topics of a service, or under a name of their own."""
     service = of or f"tally_{new_id().hex[-12:]}"
-    admin, ids = AIOKafkaAdminClient(bootstrap_servers=bootstrap), TopicIds(bootstrap)
+    admin, ids = AIOKafkaAdminClient(**broker.options), TopicIds(broker)
     await admin.start()
-    topics = Topics(service, bootstrap, admin, ids)
+    topics = Topics(service, broker, admin, ids)
     try:
         await topics.create()
         yield topics

@@ -1,0 +1,191 @@
+"""Giving Kafka's users their passwords, and what they may do: by who may alter the cluster.
+
+aiokafka's administration knows neither; these are the protocol's own requests.
+"""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from hashlib import pbkdf2_hmac
+from typing import Any
+
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaConnectionError, for_code
+from aiokafka.protocol.admin import CreateAclsRequest_v1, DeleteAclsRequest_v1, DescribeAclsRequest_v1
+from aiokafka.protocol.api import Request, RequestStruct, Response
+from aiokafka.protocol.types import CompactArray, CompactBytes, CompactString, Int8, Int16, Int32, Schema, TaggedFields
+
+from steerco_events.kafka.broker import Broker, Mechanism
+from steerco_events.kafka.permissions import Acl, Kind, Operation
+
+ITERATIONS = 8192
+"""How often a password is hashed; Kafka takes 4096 to 16384."""
+
+SEEN_SECONDS = 0.05
+"""How often is looked whether the broker knows what it was told."""
+
+SEEN_WITHIN = 10.0
+
+_TEXT = CompactString("utf-8")
+_SCRAM: Mapping[Mechanism, tuple[int, str]] = {"SCRAM-SHA-256": (1, "sha256"), "SCRAM-SHA-512": (2, "sha512")}
+_KINDS: Mapping[Kind, int] = {"topic": 2, "group": 3}
+_OPERATIONS = {
+    Operation.READ: 3,
+    Operation.WRITE: 4,
+    Operation.CREATE: 5,
+    Operation.DELETE: 6,
+    Operation.DESCRIBE: 8,
+    Operation.DESCRIBE_CONFIGS: 10,
+    Operation.ALTER_CONFIGS: 11,
+}
+_NAMED = {number: operation for operation, number in _OPERATIONS.items()}
+_KIND_NAMED = {number: kind for kind, number in _KINDS.items()}
+_USER = "User:"
+_ANY, _LITERAL, _ALLOW, _EVERY_HOST = 1, 3, 3, "*"
+
+
+class _Passwords(Response):  # type: ignore[misc]
+    API_KEY = 51
+    API_VERSION = 0
+    SCHEMA = Schema(
+        ("throttle_time_ms", Int32),
+        ("results", CompactArray(("user", _TEXT), ("error_code", Int16), ("message", _TEXT), ("tags", TaggedFields))),
+        ("tags", TaggedFields),
+    )
+
+
+class _SetPasswords(RequestStruct):  # type: ignore[misc]
+    """AlterUserScramCredentials."""
+
+    API_KEY = 51
+    API_VERSION = 0
+    FLEXIBLE_VERSION = True
+    RESPONSE_TYPE = _Passwords
+    SCHEMA = Schema(
+        ("deletions", CompactArray(("name", _TEXT), ("mechanism", Int8), ("tags", TaggedFields))),
+        (
+            "upsertions",
+            CompactArray(
+                ("name", _TEXT),
+                ("mechanism", Int8),
+                ("iterations", Int32),
+                ("salt", CompactBytes),
+                ("salted_password", CompactBytes),
+                ("tags", TaggedFields),
+            ),
+        ),
+        ("tags", TaggedFields),
+    )
+
+
+class _Asked(Request[RequestStruct]):  # type: ignore[misc]
+    """One request, of the version that we know."""
+
+    API_KEY = -1
+
+    def __init__(self, struct: type[RequestStruct], *values: Any) -> None:
+        self.API_KEY, self._CLASSES, self._values = struct.API_KEY, (struct,), values
+
+    def build(self, request_struct_class: type[RequestStruct]) -> RequestStruct:
+        return request_struct_class(*self._values)
+
+
+async def grant(
+    broker: Broker, passwords: Mapping[str, str], acls: Collection[Acl], mechanism: Mechanism = "SCRAM-SHA-512"
+) -> None:
+    """Let users in by these passwords, and let each of them do what is listed for it, and nothing else.
+
+    The password that a user has for another mechanism stays. All is so on return. Raises `BrokerRefuses` if we may not,
+    aiokafka's `KafkaError`.
+    """
+    async with _administering(broker) as admin:
+        await admin.set_passwords(passwords, mechanism)
+        granted = await admin.granted(passwords)
+        await admin.take(granted - set(acls))
+        await admin.give(set(acls) - granted)
+        while await admin.granted(passwords) != set(acls):
+            await asyncio.sleep(SEEN_SECONDS)
+    for user, password in passwords.items():
+        await _let_in(replace(broker, mechanism=mechanism, user=user, password=password))
+
+
+async def _let_in(broker: Broker) -> None:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + SEEN_WITHIN
+    while refused := await broker.refused():
+        if loop.time() > deadline:
+            raise refused
+        await asyncio.sleep(SEEN_SECONDS)
+
+
+@asynccontextmanager
+async def _administering(broker: Broker) -> AsyncIterator["_Administration"]:
+    client = AIOKafkaClient(**broker.options)
+    try:
+        await broker.begin(client.bootstrap)
+        yield _Administration(broker, client)
+    finally:
+        await client.close()
+
+
+class _Administration:
+    """The requests, and what is made of the answers."""
+
+    def __init__(self, broker: Broker, client: AIOKafkaClient) -> None:
+        self._broker = broker
+        self._client = client
+
+    async def set_passwords(self, passwords: Mapping[str, str], mechanism: Mechanism) -> None:
+        """Those with which users log in by a mechanism; what they have for another one stays."""
+        number, digest = _SCRAM[mechanism]
+        salted: list[tuple[Any, ...]] = []
+        for user, password in passwords.items():
+            salt = secrets.token_bytes(16)
+            hashed = pbkdf2_hmac(digest, password.encode(), salt, ITERATIONS)
+            salted.append((user, number, ITERATIONS, salt, hashed, {}))
+        answer = await self._asked(_SetPasswords, [], salted, {})
+        for user, code, message, _ in answer.results:
+            self._check(code, message, f"set the password of user {user}")
+
+    async def granted(self, users: Collection[str]) -> set[Acl]:
+        """What these users may do, as the broker that we ask knows; what is none of our terms is left out."""
+        answer = await self._asked(DescribeAclsRequest_v1, _ANY, None, _ANY, None, None, _ANY, _ANY)
+        self._check(answer.error_code, answer.error_message, "read who may do what")
+        return {
+            Acl(user, _NAMED[operation], name, _KIND_NAMED[kind])
+            for kind, name, pattern, acls in answer.resources
+            for principal, host, operation, allowed in acls
+            if (user := principal.removeprefix(_USER)) in users
+            and (pattern, host, allowed) == (_LITERAL, _EVERY_HOST, _ALLOW)
+            and operation in _NAMED
+            and kind in _KIND_NAMED
+        }
+
+    async def give(self, acls: Collection[Acl]) -> None:
+        """Let users do this, too."""
+        answer = await self._asked(CreateAclsRequest_v1, [_told(acl) for acl in acls])
+        for code, message in answer.creation_responses:
+            self._check(code, message, "say who may do what")
+
+    async def take(self, acls: Collection[Acl]) -> None:
+        """Let users do this no more."""
+        answer = await self._asked(DeleteAclsRequest_v1, [_told(acl) for acl in acls])
+        for code, message, _ in answer.filter_responses:
+            self._check(code, message, "say who may do what")
+
+    async def _asked(self, struct: type[RequestStruct], *values: Any) -> Any:
+        node = self._client.get_random_node()
+        if node is None:
+            raise KafkaConnectionError("no broker is known")
+        return await self._client.send(node, _Asked(struct, *values))
+
+    def _check(self, code: int, message: str | None, what: str) -> None:
+        if code:
+            with self._broker.doing(what):
+                raise for_code(code)(f"{what}: {message}")
+
+
+def _told(acl: Acl) -> tuple[int, str, int, str, str, int, int]:
+    return _KINDS[acl.kind], acl.name, _LITERAL, _USER + acl.user, _EVERY_HOST, _OPERATIONS[acl.operation], _ALLOW

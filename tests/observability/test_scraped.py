@@ -1,0 +1,127 @@
+"""Metrics that are collected from processes that run are the right numbers; each of the list is among them."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from steerco.edition.services import SERVICES
+from steerco_events.ids import new_id
+from steerco_portfolio.app import SERVICE
+from steerco_servers.testing import TemporaryPostgres
+from steerco_service.metrics import ANSWER_AGE, METRICS
+from steerco_service.operations.sampling import Sampling
+from steerco_service.settings import ServiceSettings
+from steerco_service.testkit.serving import Served
+from tests.observability.known import read
+from tests.observability.scraping import Processes, Scraped, processes_of
+
+
+@pytest.fixture(scope="module")
+async def processes(postgres: TemporaryPostgres, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Processes]:
+    folder: Path = tmp_path_factory.mktemp("processes")
+    async with processes_of(SERVICE, postgres, folder) as running:
+        yield running
+
+
+def unit(kind: str = "enterprise", parent: str | None = None) -> dict[str, str]:
+    told = {"code": f"U-{new_id().hex[-8:]}", "name": "Unit", "kind": kind}
+    return told | ({"parent_id": parent} if parent else {})
+
+
+async def opened(client: httpx.AsyncClient, **about: str) -> httpx.Response:
+    answer = await client.post("/units", json=unit(**about))
+    assert answer.status_code == 201, answer.text
+    return answer
+
+
+async def test_a_command_is_counted_by_the_api_and_what_comes_of_it_by_the_worker(processes: Processes) -> None:
+    api, worker = await processes.api.scrape(), await processes.worker.scrape()
+    answer = await opened(processes.client)
+    token = {"Consistency-Token": answer.headers["Consistency-Token"]}
+    assert (await processes.client.get("/units", headers=token)).status_code == 200
+    refused = await processes.client.post(f"/units/{new_id()}/closure", json={"closes_on": "2030-01-01"})
+    assert refused.status_code >= 400
+
+    now = await processes.api.scrape()
+
+    def grew(name: str, **labels: str) -> float:
+        return now.sum(name, **labels) - api.sum(name, **labels)
+
+    assert grew("steerco_commands_total", operation="open_unit", outcome="accepted") == 1
+    assert grew("steerco_commands_total", outcome="accepted") == 1
+    assert grew("steerco_commands_total") == 2
+    assert grew("steerco_http_requests_total", route="/units", method="POST", status="2xx") == 1
+    assert grew("steerco_http_requests_total", route="/units", method="GET", status="2xx") == 1
+    assert grew("steerco_http_requests_total", status="4xx") == 1
+    assert grew("steerco_http_request_duration_seconds_count", route="/units", method="POST") == 1
+    assert grew("steerco_append_batch_commands_sum") == grew("steerco_append_duration_seconds_count") == 1
+
+    def has_applied(found: Scraped) -> bool:
+        return found.sum("steerco_consumer_events_total") > worker.sum("steerco_consumer_events_total")
+
+    then = await processes.worker.until(has_applied)
+    own = {"service": "portfolio", "consumer": "portfolio", "source": "portfolio"}
+    for name in ("steerco_sealed_events_total", "steerco_consumer_events_total"):
+        assert then.sum(name) - worker.sum(name) == 1
+    assert then.sum("steerco_consumer_lag_positions", **own) == 0
+    assert (await processes.worker.until(has_sealed_all)).sum("steerco_log_position") == 1
+    assert then.sum("steerco_consumer_freshness_seconds", **own) < 30
+    assert then.sum("steerco_sealer_leader") == 1
+
+
+def has_sealed_all(found: Scraped) -> bool:
+    return found.sum("steerco_log_position") > 0 and found.sum("steerco_log_unsealed_positions") == 0
+
+
+async def test_without_its_broker_a_worker_is_well_and_tells_what_waits(processes: Processes) -> None:
+    found = await processes.worker.until(lambda found: found.sum("steerco_relay_errors_total") > 0)
+    assert found.sum("steerco_relay_published_events_total") == 0
+    assert (await processes.worker.until(has_failed)).sum("steerco_work_failing") >= 1
+    assert [await processes.worker.status(path) for path in ("/livez", "/startupz", "/readyz")] == [204, 200, 200]
+    assert "portfolio relay" in (await processes.worker.client.get("/readyz")).json()["degraded"]
+
+
+def has_failed(found: Scraped) -> bool:
+    return found.sum("steerco_work_failing") > 0
+
+
+async def test_an_api_tells_operations_what_it_tells_all_and_its_metrics_to_them_alone(processes: Processes) -> None:
+    assert [await processes.api.status(path) for path in ("/livez", "/startupz", "/readyz")] == [204, 200, 200]
+    assert (await processes.client.get("/metrics")).status_code == 404
+    assert (await processes.api.scrape()).sum("steerco_database_pool_connections") == 6
+
+
+async def test_each_metric_of_the_list_is_told_by_somebody(processes: Processes, served: Served) -> None:
+    """Those of timers and answers by services that have them."""
+    portfolio, reporting = await served.client("portfolio"), await served.client("reporting")
+    top = await opened(portfolio)
+    division = await opened(portfolio, kind="business_unit", parent=top.json()["id"])
+    token = (await opened(portfolio, kind="department", parent=division.json()["id"])).headers["Consistency-Token"]
+    units = (await portfolio.get("/units", headers={"Consistency-Token": token})).json()
+    for code in (each["code"] for each in units):
+        answer = await reporting.get("/portfolio", params={"scope": code}, headers={"Consistency-Token": token})
+        assert answer.status_code == 200, answer.text
+    for kind in ("enterprise", "business_unit", "department"):
+        assert METRICS.value(ANSWER_AGE.about, "reporting", kind) == 1
+
+    here = Scraped.of(METRICS.exposed(await Sampling(list(served.host.runtimes.values())).samples()).decode())
+    told = here.names | (await processes.api.scrape()).names | (await processes.worker.scrape()).names
+    assert {name for each in METRICS.declared for name in each.series} <= told
+
+
+async def test_a_worker_that_is_told_to_end_does_so_though_it_is_being_watched(processes: Processes) -> None:
+    assert await processes.worker.status("/livez") == 204
+    assert await processes.worker.stop() == 0
+
+
+def test_every_process_of_every_service_is_collected_from_where_it_listens() -> None:
+    port = ServiceSettings.model_fields["operations_port"].default
+    services, spans = read("prometheus.yaml")["scrape_configs"]
+    for told in services["static_configs"]:
+        role = told["labels"]["role"]
+        assert told["targets"] == [f"{service.name}-{role}:{port}" for service in SERVICES]
+    assert [told["labels"]["role"] for told in services["static_configs"]] == ["api", "worker"]
+    ((target,),) = (told["targets"] for told in spans["static_configs"])
+    assert target.rpartition(":")[2] == read("collector.yaml")["exporters"]["prometheus"]["endpoint"].rpartition(":")[2]
