@@ -149,6 +149,7 @@ async def api_of(service: str, served: Served, issuer: str) -> AsyncIterator[htt
         "STEERCO_ISSUER": issuer,
         "STEERCO_GROUP_ROLES": GROUPS,
         "STEERCO_PORT": str(port),
+        "STEERCO_OPERATIONS_PORT": "0",
     }
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", f"steerco_{service}", "api"), env={**os.environ, **told}

@@ -92,6 +92,7 @@ def intake_process(
         STEERCO_DATABASE_URL=database.app_url,
         STEERCO_ISSUER_KEY=str(key),
         STEERCO_PORT=str(port),
+        STEERCO_OPERATIONS_PORT="0",
         STEERCO_GROUP_ROLES="officers=pmo_admin",
         STEERCO_ACCESS_STALE_MINUTES="600",
         STEERCO_REQUESTS_PER_SECOND="1000000",

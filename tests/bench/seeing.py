@@ -190,6 +190,7 @@ def worker(name: str, database: ServiceDatabase, bootstrap: str, directory: Path
         STEERCO_DATABASE_URL=database.app_url,
         STEERCO_ISSUER_KEY=str(directory / "issuer.json"),
         STEERCO_KAFKA=bootstrap,
+        STEERCO_OPERATIONS_PORT="0",
         STEERCO_KAFKA_REPLICATION="1",
     )
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from steerco.reference.kafka_table import kafka_table
 from steerco.reference.metrics_page import metrics_page
 from steerco.reference.permission_page import permission_page
 from steerco.reference.settings_page import settings_page
@@ -60,6 +61,11 @@ def test_the_page_of_permissions_is_what_the_table_and_the_routes_say() -> None:
 def test_the_page_of_settings_is_what_the_code_has() -> None:
     """After an intended change: `make docs`."""
     assert (REFERENCE / "settings.md").read_text() == settings_page()
+
+
+def test_the_table_of_kafka_s_users_is_what_the_services_need() -> None:
+    """After an intended change: `make docs`."""
+    assert kafka_table() in (ROOT / "docs" / "how-to" / "secure-kafka.md").read_text()
 
 
 def test_the_page_of_metrics_is_what_the_code_has() -> None:

@@ -2,17 +2,22 @@
 
 import asyncio
 import json
+import re
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from steerco.edition.directory import Content, DataDirectory
+from steerco.edition.services import SERVICES
+from steerco_events.ids import new_id
 from tests.editions.running import RunningEdition, free_port, remove, running_edition, start, steerco, without_instants
 from tests.editions.separation import check_apart
 
@@ -29,6 +34,24 @@ REGISTER = [
 def shown(edition: RunningEdition, scope: str) -> Any:
     answer = json.loads(edition.steerco("show", "portfolio", "--scope", scope, "--over", "--format", "json"))
     return without_instants(answer)
+
+
+def published(edition: RunningEdition) -> set[str]:
+    """The services whose workers say that they publish a log; every process is asked whether it is well."""
+    told = json.loads((edition.data_dir / "run.json").read_text())["operations"]
+    assert set(told) == {f"{service.name} {role}" for service in SERVICES for role in ("api", "worker")}
+    assert {httpx.get(f"{address}/readyz").status_code for address in told.values()} == {200}
+    metrics = "".join(httpx.get(f"{address}/metrics").text for address in told.values())
+    return set(re.findall(r'^steerco_relay_leader\{service="(\w+)"\} 1', metrics, re.MULTILINE))
+
+
+def assert_drawn(edition: RunningEdition, *names: str) -> None:
+    """Spans of these names are in the drawing of the last command's trace, once the processes have sent them."""
+    missing, deadline = names, time.monotonic() + 60
+    while missing:
+        drawn = edition.steerco("trace", "last")
+        missing = tuple(name for name in names if name not in drawn)
+        assert not missing or time.monotonic() < deadline, f"{missing} not in\n{drawn}"
 
 
 @contextmanager
@@ -60,8 +83,11 @@ def test_the_same_import_gives_the_same_answers_in_both_editions() -> None:
             assert shown(distributed, scope) == shown(embedded, scope)
         again = distributed.steerco(*REGISTER)
         assert "0 changes" in again
+        distributed.steerco("appoint", str(new_id()), "viewer", "--at", units[0]["unit"]["code"])
+        assert_drawn(distributed, "handle MakeAppointment", "send steerco.portfolio.events.v1", "process steerco.portf")
         assert distributed.steerco("verify").count("✓") == 5
         assert distributed.steerco("log", "republish", "portfolio").startswith("portfolio: published again")
+        assert published(distributed) == {"intake", "portfolio", "finance", "risk", "training"}
         asyncio.run(check_apart(distributed))
         with moved(distributed) as one_process:
             assert shown(one_process, "enterprise") == shown(distributed, "enterprise")

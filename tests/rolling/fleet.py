@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from steerco_events.clock import SystemClock
 from steerco_events.envelope import Actor
 from steerco_events.ids import derived_id
+from steerco_events.kafka.broker import Broker
 from steerco_events.kafka.publisher import KafkaPublisher
 from steerco_events.kafka.topics import create_topics
 from steerco_events.positions import START, Head
@@ -102,6 +103,10 @@ class Fleet:
         await child.stop(END_STEPS)
         self.codes[child.exit_code or 0] += 1
 
+    async def kill(self, child: Child) -> None:
+        """End a process by `kill -9`."""
+        await child.stop(())
+
     async def end_api(self, api: "Api") -> None:
         """End an API as an operator does; it gets requests until it has ended."""
         await self.end(api.child)
@@ -114,7 +119,7 @@ class Fleet:
     async def close(self) -> None:
         """Kill what still runs."""
         for child in self._children:
-            await child.stop(())
+            await self.kill(child)
         for engine in self._engines.values():
             await engine.dispose()
 
@@ -139,6 +144,7 @@ class Fleet:
                 STEERCO_GROUP_ROLES="testers=pmo_admin",
                 STEERCO_ISSUER_KEY=str(self.directory / "issuer.json"),
                 STEERCO_PORT=str(port),
+                STEERCO_OPERATIONS_PORT="0",
             ),
         )
         self._children.append(child)
@@ -154,17 +160,15 @@ class Api:
 
 
 @asynccontextmanager
-async def fleet_of(
-    name: str, postgres: TemporaryPostgres, kafka: str, directory: Path, lease_seconds: float = 10.0
-) -> AsyncIterator[Fleet]:
+async def fleet_of(name: str, postgres: TemporaryPostgres, kafka: str, directory: Path) -> AsyncIterator[Fleet]:
     """The databases and topics of a fleet of which nothing runs yet; portfolio's log is there, and empty."""
     services: dict[ServiceName, str] = {"dock": name_of(name, "dock"), "harbor": name_of(name, "harbor")}
-    await create_topics(kafka, [*services.values(), SOURCE], replication=1)
-    publisher = KafkaPublisher(SOURCE, kafka, replication=1)
+    await create_topics(Broker(kafka), [*services.values(), SOURCE], replication=1)
+    publisher = KafkaPublisher(SOURCE, Broker(kafka), replication=1)
     await publisher.publish_head(Head((0,), START, SystemClock().now()))
     await publisher.close()
     async with postgres.databases(*services.values()) as databases:
-        fleet = Fleet(name, directory, {each: databases[services[each]] for each in services}, kafka, lease_seconds)
+        fleet = Fleet(name, directory, {each: databases[services[each]] for each in services}, kafka)
         (directory / "issuer.json").write_text(json.dumps(fleet.issuer.public()))
         await fleet.migrate("before")
         try:

@@ -12,7 +12,7 @@ from tests.rolling.fleet import Fleet
 
 DOCKS = 12
 WRITERS = 3
-PAUSE_SECONDS = 0.05
+PAUSE_SECONDS = 0.1
 
 
 class Load:

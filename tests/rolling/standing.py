@@ -73,12 +73,19 @@ def _add(docks: Docks, stream: str, ship: str, kilograms: int) -> None:
     docks[stream] = [*ships, ship], before + kilograms
 
 
-async def seen(fleet: Fleet, release: Release, service: ServiceName) -> Docks:
-    """What the live view of a release shows; nothing while it is made."""
+async def is_live(fleet: Fleet, release: Release, service: ServiceName) -> bool:
+    """Whether a release has the view of a service."""
     builds = Builds(service_of(release, fleet.name, service).view)
     async with fleet.engine(service).connect() as connection:
-        if not await builds.in_state(connection, "live"):
-            return {}
+        return bool(await builds.in_state(connection, "live"))
+
+
+async def seen(fleet: Fleet, release: Release, service: ServiceName) -> Docks:
+    """What the live view of a release shows; nothing while it is made."""
+    if not await is_live(fleet, release, service):
+        return {}
+    builds = Builds(service_of(release, fleet.name, service).view)
+    async with fleet.engine(service).connect() as connection:
         table = (await builds.live(connection)).table("docks")
         rows = await connection.execute(select(table).where(known_at(table, None)))
         return {row.dock: (list(row.ships), row.kilograms) for row in rows}

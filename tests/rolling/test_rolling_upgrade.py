@@ -14,7 +14,7 @@ from tests.rolling.fleet import Api, Fleet, fleet_of
 from tests.rolling.load import Load
 from tests.rolling.releases import Release
 from tests.rolling.serve import ServiceName
-from tests.rolling.standing import faults_of, parked, reported, seen, taken_up, until_seen, written
+from tests.rolling.standing import faults_of, is_live, parked, reported, seen, taken_up, until_seen, written
 
 pytestmark = pytest.mark.kafka
 
@@ -105,16 +105,11 @@ async def test_where_the_release_that_reads_is_left_out_what_it_would_read_is_se
 ) -> None:
     async with fleet_of("hasty", postgres, broker, tmp_path) as fleet:
         load = Load(fleet)
-        worker, harbor, api = await asyncio.gather(
-            fleet.start_worker("before", "dock"), fleet.start_worker("before", "harbor"), fleet.start_api("before")
-        )
-        async with load.running():
-            await load.more(SHIPS)
-        for look in (partial(seen, fleet, "before", "harbor"), partial(reported, fleet)):
-            await until_seen(look, (await written(fleet)).docks)
         await fleet.migrate("writing")
-        await asyncio.gather(fleet.end(worker), fleet.end_api(api))
-        await asyncio.gather(fleet.start_worker("writing", "dock"), fleet.start_api("writing"))
+        harbor, *_ = await asyncio.gather(
+            fleet.start_worker("before", "harbor"), fleet.start_worker("writing", "dock"), fleet.start_api("writing")
+        )
+        await until(partial(is_live, fleet, "before", "harbor"), "the harbor has its view")
         async with load.running():
             await load.more(SHIPS)
         log = await written(fleet)

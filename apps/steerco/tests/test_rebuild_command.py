@@ -30,7 +30,7 @@ def way(applied: int, *, rate: float | None = 500.0, doing: str | None = None, w
 
 
 def build(number: int, state: str, how_far: Way | None = None) -> BuildState:
-    progress = [Progress(service=service, position=500, watermark=AT) for service in ("finance", "risk")]
+    progress = [Progress(service=service, generation=1, position=500, watermark=AT) for service in ("finance", "risk")]
     return BuildState(build=number, state=state, live_at=AT, progress=progress, way=how_far)
 
 

@@ -78,6 +78,7 @@ async def running(role: str, url: str, issuer: Issuer, directory: Path, port: in
         STEERCO_KAFKA="127.0.0.1:1",
         STEERCO_ISSUER_KEY=str(key),
         STEERCO_PORT=str(port),
+        STEERCO_OPERATIONS_PORT="0",
     )
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", PROGRAM.replace("ROLE", role)),

@@ -68,9 +68,15 @@ async def answered(sent: Awaitable[httpx.Response]) -> None:
     assert (await sent).status_code >= 400
 
 
-async def test_a_question_is_no_command(shelf: httpx.AsyncClient) -> None:
+async def test_neither_a_question_nor_what_no_route_takes_is_a_command(shelf: httpx.AsyncClient) -> None:
+    before = told_of_commands()
     await shelf.get("/things")
-    assert 'operation="listed"' not in METRICS.exposed().decode()
+    await shelf.put("/things", json={})
+    assert told_of_commands() == before
+
+
+def told_of_commands() -> list[str]:
+    return [line for line in METRICS.exposed().decode().splitlines() if line.startswith(COMMANDS.about.name)]
 
 
 async def test_what_comes_in_a_batch_is_counted_as_if_it_came_by_itself(shelf: httpx.AsyncClient) -> None:

@@ -7,9 +7,12 @@ import typer
 
 from steerco.commands.appointments import appoint, appointments
 from steerco.commands.audit import audit
+from steerco.commands.backup import backup, restore
+from steerco.commands.doctor import doctor
 from steerco.commands.env import env
 from steerco.commands.identity import login, logout, token
 from steerco.commands.import_projects import import_projects
+from steerco.commands.kafka_acls import kafka_acls
 from steerco.commands.log import log
 from steerco.commands.log_key import key
 from steerco.commands.log_parked import parked
@@ -19,6 +22,7 @@ from steerco.commands.rebuild import rebuild
 from steerco.commands.show import show_portfolio
 from steerco.commands.story import story
 from steerco.commands.timers import timers
+from steerco.commands.trace import trace
 from steerco.commands.verify import demo, verify_logs
 from steerco.commands.watch import watch
 from steerco.edition.commands import run_distributed, up
@@ -50,10 +54,15 @@ app.add_typer(log, name="log", rich_help_panel="Operations")
 log.add_typer(timers, name="timers")
 log.add_typer(parked, name="parked")
 log.add_typer(key, name="key")
+app.command("doctor", rich_help_panel="Operations")(doctor)
+app.add_typer(backup, name="backup", rich_help_panel="Operations")
+app.command("restore", rich_help_panel="Operations")(restore)
 app.add_typer(audit, name="audit", rich_help_panel="Operations")
 app.command("verify", rich_help_panel="Operations")(verify_logs)
 app.add_typer(demo, name="demo", rich_help_panel="Operations")
 app.add_typer(privacy, name="privacy", rich_help_panel="Operations")
+app.command("kafka-acls", rich_help_panel="Operations")(kafka_acls)
+app.command("trace", rich_help_panel="Operations")(trace)
 app.command("env", rich_help_panel="Operations")(env)
 app.command("login", rich_help_panel="Operations")(login)
 app.command("logout", rich_help_panel="Operations")(logout)

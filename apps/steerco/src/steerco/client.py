@@ -2,10 +2,13 @@
 
 import json
 import os
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -13,6 +16,7 @@ from urllib.parse import quote
 import httpx
 
 from steerco.login import LoginFailed, kept_login
+from steerco.traces.last import new_trace, remember, trace_id_of
 from steerco_events.positions import Token
 from steerco_service.headers import CONSISTENCY_TOKEN
 
@@ -21,6 +25,7 @@ TIMEOUT_SECONDS = 120.0
 PATIENCE_SECONDS = 60.0
 WAITED_FOR = (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE)
 LAST_PORT = 65535
+_TRACERESPONSE = re.compile("[0-9a-f]{2}-([0-9a-f]{32})-")
 
 
 class CommandFailed(Exception):
@@ -122,14 +127,21 @@ class NotThere(CommandFailed):
 class Client:
     """Requests to one edition; what goes wrong is a `CommandFailed`."""
 
-    def __init__(self, at: Address, http: httpx.Client) -> None:
+    def __init__(self, at: Address, http: httpx.Client, trace_id: str = "") -> None:
+        """`trace_id` is the trace of all that it sends."""
         self.at = at
         self._http = http
+        self._trace_id = trace_id
 
     def get(self, path: str, params: Mapping[str, str | None] | None = None, after: Token = NOTHING_SEEN) -> Any:
         """The answer to a question, once what `after` covers is in it."""
         given = {name: value for name, value in (params or {}).items() if value is not None}
         return self._send("GET", path, params=given, headers=_seen(after)).json()
+
+    def clock(self) -> datetime | None:
+        """What time the edition says that it is, to the second, if it does."""
+        said = self._send("GET", "/").headers.get("Date")
+        return parsedate_to_datetime(said) if said else None
 
     def pages(self, path: str, **params: str | Sequence[str]) -> Iterator[Any]:
         """Every item of a list, page by page; a page that leads to itself is the last."""
@@ -169,6 +181,9 @@ class Client:
             raise CommandFailed(unreachable(self.at, error)) from error
 
     def _send(self, method: str, path: str, **more: Any) -> httpx.Response:
+        if method != "GET" and self._trace_id:
+            remember(self._trace_id)
+            self._trace_id = ""
         try:
             answer = self._http.request(method, path, **more)
         except httpx.TransportError as error:
@@ -197,7 +212,18 @@ def unreachable(at: Address, error: httpx.TransportError) -> str:
 
 
 def problem_of(answer: httpx.Response) -> str:
-    """A problem in one line: what, why, and each field that is to blame."""
+    """A problem in one line: what, why, each field that is to blame, and in which trace."""
+    trace = _trace_of(answer)
+    return _said_of(answer) + (f" (trace {trace})" if trace else "")
+
+
+def _trace_of(answer: httpx.Response) -> str | None:
+    """The trace that an answer tells."""
+    told = _TRACERESPONSE.match(answer.headers.get("traceresponse", ""))
+    return told[1] if told else None
+
+
+def _said_of(answer: httpx.Response) -> str:
     try:
         problem = answer.json()
         said = problem["detail"]
@@ -211,9 +237,10 @@ def problem_of(answer: httpx.Response) -> str:
 @contextmanager
 def connected() -> Iterator[Client]:
     """A client of the edition that there is."""
-    at = address()
-    with httpx.Client(base_url=at.url, headers=at.headers, timeout=TIMEOUT_SECONDS, transport=Patient()) as http:
-        yield Client(at, http)
+    at, trace = address(), new_trace()
+    headers = {**at.headers, "traceparent": trace}
+    with httpx.Client(base_url=at.url, headers=headers, timeout=TIMEOUT_SECONDS, transport=Patient()) as http:
+        yield Client(at, http, trace_id_of(trace))
 
 
 class Patient(httpx.HTTPTransport):

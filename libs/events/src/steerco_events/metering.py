@@ -6,6 +6,7 @@ and bounded: no identifier, no code, no person and no amount is one.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 import prometheus_client as prometheus
@@ -40,11 +41,11 @@ class Counter:
 
     def __init__(self, about: Metric, registry: prometheus.CollectorRegistry) -> None:
         self.about = about
-        self._counted = prometheus.Counter(about.name, about.meaning, about.labels, registry=registry)
+        self._of = cache(prometheus.Counter(about.name, about.meaning, about.labels, registry=registry).labels)
 
     def add(self, *labels: str, amount: float = 1) -> None:
         """Count so many more; nothing more makes it known that there are none yet."""
-        self._counted.labels(*labels).inc(amount)
+        self._of(*labels).inc(amount)
 
 
 class Gauge:
@@ -53,18 +54,20 @@ class Gauge:
     def __init__(self, about: Metric, registry: prometheus.CollectorRegistry) -> None:
         self.about = about
         self._told = prometheus.Gauge(about.name, about.meaning, about.labels, registry=registry)
+        self._of = cache(self._told.labels)
 
     def set(self, value: float, *labels: str) -> None:
         """It is this now."""
-        self._told.labels(*labels).set(value)
+        self._of(*labels).set(value)
 
     def add(self, amount: float, *labels: str) -> None:
         """It is so much more now, or less."""
-        self._told.labels(*labels).inc(amount)
+        self._of(*labels).inc(amount)
 
     def forget(self, *labels: str) -> None:
         """Nothing is known of it any more here."""
         self._told.remove(*labels)
+        self._of.cache_clear()
 
 
 class Histogram:
@@ -72,13 +75,12 @@ class Histogram:
 
     def __init__(self, about: Metric, registry: prometheus.CollectorRegistry, buckets: Sequence[float]) -> None:
         self.about = about
-        self._observed = prometheus.Histogram(
-            about.name, about.meaning, about.labels, buckets=buckets, registry=registry
-        )
+        observed = prometheus.Histogram(about.name, about.meaning, about.labels, buckets=buckets, registry=registry)
+        self._of = cache(observed.labels)
 
     def observe(self, value: float, *labels: str) -> None:
         """One more, of this size."""
-        self._observed.labels(*labels).observe(value)
+        self._of(*labels).observe(value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,11 @@ def open_cluster(data_dir: Path, account: Account | None) -> Cluster:
     return Cluster(data_dir, home, _socket_dir(home), record["password"], record["initialized"])
 
 
+def is_cluster(data_dir: Path) -> bool:
+    """Whether the directory holds a cluster whose files were made."""
+    return bool(read_private(data_dir / _RECORD).get("initialized"))
+
+
 async def make_files(cluster: Cluster, programs: Path, account: Account | None, *, durable: bool) -> None:
     """Make the cluster's files the first time, all or nothing: after a crash in between the next start begins again.
 
@@ -174,6 +179,13 @@ def server_status(cluster: Cluster, pid: int) -> str:
     """What the running server says of itself: `starting`, `ready`, `stopping`; empty when it says nothing yet."""
     lines = _lines(cluster.files / "postmaster.pid")
     return lines[7].strip() if len(lines) > 7 and lines[0].strip() == str(pid) else ""
+
+
+def running_at(cluster: Cluster) -> int | None:
+    """The port, also of the unix socket, at which its server is ready now; None while none is."""
+    running = _postmaster(cluster.files)
+    lines = _lines(cluster.files / "postmaster.pid")
+    return int(lines[3]) if running is not None and running[1] == "ready" and len(lines) > 3 else None
 
 
 def _postmaster(files: Path) -> tuple[int, str] | None:

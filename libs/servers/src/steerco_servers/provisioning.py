@@ -50,7 +50,7 @@ async def provision(
     The URLs are SQLAlchemy's, with the host and the options of `admin_url`. Raises ServerFailed for a server
     that is older than 16, can't be reached or refuses; ValueError for a name that can't be one.
     """
-    names = {service: _database_name(prefix, service) for service in services}
+    names = {service: database_name(prefix, service) for service in services}
     connection = await connect_as_admin(admin_url)
     try:
         await connection.execute(f"SELECT pg_advisory_lock({_ONE_AT_A_TIME})")
@@ -81,7 +81,7 @@ async def deprovision(admin_url: str, services: Iterable[str], *, prefix: str = 
     try:
         await connection.execute(f"SELECT pg_advisory_lock({_ONE_AT_A_TIME})")
         for service in services:
-            name = _database_name(prefix, service)
+            name = database_name(prefix, service)
             await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
             for kind in ("owner", "app", "feed"):
                 await connection.execute(f'DROP ROLE IF EXISTS "{name}_{kind}"')
@@ -147,7 +147,8 @@ def _verifier(password: str) -> str:
     return f"SCRAM-SHA-256$4096:{salt64}${stored64}:{server64}"
 
 
-def _database_name(prefix: str, service: str) -> str:
+def database_name(prefix: str, service: str) -> str:
+    """What a service's database is called. Raises ValueError for a name that can't be one."""
     name = f"{prefix}_{service}"
     if not (_NAME.fullmatch(prefix) and _NAME.fullmatch(service)) or len(name) > _LONGEST:
         raise ValueError(f"{name!r} cannot be the name of a database: lowercase letters, digits, _; {_LONGEST} at most")

@@ -234,4 +234,4 @@ async def _behind(connection: AsyncConnection, runtime: Runtime, heads: Mapping[
 
 
 def _engine(url: str, size: int) -> AsyncEngine:
-    return create_async_engine(url, pool_size=size, max_overflow=BESIDE, pool_timeout=30)
+    return create_async_engine(url, pool_size=size, max_overflow=BESIDE, pool_timeout=30, hide_parameters=True)

@@ -69,7 +69,7 @@ class MeasuredRequests:
             STREAMS.add(-is_stream, self._service)
             if not is_stream:
                 HTTP_SECONDS.observe(monotonic() - began, self._service, path, method)
-            if isinstance(route, APIRoute) and route.name in self._commands:
+            if isinstance(route, APIRoute) and route.name in self._commands and method in (route.methods or ()):
                 code = _code(problem)
                 COMMANDS.add(self._service, route.name, _outcome(status, code, scope.get(DONE)), code)
 

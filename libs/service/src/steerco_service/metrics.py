@@ -9,8 +9,8 @@ HTTP_REQUESTS = METRICS.counter(
     "steerco_http_requests_total",
     "request",
     ["service", "route", "method", "status"],
-    "Requests that were answered, or broken off. `route` is the path's pattern, `unmatched` where there is none; "
-    "`status` is the class of the answer, such as 2xx.",
+    "Requests that were answered, or broken off, those in a batch among them. `route` is the path's pattern, "
+    "`unmatched` where there is none; `status` is the class of the answer, such as 2xx.",
 )
 HTTP_SECONDS = METRICS.histogram(
     "steerco_http_request_duration_seconds",

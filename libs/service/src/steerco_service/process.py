@@ -82,7 +82,10 @@ class Process:
         self.runtime = Runtime(
             service=service,
             engine=create_async_engine(
-                settings.database_url, pool_size=_pool(service, settings.shards), max_overflow=0
+                settings.database_url,
+                pool_size=_pool(service, settings.shards),
+                max_overflow=0,
+                hide_parameters=True,
             ),
             registry=registry,
             clock=clock,
@@ -133,6 +136,7 @@ class Process:
             host=self._settings.host,
             port=self._settings.port,
             root_path=self._settings.root_path,
+            log_config=None,
             **edge.server_options,
         )
         async with self._background("api", found):
@@ -203,7 +207,7 @@ def authenticator_of(settings: ServiceSettings, clock: Clock) -> Authenticator:
 def _key_database(service: Service, settings: ServiceSettings) -> KeyDatabase | None:
     if not service.keeps_keys or not settings.keys_url:
         return None
-    return KeyDatabase(create_async_engine(settings.keys_url, pool_size=1, max_overflow=2))
+    return KeyDatabase(create_async_engine(settings.keys_url, pool_size=1, max_overflow=2, hide_parameters=True))
 
 
 def _remote_keys(settings: ServiceSettings, clock: Clock) -> Keys:

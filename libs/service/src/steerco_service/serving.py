@@ -14,11 +14,13 @@ from pydantic_settings import BaseSettings, SettingsError
 
 from steerco_events.contracts.catalog import CATALOG
 from steerco_events.postgres.faults import DATABASE_FAULTS, is_unavailable
+from steerco_service.log_lines import install_logging
 from steerco_service.migrating import MigrationSettings, migrate_service
 from steerco_service.migrations import MigrationGaveWay
 from steerco_service.process import Process
 from steerco_service.runtime import Service
 from steerco_service.settings import ServiceSettings
+from steerco_service.telemetry import TelemetrySettings
 from steerco_service.variables import variable_of
 
 type Role = Literal["api", "worker", "migrate"]
@@ -75,6 +77,7 @@ def _run(service: Service, role: Role, needed: Sequence[str]) -> None:
     match role:
         case "migrate":
             owners = told(MigrationSettings, role, needed)
+            install_logging(told(TelemetrySettings, role).log_format, service.name, role)
             try:
                 asyncio.run(migrate_service(service, owners))
             except MigrationGaveWay as error:
@@ -85,9 +88,15 @@ def _run(service: Service, role: Role, needed: Sequence[str]) -> None:
                 said = _first_line(error)
                 raise NotServed(f"the database of {service.name} can't be reached: {said}") from error
         case "api":
-            until_stopped(Process(service, told(ServiceSettings, role, needed), CATALOG).serve_api())
+            until_stopped(_process(service, role, needed).serve_api())
         case "worker":
-            until_stopped(Process(service, told(ServiceSettings, role, needed), CATALOG).serve_worker())
+            until_stopped(_process(service, role, needed).serve_worker())
+
+
+def _process(service: Service, role: Role, needed: Sequence[str]) -> Process:
+    settings = told(ServiceSettings, role, needed)
+    install_logging(settings.log_format, service.name, role)
+    return Process(service, settings, CATALOG)
 
 
 def until_stopped(work: Coroutine[Any, Any, None]) -> None:

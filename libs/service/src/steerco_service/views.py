@@ -24,6 +24,7 @@ class Progress(BaseModel):
     """How far a build has come in one service's log."""
 
     service: str
+    generation: int
     position: int
     watermark: datetime | None
 
@@ -65,7 +66,9 @@ async def _state(connection: AsyncConnection, runtime: Runtime, standing: Standi
     progress = []
     for service in runtime.service.view.services:
         cursor = await build.checkpoints.load(connection, service)
-        progress.append(Progress(service=service, position=max(cursor.positions), watermark=cursor.watermark))
+        position, watermark = max(cursor.positions), cursor.watermark
+        at = Progress(service=service, generation=cursor.generation, position=position, watermark=watermark)
+        progress.append(at)
     return BuildState(
         build=standing.build,
         state=standing.state,

@@ -108,6 +108,10 @@ class DataDirectory:
         """The address that clients were told; `None` while no edition runs here."""
         return read_private(self.run_file).get("url")
 
+    def announced_operations(self) -> dict[str, str]:
+        """Where each process of the edition that runs here tells how it does, by its name; none if all are one."""
+        return dict(read_private(self.run_file).get("operations", {}))
+
     def withdraw(self) -> None:
         """The edition runs no more."""
         self.run_file.unlink(missing_ok=True)

@@ -14,9 +14,22 @@ from rich.console import Console
 
 from steerco.edition.brokers import Brokers, brokers
 from steerco.edition.directory import DataDirectory, EditionFailed
-from steerco.edition.embedded import OPERATOR, OPERATOR_ROLES, TOKEN_LASTS, bind, kept_issuer, open_directory, serve
+from steerco.edition.embedded import (
+    OPERATOR,
+    OPERATOR_ROLES,
+    OPERATORS,
+    TOKEN_LASTS,
+    authenticator_of,
+    bind,
+    kept_issuer,
+    open_directory,
+    serve,
+)
 from steerco.edition.proxy import proxy_app, proxy_client
 from steerco.edition.services import SERVICES
+from steerco.traces.collecting import collecting
+from steerco.traces.keeping import KeptTraces
+from steerco.traces.serving import serve_traces
 from steerco_events.clock import SystemClock
 from steerco_events.envelope import Actor
 from steerco_events.ids import derived_id
@@ -27,6 +40,7 @@ from steerco_service.identity.principal import Principal
 from steerco_service.kafka_settings import KafkaSettings, environment_of
 from steerco_service.privacy.key_database import keys_of
 from steerco_service.settings import EdgeSettings
+from steerco_service.traces import install_tracing
 
 SERVICES_TOGETHER = Principal(Actor(derived_id("services"), "services"), "steerco-services", is_machine=True)
 """Whom the services' own token speaks for, which shows people's names."""
@@ -34,6 +48,9 @@ SERVICES_TOGETHER = Principal(Actor(derived_id("services"), "services"), "steerc
 START_SECONDS = 60.0
 LOOK_SECONDS = 1.0
 """How soon a process that ended is started again, and between two starts of one that ends at once."""
+
+_SAMPLED = {"OTEL_TRACES_SAMPLER": "parentbased_always_off"}
+"""What is kept here are the traces of whoever asks for that, as the `steerco` command does."""
 
 ROLES = ("worker", "api")
 """What each service has a process for."""
@@ -158,8 +175,14 @@ async def run_distributed(
         directory.signing()
         public = directory.path / "issuer.public.json"
         public.write_text(json.dumps(issuer.public()))
+        kept_traces = KeptTraces()
+        told = settings.environment
+        if not settings.otlp_endpoint:
+            told = _SAMPLED | told | {"OTEL_EXPORTER_OTLP_ENDPOINT": stack.enter_context(collecting(kept_traces.take))}
+        tracing = install_tracing("steerco-proxy", settings, processors=[kept_traces.processor()])
+        stack.push_async_callback(tracing.stop)
         their_token = issuer.token(SERVICES_TOGETHER, SystemClock().now(), TOKEN_LASTS)
-        processes = ServiceProcesses(directory, databases, kafka, public, their_token, settings.environment)
+        processes = ServiceProcesses(directory, databases, kafka, public, their_token, told)
         await _migrate(processes, names)
         stack.push_async_callback(processes.stop)
         children = processes.start_all()
@@ -177,8 +200,9 @@ async def run_distributed(
         clients = await stack.enter_async_context(proxy_client())
         tending = asyncio.create_task(processes.tend(step))
         stack.callback(tending.cancel)
-        front = settings.edge.before_proxy(proxy_app(processes.addresses, titles, clients))
-        await serve(front, settings.edge, listening)
+        proxy = proxy_app(processes.addresses, titles, clients)
+        serve_traces(proxy, kept_traces, authenticator_of(issuer), OPERATORS)
+        await serve(settings.edge.before_proxy(proxy), settings.edge, listening)
 
 
 async def _migrate(processes: ServiceProcesses, names: Sequence[str]) -> None:

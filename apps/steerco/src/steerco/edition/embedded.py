@@ -67,6 +67,7 @@ class Edition:
         self.app = app
         self.apps = apps
         self.issuer = issuer
+        self.authenticator = authenticator_of(issuer)
         self.token = issuer.token(OPERATOR, SystemClock().now(), TOKEN_LASTS)
 
 
@@ -152,6 +153,11 @@ def kept_issuer(directory: DataDirectory) -> Issuer:
     return issuer
 
 
+def authenticator_of(issuer: Issuer) -> Authenticator:
+    """What checks the tokens of a local issuer."""
+    return Authenticator(KnownKeys(issuer.public()), SystemClock())
+
+
 async def _host(
     server: PostgresServer,
     directory: DataDirectory,
@@ -162,7 +168,7 @@ async def _host(
 ) -> Host:
     databases = await provision(server.url(), databases_of(SERVICES), passwords=directory.roles)
     urls = {name: DatabaseUrls(each.owner_url, each.app_url, each.feed_url) for name, each in databases.items()}
-    authenticator = Authenticator(KnownKeys(issuer.public()), SystemClock())
+    authenticator = authenticator_of(issuer)
     return Host(
         SERVICES,
         urls,

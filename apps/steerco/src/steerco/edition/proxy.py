@@ -12,6 +12,7 @@ from starlette.responses import StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from steerco.edition.mounting import front_app
+from steerco_events.tracing import traceparent
 from steerco_service.http_server import stopping_of, until_stopping
 from steerco_service.problems import Problem
 
@@ -22,6 +23,8 @@ KEPT = 20
 """Connections of feeds that are kept for the next reader."""
 
 _HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "upgrade"})
+_NOT_PASSED_BACK = _HOP_BY_HOP | {"traceresponse"}
+"""Who stands before the services tells the trace by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,10 @@ def _forwarding(service: str, address: httpx.URL, clients: Clients) -> ASGIApp:
         request = Request(scope, receive)
         target = _target(scope)
         url, client = address.copy_with(raw_path=target), clients.of(target)
-        headers = [(name, value) for name, value in request.headers.items() if name not in _HOP_BY_HOP]
+        context = traceparent()
+        ours = {"traceparent": context} if context else {}
+        dropped = _HOP_BY_HOP | ours.keys()
+        headers = [*((name, value) for name, value in request.headers.items() if name not in dropped), *ours.items()]
         outgoing = client.build_request(request.method, url, headers=headers, content=await request.body())
         try:
             answer = await client.send(outgoing, stream=True)
@@ -95,4 +101,4 @@ async def _raw(answer: httpx.Response) -> AsyncIterator[bytes]:
 
 
 def _kept(headers: httpx.Headers) -> dict[str, str]:
-    return {name: value for name, value in headers.items() if name not in _HOP_BY_HOP}
+    return {name: value for name, value in headers.items() if name not in _NOT_PASSED_BACK}

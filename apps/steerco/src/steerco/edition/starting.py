@@ -14,7 +14,7 @@ from steerco.client import data_directory
 from steerco.commands.said import console
 from steerco.edition.directory import EditionFailed
 from steerco.edition.distributed import run_distributed as run_all
-from steerco.edition.embedded import Edition, bind, edition, open_directory, serve
+from steerco.edition.embedded import OPERATORS, Edition, bind, edition, open_directory, serve
 from steerco.edition.proof import prove
 from steerco.edition.welcome import (
     TO_BEGIN,
@@ -25,14 +25,18 @@ from steerco.edition.welcome import (
     three_scopes,
     worth_reading,
 )
+from steerco.traces.keeping import KeptTraces
+from steerco.traces.serving import serve_traces
 from steerco_events.retrying import retrying
 from steerco_servers.child import ServerFailed, ServerMissing
 from steerco_service.hosting import NotSettled
 from steerco_service.kafka_settings import KafkaSettings
+from steerco_service.log_lines import install_logging
 from steerco_service.operations.serving import operations_app, serve_operations
 from steerco_service.operations.settings import OperationsSettings
 from steerco_service.serving import NotServed, told, until_stopped
 from steerco_service.settings import EdgeSettings
+from steerco_service.traces import install_tracing
 
 
 def fail(error: Exception) -> typer.Exit:
@@ -51,7 +55,7 @@ def _run_edition(work: Coroutine[Any, Any, None]) -> None:
 
 def run_embedded(content: Literal["empty", "example"], data_dir: Path, port: int) -> None:
     """Run the one-process edition until a signal ends it."""
-    _run_edition(_run_embedded(content, data_dir, port, _told(EdgeSettings, "up"), _told(OperationsSettings, "up")))
+    _run_edition(_run_embedded(content, data_dir, port, _edge_settings("up"), _told(OperationsSettings, "up")))
 
 
 async def _run_embedded(
@@ -63,6 +67,8 @@ async def _run_embedded(
 ) -> None:
     listening = bind(port)
     directory = open_directory(data_dir)
+    kept_traces = KeptTraces()
+    tracing = install_tracing("steerco", settings, processors=[kept_traces.processor()])
     with console.status("starting") as status:
 
         def progress(step: str) -> None:
@@ -80,11 +86,13 @@ async def _run_embedded(
                 console.print("why: steerco log status, steerco log parked list")
             say_ready(console, url, None if data_dir == data_directory() else data_dir.absolute(), commands)
             directory.announce(url, started.token)
+            serve_traces(started.app, kept_traces, started.authenticator, OPERATORS)
             try:
                 async with _measured(started, operations):
                     await serve(settings.edge.before(started.app), settings.edge, listening)
             finally:
                 directory.withdraw()
+    await tracing.stop()
 
 
 async def _welcome(started: Edition, url: str, is_example: bool) -> Sequence[str]:
@@ -129,8 +137,15 @@ def _told[S: (EdgeSettings, KafkaSettings, OperationsSettings)](settings: type[S
         raise fail(error) from error
 
 
+def _edge_settings(command: str) -> EdgeSettings:
+    """What the environment says of an edition's edge; logs are written as it says from here on."""
+    settings = _told(EdgeSettings, command)
+    install_logging(settings.log_format, "steerco", command, default="text")
+    return settings
+
+
 def run_every_service(data_dir: Path, port: int) -> None:
     """Run the distributed edition until a signal ends it."""
     command = "run-distributed"
-    edge, kafka = _told(EdgeSettings, command), _told(KafkaSettings, command)
+    edge, kafka = _edge_settings(command), _told(KafkaSettings, command)
     _run_edition(run_all(data_dir, port, edge, kafka, console))

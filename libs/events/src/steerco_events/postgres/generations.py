@@ -36,6 +36,11 @@ _OUTDATE_SEALS_UNDER_WAY = text("UPDATE log.head SET watermark = watermark + int
 _SEALED_AT = text("SELECT hash FROM log.seals WHERE last <= :position ORDER BY last DESC LIMIT 1")
 
 
+async def server_is_that_of_the_log(tx: AsyncConnection) -> bool:
+    """Whether the newest generation was opened on this server and timeline: then nothing here tells of a restore."""
+    return bool((await tx.execute(_LAST)).one().is_of_this_server)
+
+
 async def open_generation(tx: AsyncConnection, generation: int, from_position: int) -> None:
     """From now on, what is drawn after `from_position` is of this generation.
 

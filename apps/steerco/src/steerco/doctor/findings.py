@@ -1,0 +1,166 @@
+"""What is found of an edition's health, and how it is judged: pure, from what the services answer."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from steerco.commands.backup import way_out
+from steerco.commands.rebuild import VIEWS
+from steerco_events.positions import kept_of
+
+type Grade = Literal["fine", "look", "failing"]
+
+SKEW = timedelta(seconds=5)
+SEALED_WITHIN = timedelta(seconds=30)
+"""A quiet log is said to be complete every few seconds."""
+
+OPEN_AT_MOST = timedelta(seconds=30)
+SIGNED_WITHIN = timedelta(minutes=5)
+KNOWN_WITHIN = timedelta(seconds=60)
+MOST_BEHIND = 1000
+"""Positions that a consumer may be behind while it is at work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check: what was looked at, what it is like, and the command to run next if it is not fine."""
+
+    grade: Grade
+    subject: str
+    said: str
+    then: str | None = None
+
+
+def clocks(theirs: datetime | None, ours: datetime) -> Iterator[Finding]:
+    """Whether the edition's clock and ours agree."""
+    if theirs is None:
+        return
+    apart = abs(theirs - ours)
+    if apart <= SKEW:
+        yield Finding("fine", "clocks", "the edition's and this machine's agree")
+    else:
+        yield Finding(
+            "look", "clocks", f"the edition's is {apart.total_seconds():,.0f} s from this one's", "timedatectl"
+        )
+
+
+def readiness(process: str, answer: Any) -> Iterator[Finding]:
+    """What `/readyz` of a service, or of its worker, says: whether it is ready, and what fails behind it."""
+    service = process.partition(" ")[0]
+    degraded: Mapping[str, str] = answer.get("degraded", {})
+    if not answer.get("ready"):
+        said = answer.get("detail", "is not ready")
+        yield Finding("failing", process, said, f"look into the log of {service}'s processes")
+    for name, error in degraded.items():
+        yield Finding("failing", process, f"{name}: {error}", _way_on(service, name, error))
+    if answer.get("ready") and not degraded:
+        yield Finding("fine", process, "is ready; nothing fails behind it")
+
+
+def _way_on(service: str, name: str, error: str) -> str:
+    if error == "LogRewound":
+        return way_out(service, name.partition(" in the log of ")[0])
+    if name.startswith("parked for "):
+        return "steerco log parked list"
+    if name.startswith("timers "):
+        return "steerco log timers list --failing"
+    return f"look into the log of {service}'s worker"
+
+
+def sealing(state: Any, now: datetime) -> Iterator[Finding]:
+    """Whether the log is sealed, and up to when it is known to be complete."""
+    subject = f"log of {state['service']}"
+    watermark, opened = datetime.fromisoformat(state["watermark"]), _instant(state["open_since"])
+    if opened and now - opened > OPEN_AT_MOST:
+        said = f"{state['unsealed']:,} positions are not sealed: an append is open since {opened:%H:%M:%S} UTC"
+        yield Finding("failing", subject, said, f"end that transaction in {state['service']}'s database")
+    elif now - watermark > SEALED_WITHIN:
+        said = f"nobody seals it since {watermark:%Y-%m-%d %H:%M:%S} UTC"
+        yield Finding("failing", subject, said, f"start {state['service']}'s worker")
+    else:
+        yield Finding("fine", subject, f"sealed up to {state['position']:,} in generation {len(state['generations'])}")
+
+
+def signing(state: Any) -> Iterator[Finding]:
+    """Whether the head is signed, and how old that is."""
+    subject, signed = f"signature of {state['service']}", state["signed"]
+    if not state["position"]:
+        return
+    if signed is None:
+        yield Finding("look", subject, "not signed: no key is told", "steerco log key make FILE")
+        return
+    age = datetime.fromisoformat(state["watermark"]) - datetime.fromisoformat(signed["watermark"])
+    if signed["position"] < state["position"] and age > SIGNED_WITHIN:
+        said = f"signed up to {signed['position']:,} of {state['position']:,}, {age.total_seconds() / 60:,.0f} min ago"
+        yield Finding("look", subject, said, "steerco verify")
+    else:
+        yield Finding("fine", subject, f"signed up to {signed['position']:,}")
+
+
+def relaying(state: Any) -> Iterator[Finding]:
+    """Whether all of the log is in its topic, where it has one."""
+    if (relay := state["relay"]) is None:
+        return
+    subject, behind = f"topic of {state['service']}", relay["behind"]
+    if behind > MOST_BEHIND:
+        yield Finding("look", subject, f"{behind:,} positions are not published yet", "steerco log status")
+    else:
+        yield Finding("fine", subject, f"published up to {relay['position']:,}")
+
+
+def reacting(state: Any, logs: Mapping[str, Any]) -> Iterator[Finding]:
+    """How far the reactions of a service have come."""
+    for each in state["reactions"]:
+        at = {"service": each["service"], "generation": each["generation"], "position": max(each["positions"])}
+        yield from _reading(state["service"], each["reaction"], at, logs)
+
+
+def viewing(service: str, state: Any, logs: Mapping[str, Any]) -> Iterator[Finding]:
+    """How far the view of a service has come in each log, and whether one is being made that waits."""
+    view = state["view"]
+    for build in state["builds"]:
+        if build["state"] == "live":
+            for at in build["progress"]:
+                yield from _reading(service, f"{view}_v{state['version']}_b{build['build']}", at, logs)
+        elif build["way"] and build["way"]["waits_for"]:
+            said = f"build {build['build']} waits: {build['way']['waits_for']}"
+            yield Finding("failing", view, said, f"steerco rebuild {view}")
+    if all(build["state"] != "live" for build in state["builds"]):
+        yield Finding("failing", view, "there is none to read yet", f"steerco rebuild {view}")
+
+
+def _reading(service: str, consumer: str, at: Any, logs: Mapping[str, Any]) -> Iterator[Finding]:
+    log = logs.get(at["service"])
+    if log is None:
+        return
+    subject = f"{consumer} in {at['service']}"
+    began = tuple(each["from_position"] for each in log["generations"])
+    kept = kept_of(began, at["generation"]) if at.get("generation") else None
+    if kept is not None and at["position"] > kept:
+        said = f"stopped at {at['position']:,}: the log was restored and kept {kept:,} of what it has read"
+        yield Finding("failing", subject, said, way_out(service, consumer))
+        return
+    behind = max(0, log["position"] - at["position"])
+    known = _instant(at.get("watermark"))
+    late = datetime.fromisoformat(log["watermark"]) - known if known else timedelta()
+    if behind > MOST_BEHIND or late > KNOWN_WITHIN:
+        said = f"{behind:,} positions and {max(late, timedelta()).total_seconds():,.0f} s behind"
+        yield Finding("look", subject, said, _watched(service))
+    else:
+        yield Finding("fine", subject, f"at {at['position']:,} of {log['position']:,}")
+
+
+def _watched(service: str) -> str:
+    view = next(view for view, of in VIEWS.items() if of == service)
+    return f"steerco log status, and whether {service}'s worker runs; {view} is built anew by steerco rebuild {view}"
+
+
+def _instant(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def worst(findings: Sequence[Finding]) -> Grade:
+    """The gravest grade among them."""
+    grades: Sequence[Grade] = ("failing", "look")
+    return next((grade for grade in grades if any(each.grade == grade for each in findings)), "fine")

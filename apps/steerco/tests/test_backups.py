@@ -1,0 +1,287 @@
+"""Backups of databases by their addresses: whole or not at all, checked before use, and put back by the owner alone."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from steerco.backups.cutting import cut
+from steerco.backups.manifest import FORMAT, BackupFailed
+from steerco.backups.places import databases_told
+from steerco.backups.reading import checked, keys_beside
+from steerco.backups.restoring import restore
+from steerco.backups.taking import Beside, take
+from steerco.edition.services import BY_NAME
+from steerco_events.ids import new_id
+from steerco_events.postgres.wakeups import asyncpg_dsn
+from steerco_events.testkit.logs import until, waits_for_a_lock
+from steerco_servers.testing import TemporaryPostgres
+from steerco_service.migrations import migrate
+from steerco_service.privacy.key_database import MIGRATIONS
+
+HEAD = "SELECT position FROM log.head"
+GENERATIONS = "SELECT array_agg(from_position ORDER BY generation) FROM log.generations"
+MOVE = "UPDATE log.head SET position = {0}; INSERT INTO log.streams VALUES ('tally-{0}', 1)"
+ERASED = new_id()
+OTHER = new_id()
+
+
+@pytest.fixture
+async def databases(postgres: TemporaryPostgres) -> AsyncIterator[Mapping[str, Any]]:
+    """A log that is sealed up to 5, and keys of two persons."""
+    async with postgres.databases("finance", "portfolio_keys") as found:
+        await migrate(BY_NAME["finance"].migrations, found["finance"].owner_url)
+        await migrate(MIGRATIONS, found["portfolio_keys"].owner_url)
+        await tell(found["finance"].owner_url, MOVE.format(5))
+        keys = ", ".join(f"('{person}', '\\x00', now())" for person in (ERASED, OTHER))
+        await tell(found["portfolio_keys"].owner_url, f"INSERT INTO privacy.keys VALUES {keys}")
+        yield found
+
+
+@pytest.fixture
+def urls(databases: Mapping[str, Any]) -> dict[str, str]:
+    return {name: each.owner_url for name, each in databases.items()}
+
+
+@pytest.fixture
+async def taken(urls: dict[str, str], tmp_path: Path) -> Path:
+    """A backup of both."""
+    folder = tmp_path / "backups" / "one"
+    await take(urls, Beside("empty"), folder, keys_beside(folder), quiet)
+    return folder
+
+
+def quiet(_: str) -> None:
+    """Progress that nobody is told of."""
+
+
+async def tell(url: str, statements: str) -> None:
+    connection = await asyncpg.connect(asyncpg_dsn(url))
+    try:
+        await connection.execute(statements)
+    finally:
+        await connection.close()
+
+
+async def ask(url: str, query: str) -> Any:
+    engine = create_async_engine(url, poolclass=NullPool)
+    try:
+        async with engine.connect() as connection:
+            return (await connection.execute(text(query))).scalar()
+    finally:
+        await engine.dispose()
+
+
+async def put_back(folder: Path, urls: Mapping[str, str], *only: str, replace: bool = True) -> None:
+    found = await checked(folder, None, quiet, with_keys=True)
+    await restore(found, urls, only, quiet, replace=replace)
+
+
+def manifest_changed(folder: Path, change: Callable[[bytes], bytes]) -> None:
+    path = folder / "backup.json"
+    path.write_bytes(change(path.read_bytes()))
+
+
+async def test_a_backup_says_how_far_each_log_is_and_keeps_the_keys_apart(urls: dict[str, str], taken: Path) -> None:
+    found = await checked(taken, None, quiet, with_keys=True)
+    assert (found.manifest.logs["finance"].position, found.manifest.logs["finance"].generation) == (5, 1)
+    assert set(found.manifest.databases) == {"finance"}
+    assert found.keys
+    assert set(found.keys.databases) == {"portfolio_keys"}
+    assert found.keys.id == found.manifest.id
+    files = [path for folder in (taken, keys_beside(taken)) for path in folder.iterdir()]
+    assert {path.name for path in files} == {"backup.json", "finance.dump", "keys.json", "portfolio_keys.dump"}
+    assert all(path.stat().st_mode & 0o077 == 0 for path in (*files, taken, keys_beside(taken)))
+
+
+async def test_no_database_is_looked_at_before_every_log_is_held(postgres: TemporaryPostgres) -> None:
+    async with postgres.databases("finance", "intake") as found, AsyncExitStack() as stack:
+        urls = {name: each.owner_url for name, each in found.items()}
+        for name, url in urls.items():
+            await migrate(BY_NAME[name].migrations, url)
+        engine = create_async_engine(urls["intake"], poolclass=NullPool)
+        sealing, looking = [await stack.enter_async_context(engine.connect()) for _ in range(2)]
+        await sealing.execute(text("UPDATE log.head SET position = 9"))
+        taking = asyncio.create_task(seen_of_a_cut(urls))
+        await until(lambda: waits_for_a_lock(looking), "the head is waited for")
+        await tell(urls["finance"], "INSERT INTO log.streams VALUES ('read-up-to-9', 1)")
+        await sealing.commit()
+        assert await taking == (9, "read-up-to-9")
+
+
+async def seen_of_a_cut(urls: Mapping[str, str]) -> tuple[int, str]:
+    """How far intake's log is in the cut, and what the snapshot of finance's database has."""
+    engine = create_async_engine(urls["finance"], poolclass=NullPool, isolation_level="REPEATABLE READ")
+    async with cut(urls, list(urls), ()) as snapshots, engine.connect() as connection:
+        await connection.execute(text(f"SET TRANSACTION SNAPSHOT '{snapshots['finance'].snapshot}'"))
+        log = snapshots["intake"].log
+        assert log
+        return log.position, (await connection.execute(text("SELECT stream FROM log.streams"))).scalar_one()
+
+
+async def test_a_restore_is_the_copy_in_a_new_generation_and_lets_the_service_in(
+    databases: Mapping[str, Any], urls: dict[str, str], taken: Path
+) -> None:
+    await tell(urls["finance"], MOVE.format(9))
+    await put_back(taken, urls, "finance")
+    app = databases["finance"].app_url
+    assert await ask(app, HEAD) == 5
+    assert await ask(app, GENERATIONS) == [0, 5]
+    assert await ask(app, "SELECT count(*) FROM log.streams") == 1
+    assert await ask(app, "SHOW idle_in_transaction_session_timeout") == "1min"
+    assert await ask(urls["finance"], "SELECT count(*) FROM pg_namespace WHERE nspname LIKE '%before_restore'") == 0
+    await migrate(BY_NAME["finance"].migrations, urls["finance"])
+
+
+async def test_a_second_restore_of_the_same_copy_begins_a_generation_that_nobody_has_read_of(
+    urls: dict[str, str], taken: Path
+) -> None:
+    for _ in range(2):
+        await put_back(taken, urls, "finance")
+    assert await ask(urls["finance"], GENERATIONS) == [0, 5, 5]
+
+
+async def test_nothing_is_put_in_the_place_of_what_is_there_unasked(urls: dict[str, str], taken: Path) -> None:
+    await tell(urls["finance"], MOVE.format(9))
+    with pytest.raises(BackupFailed, match="finance is not empty: --replace"):
+        await put_back(taken, urls, replace=False)
+    assert await ask(urls["finance"], HEAD) == 9
+
+
+async def test_nothing_is_restored_under_a_service_that_runs(
+    databases: Mapping[str, Any], urls: dict[str, str], taken: Path
+) -> None:
+    connection = await asyncpg.connect(asyncpg_dsn(databases["finance"].app_url))
+    try:
+        with pytest.raises(BackupFailed, match="finance is in use"):
+            await put_back(taken, urls)
+    finally:
+        await connection.close()
+    assert await ask(urls["finance"], GENERATIONS) == [0]
+
+
+async def test_whoever_was_erased_since_stays_so_and_the_others_have_their_keys(
+    urls: dict[str, str], taken: Path
+) -> None:
+    forget = f"INSERT INTO privacy.erasures VALUES ('{ERASED}', now()); DELETE FROM privacy.keys"
+    await tell(urls["portfolio_keys"], forget)
+    await put_back(taken, urls)
+    assert await ask(urls["portfolio_keys"], "SELECT array_agg(subject) FROM privacy.keys") == [OTHER]
+    assert await ask(urls["portfolio_keys"], "SELECT array_agg(subject) FROM privacy.erasures") == [ERASED]
+
+
+async def test_a_restore_that_fails_leaves_every_database_as_it_was(
+    databases: Mapping[str, Any], urls: dict[str, str], taken: Path
+) -> None:
+    await tell(urls["finance"], MOVE.format(9))
+    found = await checked(taken, None, quiet, with_keys=True)
+    (keys_beside(taken) / "portfolio_keys.dump").write_bytes(b"no dump")
+    with pytest.raises(BackupFailed, match="portfolio_keys can't be restored"):
+        await restore(found, urls, (), quiet, replace=True)
+    assert await ask(databases["finance"].app_url, HEAD) == 9
+    assert await ask(urls["finance"], GENERATIONS) == [0]
+    assert await ask(urls["portfolio_keys"], "SELECT count(*) FROM privacy.keys") == 2
+    await migrate(BY_NAME["finance"].migrations, urls["finance"])
+
+
+async def test_a_restore_that_was_cut_off_is_undone_by_the_next(urls: dict[str, str], taken: Path) -> None:
+    await tell(urls["finance"], "ALTER SCHEMA log RENAME TO log_before_restore; CREATE SCHEMA log")
+    with pytest.raises(BackupFailed, match="not empty"):
+        await put_back(taken, urls, replace=False)
+    assert await ask(urls["finance"], HEAD) == 5
+
+
+async def test_a_copy_goes_into_no_database_of_another_name(urls: dict[str, str], taken: Path) -> None:
+    with pytest.raises(BackupFailed, match="can't go into"):
+        await put_back(taken, urls | {"finance": urls["portfolio_keys"]}, "finance")
+
+
+async def test_a_byte_that_was_altered_is_found(taken: Path) -> None:
+    content = bytearray((taken / "finance.dump").read_bytes())
+    content[len(content) // 2] ^= 1
+    (taken / "finance.dump").write_bytes(content)
+    with pytest.raises(BackupFailed, match=r"finance\.dump is not what was written"):
+        await checked(taken, None, quiet, with_keys=False)
+
+
+async def test_a_file_that_is_gone_is_named(taken: Path) -> None:
+    (taken / "finance.dump").unlink()
+    with pytest.raises(BackupFailed, match=r"finance\.dump is missing"):
+        await checked(taken, None, quiet, with_keys=False)
+
+
+async def test_without_its_manifest_a_folder_is_no_backup(taken: Path) -> None:
+    (taken / "backup.json").unlink()
+    with pytest.raises(BackupFailed, match="is no backup"):
+        await checked(taken, None, quiet, with_keys=False)
+
+
+async def test_keys_that_are_elsewhere_are_asked_for(taken: Path, tmp_path: Path) -> None:
+    shutil.move(keys_beside(taken), tmp_path / "safe")
+    with pytest.raises(BackupFailed, match="--keys DIR"):
+        await checked(taken, None, quiet, with_keys=True)
+    assert (await checked(taken, tmp_path / "safe", quiet, with_keys=True)).keys
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        (f'"format": {FORMAT}', f'"format": {FORMAT + 1}', "take a newer release"),
+        ('"revision": "0003"', '"revision": "9999"', "restore by the newer release"),
+        ('"format"', "format", "damaged"),
+        ('"finance.dump": {', '"other.dump": {', "does not list finance.dump"),
+    ],
+)
+async def test_what_this_release_can_not_read_is_refused(
+    before: str, after: str, said: str, urls: dict[str, str], taken: Path
+) -> None:
+    manifest_changed(taken, lambda content: content.replace(before.encode(), after.encode()))
+    with pytest.raises(BackupFailed, match=said):
+        await put_back(taken, urls)
+    assert await ask(urls["finance"], GENERATIONS) == [0]
+
+
+async def test_a_backup_that_fails_leaves_nothing(urls: dict[str, str], tmp_path: Path) -> None:
+    folder = tmp_path / "backup"
+    broken = urls | {"portfolio_keys": urls["portfolio_keys"].replace("steerco_t", "steerco_x")}
+    with pytest.raises(BackupFailed, match="no cut can be made"):
+        await take(broken, Beside(), folder, keys_beside(folder), quiet)
+    unreadable = tmp_path / "unreadable"
+    unreadable.mkdir()
+    with pytest.raises(BackupFailed, match="can't be written"):
+        await take(urls, Beside(plain={"heads": unreadable}), folder, keys_beside(folder), quiet)
+    assert list(tmp_path.iterdir()) == [unreadable]
+
+
+async def test_nothing_is_written_over(urls: dict[str, str], taken: Path) -> None:
+    before = (taken / "backup.json").read_bytes()
+    with pytest.raises(BackupFailed, match="nothing is written over"):
+        await take(urls, Beside(), taken, taken.with_name("other-keys"), quiet)
+    assert (taken / "backup.json").read_bytes() == before
+
+
+def test_databases_are_told_by_a_file_or_a_folder_as_a_secret_is_mounted(tmp_path: Path) -> None:
+    url = "postgresql+asyncpg://role:secret@host/steerco_finance"
+    (tmp_path / "finance").write_text(f"{url}\n")
+    (tmp_path / "..data").mkdir()
+    assert databases_told(tmp_path) == {"finance": url}
+    told = tmp_path / "told.json"
+    told.write_text(f'{{"finance": "{url}"}}')
+    assert databases_told(told) == {"finance": url}
+
+
+@pytest.mark.parametrize("told", ["{}", "[]", '{"billing": "x"}', '{"finance": "postgresql://role:hidden@host/x"}'])
+def test_what_names_no_database_is_refused_without_repeating_a_secret(told: str, tmp_path: Path) -> None:
+    file = tmp_path / "told.json"
+    file.write_text(told)
+    with pytest.raises(BackupFailed) as refused:
+        databases_told(file)
+    assert "hidden" not in str(refused.value)

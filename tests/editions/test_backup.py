@@ -1,0 +1,211 @@
+"""The drill: an edition is backed up under load, restored elsewhere, goes on; then one of its databases goes back."""
+
+import json
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import httpx
+import pytest
+
+from steerco_events.contracts.catalog import LOGS
+from steerco_events.ids import new_id
+from tests.editions.registers import asked
+from tests.editions.running import RunningEdition, remove, running_edition, start, steerco, without_instants
+from tests.editions.test_archives import wait_until
+
+REACTION = "charter_project_on_pitch_approved"
+
+
+def send(edition: RunningEdition, path: str, body: dict[str, Any]) -> None:
+    headers = {"Authorization": f"Bearer {edition.run['token']}"}
+    answer = httpx.post(f"{edition.run['url']}{path}", json=body, headers=headers, timeout=60)
+    answer.raise_for_status()
+
+
+def charter(edition: RunningEdition, code: str) -> None:
+    """Pitch a project and approve it; portfolio charters it by itself, and reporting reads of both."""
+    pitch_id, (unit,) = new_id(), asked(edition, "/portfolio/units", code="COM").json()
+    pitch = {
+        "pitch_id": str(pitch_id),
+        "title": "Reports that are read by machines",
+        "unit_id": unit["unit_id"],
+        "project_code": code,
+        "currency": "EUR",
+        "fields": {"problem": "They come on paper", "outcome": "They come as data", "sponsor": "Head of data"},
+    }
+    decision = {"outcome": "approved", "reason": "It pays"}
+    for path, body in (("", pitch), (f"/{pitch_id}/screening", {}), (f"/{pitch_id}/decision", decision)):
+        send(edition, f"/intake/pitches{path}", body)
+
+
+def projects(edition: RunningEdition) -> int:
+    return len(asked(edition, "/portfolio/projects", limit="500").json())
+
+
+def logs(edition: RunningEdition) -> dict[str, Any]:
+    return {service: asked(edition, f"/{service}/log").json() for service in LOGS}
+
+
+def degraded(edition: RunningEdition) -> dict[str, str]:
+    return {
+        name: error
+        for service in (*LOGS, "reporting")
+        for name, error in asked(edition, f"/{service}/readyz").json()["degraded"].items()
+    }
+
+
+def reported(edition: RunningEdition) -> int:
+    answer = asked(edition, "/reporting/portfolio", scope="enterprise").json()
+    return int(answer["totals"]["projects"])
+
+
+def shown(edition: RunningEdition, *arguments: str) -> Any:
+    answer = edition.steerco("show", "portfolio", "--scope", "enterprise", "--format", "json", *arguments)
+    return without_instants(json.loads(answer))
+
+
+@contextmanager
+def loaded(edition: RunningEdition) -> Iterator[None]:
+    """Meanwhile one project after the other is pitched, approved and chartered."""
+    ended, numbers = Event(), count(1)
+
+    def work() -> None:
+        while not ended.is_set():
+            charter(edition, f"LOAD-{next(numbers)}")
+
+    with ThreadPoolExecutor(1) as pool:
+        working = pool.submit(work)
+        try:
+            wait_until(lambda: projects(edition) >= 3)
+            yield
+        finally:
+            ended.set()
+            working.result()
+
+
+@pytest.fixture(scope="module")
+def edition() -> Iterator[RunningEdition]:
+    with running_edition("--empty") as started:
+        send(started, "/portfolio/units", {"code": "COM", "name": "Commission", "kind": "enterprise"})
+        wait_until(lambda: bool(asked(started, "/portfolio/units", code="COM").json()))
+        yield started
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[Path]:
+    """Where the backup is, and the data directory that it is restored into."""
+    folder = Path(tempfile.mkdtemp(prefix="steerco-backup-"))
+    yield folder
+    remove(folder)
+
+
+@pytest.fixture(scope="module")
+def manifest(edition: RunningEdition, home: Path) -> dict[str, Any]:
+    """A backup that was taken under load; there are more events since."""
+    with loaded(edition):
+        before = projects(edition)
+        edition.steerco("backup", str(home / "backup"))
+        wait_until(lambda: projects(edition) > before + 1)
+    found: dict[str, Any] = json.loads((home / "backup" / "backup.json").read_text())
+    return found
+
+
+@pytest.fixture
+def restored(edition: RunningEdition, home: Path, manifest: dict[str, Any]) -> RunningEdition:
+    """The edition that was restored into a new data directory; it does not run."""
+    if not (home / "data").exists():
+        edition.steerco("restore", str(home / "backup"), "--data-dir", str(home / "data"))
+    return RunningEdition(edition.process, home / "data", home / "data.log")
+
+
+@contextmanager
+def running(restored: RunningEdition) -> Iterator[RunningEdition]:
+    started = start(restored.data_dir)
+    try:
+        yield started
+    finally:
+        started.stop()
+
+
+def test_a_backup_that_was_taken_under_load_is_whole_and_of_before_what_came_since(
+    edition: RunningEdition, manifest: dict[str, Any], home: Path
+) -> None:
+    assert edition.steerco("backup", "verify", str(home / "backup")).count("✓") == 7
+    now = logs(edition)
+    assert all(log["position"] <= now[service]["position"] for service, log in manifest["logs"].items())
+    assert manifest["logs"]["intake"]["position"] < now["intake"]["position"]
+
+
+def test_what_was_taken_under_load_goes_on_elsewhere_and_nobody_stands_beyond_a_log(
+    edition: RunningEdition, restored: RunningEdition, manifest: dict[str, Any]
+) -> None:
+    everywhere_known = min(log["watermark"] for log in manifest["logs"].values())
+    with running(restored) as other:
+        for service, state in logs(other).items():
+            kept = manifest["logs"][service]["position"]
+            assert [each["from_position"] for each in state["generations"]] == [0, kept], service
+        assert shown(other, "--as-of", everywhere_known) == shown(edition, "--as-of", everywhere_known)
+        wait_until(lambda: degraded(other) == {} or str(degraded(other)))
+        before = projects(other)
+        assert 3 <= before < projects(edition)
+        charter(other, "AFTER-1")
+        wait_until(lambda: projects(other) == reported(other) == before + 1)
+        assert other.steerco("verify").count("✓") == 5
+        assert "0 failing" in other.steerco("doctor")
+
+
+def test_who_read_more_of_a_restored_log_than_it_has_stops_and_says_so_until_it_is_put_right(
+    edition: RunningEdition, restored: RunningEdition, home: Path
+) -> None:
+    data_dir = ("--data-dir", str(restored.data_dir))
+    edition.steerco("restore", str(home / "backup"), *data_dir, "--only", "intake", expect=1)
+    printed = edition.steerco("restore", str(home / "backup"), *data_dir, "--only", "intake", "--replace")
+    assert "steerco rebuild portfolio_register" in printed
+    assert f"steerco log accept-loss portfolio {REACTION} --reason" in printed
+    with running(restored) as other:
+        assert "portfolio_register_v" in other.said
+        found = other.steerco("doctor", expect=1)
+        told = [line for line in found.splitlines() if line.startswith("✗") and "LogRewound" not in line]
+        assert {line.rpartition("→ ")[2] for line in told} == {
+            "steerco rebuild portfolio_register",
+            f"steerco log accept-loss portfolio {REACTION} --reason WHY",
+        }
+        before = reported(other)
+        other.steerco("rebuild", "portfolio_register")
+        other.steerco("log", "accept-loss", "portfolio", REACTION, "--reason", "The disk was lost")
+        assert len(logs(other)["intake"]["generations"]) == 3
+        assert reported(other) == before
+        charter(other, "LATER-1")
+        wait_until(lambda: projects(other) == reported(other) == before + 1)
+        assert other.steerco("verify").count("✓") == 5
+
+
+def test_an_edition_that_is_there_is_not_written_over_and_one_that_runs_is_not_touched(
+    edition: RunningEdition, manifest: dict[str, Any], home: Path
+) -> None:
+    for arguments, said in (((), "holds an edition already"), (("--replace",), "in use")):
+        done = subprocess.run(
+            steerco("restore", str(home / "backup"), "--data-dir", str(edition.data_dir), *arguments),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+        assert said in done.stderr
+    assert projects(edition) > 0
+
+
+def test_a_damaged_backup_makes_no_edition(edition: RunningEdition, manifest: dict[str, Any], tmp_path: Path) -> None:
+    assert manifest
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    edition.steerco("restore", str(copy), "--data-dir", str(tmp_path / "data"), expect=1)
+    assert not (tmp_path / "data").exists()
