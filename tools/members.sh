@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs each member alone, in a bare environment, and imports every module of it and of its tests there: an import
-# that it does not declare fails here, and so does a service with another beside it. The tests themselves run in `make test`. Some members at once.
+# that it does not declare fails here, and so does a service with another beside it. The tests themselves run in
+# `make test`. Some members at once.
 # usage: tools/members.sh UV MEMBER...
 set -eu
 
