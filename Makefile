@@ -81,6 +81,7 @@ docs: setup ## Write the pages and files that are made of the contracts and rout
 	@$(BIN)/python -m steerco_servers.realm examples/keycloak-realm.json
 	@$(BIN)/python -m steerco_servers.realm deploy/compose/keycloak/realm.json local
 	@$(BIN)/python -m steerco.reference.permission_page docs/reference
+	@$(BIN)/python -m steerco.reference.kafka_acls deploy/compose/kafka/acls.sh
 	@$(BIN)/python -m steerco.reference.kafka_table docs/how-to/secure-kafka.md
 	@$(BIN)/python -m steerco.reference.settings_page docs/reference
 	@$(BIN)/python -m steerco.reference.metrics_page docs/reference

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs each member alone, in a bare environment, and imports every module of it and of its tests there: an import
-# that it does not declare fails here. The tests themselves run in `make test`. Some members at once.
+# that it does not declare fails here, and so does a service with another beside it. The tests themselves run in
+# `make test`. Some members at once.
 # usage: tools/members.sh UV MEMBER...
 set -eu
 
@@ -11,6 +12,7 @@ alone() {
     "$uv" venv --quiet --clear --python "$python" "$bare" &&
         "$uv" pip install --quiet --python "$bare/bin/python" -c requirements.lock "./$member" \
             --group "$member/pyproject.toml:test" &&
+        "$bare/bin/python" tools/only_own.py "$member" &&
         "$bare/bin/python" tools/import_all.py "$member/src" &&
         { [ ! -d "$member/tests" ] || "$bare/bin/python" -m pytest -q --collect-only "$member/tests"; }
 }

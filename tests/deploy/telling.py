@@ -10,7 +10,6 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from opentelemetry.sdk import environment_variables
 
 from steerco.edition.services import BY_NAME
 from steerco_service.migrating import MigrationSettings
@@ -24,10 +23,7 @@ ROLES = get_args(Role.__value__)
 def known_variables(role: str) -> set[str]:
     """The names of all variables that a process reads in a role."""
     settings = settings_of(cast(Role, role))
-    named = {variable_of(settings, name) for name in settings.model_fields}
-    files = {f"{variable_of(settings, name)}_FILE" for name, field in settings.model_fields.items() if not field.repr}
-    telemetry = {name for name in vars(environment_variables).values() if isinstance(name, str) and "OTEL" in name}
-    return named | files | telemetry
+    return {variable_of(settings, name) for name in settings.model_fields}
 
 
 def started(

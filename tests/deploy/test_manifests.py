@@ -28,8 +28,12 @@ from tests.deploy.telling import ROLES, certificate, known_variables, started
 
 EVERY_OVERLAY = sorted(each.name for each in OVERLAYS.iterdir())
 WHOLE = ["dev", "production"]
+UNIT = "unit"
 OLDEST, NEWEST = "1.32", kubernetes_validate.latest_version()
-EVERY_PLACE = [(overlay, service.name, role) for overlay in WHOLE for service in SERVICES for role in ROLES]
+EVERY_PLACE = [
+    *((overlay, service.name, role) for overlay in WHOLE for service in SERVICES for role in ROLES),
+    *((UNIT, "reporting", role) for role in ROLES),
+]
 LASTING = [place for place in EVERY_PLACE if place[-1] != "migrate"]
 SECRET_NAMES = re.compile("URL$|PASSWORD|SECRET|TOKEN$")
 

@@ -41,12 +41,25 @@ def expected(workload: Workload) -> tuple[set[Flow], set[Flow]]:
 @pytest.mark.parametrize("service", [service.name for service in SERVICES])
 def test_a_pod_reaches_what_it_needs_and_nothing_else(service: str, role: str) -> None:
     (workload,) = [each for each in workloads("production") if (each.service, each.role) == (service, role)]
-    policies = [each["spec"] for each in of_kind("production", "NetworkPolicy")]
-    ours = [each for each in policies if matches(each["podSelector"], workload)]
-    assert {"Ingress", "Egress"} == {kind for each in ours for kind in each["policyTypes"]}
-    comes = {flow for each in ours for rule in each.get("ingress", []) for flow in flows(rule, "from")}
-    goes = {flow for each in ours for rule in each.get("egress", []) for flow in flows(rule, "to")}
-    assert (comes, goes) == expected(workload)
+    assert allowed(workload) == expected(workload)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_reporting_for_a_unit_reaches_the_gateway_of_the_enterprise_and_no_kafka(role: str) -> None:
+    (workload,) = [each for each in workloads("unit") if each.role == role]
+    enterprise = {(f"203.0.113.{last}/32", "", "443/TCP") for last in (10, 20)}
+    comes, goes = allowed(workload)
+    assert (
+        goes
+        == NAMES
+        | database_of("reporting")
+        | {
+            "api": enterprise | {COLLECTOR, ISSUER},
+            "worker": enterprise | {COLLECTOR},
+            "migrate": set[Flow](),
+        }[role]
+    )
+    assert comes == {"api": {GATEWAY, MONITORING}, "worker": {MONITORING}, "migrate": set()}[role]
 
 
 def test_whoever_is_named_by_no_policy_reaches_nothing() -> None:
@@ -57,6 +70,16 @@ def test_whoever_is_named_by_no_policy_reaches_nothing() -> None:
 def test_each_service_has_a_policy_for_its_database() -> None:
     found = [each["metadata"]["name"] for each in of_kind("production", "NetworkPolicy")]
     assert {f"{service.name}-database" for service in SERVICES} <= set(found)
+
+
+def allowed(workload: Workload) -> tuple[set[Flow], set[Flow]]:
+    """What may come to a pod, and where it may go, by all policies of its namespace together."""
+    policies = [each["spec"] for each in of_kind(workload.overlay, "NetworkPolicy")]
+    ours = [each for each in policies if matches(each["podSelector"], workload)]
+    assert {"Ingress", "Egress"} == {kind for each in ours for kind in each["policyTypes"]}
+    comes = {flow for each in ours for rule in each.get("ingress", []) for flow in flows(rule, "from")}
+    goes = {flow for each in ours for rule in each.get("egress", []) for flow in flows(rule, "to")}
+    return comes, goes
 
 
 def matches(selector: Manifest, workload: Workload) -> bool:
