@@ -35,6 +35,7 @@ def path_of(operation: Operation, world: World) -> str:
     """The path with the ids of a world's things."""
     ids = {
         "unit_id": world.department if operation.name == "move_unit" else world.unit,
+        "unit": world.unit,
         "project_id": world.project,
         "project": world.project,
         "project:path": world.project,

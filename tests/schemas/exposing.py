@@ -57,6 +57,7 @@ def _known(service: Service, worlds: Sequence[World], seen: str) -> Mapping[str,
     reactions = [each.name for each in service.reactions] or ["nothing"]
     return {
         "unit_id": [each for one in worlds for each in (one.unit, one.department)],
+        "unit": [each for one in worlds for each in (one.unit, f"{one.code}-dep")],
         "parent_id": [one.unit for one in worlds],
         "project_id": [one.project for one in worlds],
         "pitch_id": [one.pitch for one in worlds],

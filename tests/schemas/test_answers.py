@@ -12,7 +12,7 @@ from steerco_servers.testing import TemporaryPostgres
 from tests.schemas.asking import Measure, ask
 from tests.schemas.exposing import Exposed, exposed
 
-SHARED = "^/(batch|events|livez|log|readyz|startupz|views)"
+SHARED = "^/(batch|events|livez|log|readyz|scopes|startupz|views)"
 """What all services have alike is asked of one."""
 
 WHOLE = "training"

@@ -16,13 +16,15 @@ from steerco_service.measured import MeasuredRequests
 from steerco_service.openapi import DescribedApp
 from steerco_service.problems import install_problem_handlers
 from steerco_service.runtime import Runtime, Service
+from steerco_service.scoped import routes as scoped
+from steerco_service.scoped.share import SharedLog
 
 
 def routers_of(service: Service) -> Sequence[APIRouter]:
     """The service's own routers, and those that every service has."""
     routers = [*service.routers, parked.routes, views.routes, accesses.routes, health.routes]
     if service.owns_log:
-        routers += [batch.routes, events.routes, trail.routes, log.routes, losses.routes, timers.routes]
+        routers += [batch.routes, events.routes, scoped.routes, trail.routes, log.routes, losses.routes, timers.routes]
     return routers
 
 
@@ -50,6 +52,7 @@ def create_app(runtime: Runtime) -> FastAPI:
     app.add_middleware(MeasuredRequests, service=service.name, routes=operations)
     if service.owns_log:
         app.state.feed = Feed(runtime)
+        app.state.shared = SharedLog(runtime)
     for each in routers:
         app.include_router(each)
     serve_pages(app)

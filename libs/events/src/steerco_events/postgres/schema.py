@@ -19,7 +19,7 @@ HOLDS_LOG_LOCK = (
 )
 """Which rows of `pg_locks` are of appends that are under way."""
 
-REVISIONS = (1, 2, 3)
+REVISIONS = (1, 2, 3, 4)
 """The revisions of the schema; one that was released is never changed, a new one is added."""
 
 

@@ -42,6 +42,11 @@ class Organization:
             raise access_unknown("the stream of units is parked, so an event of it may be missing")
         return self
 
+    def unit_named(self, name: str) -> UUID | None:
+        """The unit of a code or an id, in any case."""
+        ids = (each for each in self.tree.parents if str(each) == name.lower())
+        return self.codes.get(name.upper()) or next(ids, None)
+
     def requirement(self, duties: Duties, unit_id: UUID, day: date) -> Requirement | None:
         """Which unit requires on a day that these duties are kept apart at a unit, if one does."""
         above = (self.policies[each] for each in self.tree.above(unit_id) if each in self.policies)

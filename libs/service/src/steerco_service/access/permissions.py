@@ -76,6 +76,7 @@ _OFFICE, _STEERING, _DELIVERY = _of(OFFICE), _of(STEERING), _of(DELIVERY)
 _LOADING = _of(STEERING, "integration")
 _PITCHING = _of(DELIVERY, "sponsor", "contributor")
 _MONEY_READERS = _of(ROLES - {"contributor", "training_coordinator"})
+_SHARING = _of(OFFICE, "auditor", "integration")
 _OPERATING = _healing("pmo_admin")
 _INSPECTING = _healing("pmo_admin", "auditor")
 _FOLLOWING = _healing("pmo_admin", "pmo_officer", "auditor", "integration")
@@ -87,6 +88,7 @@ PERMISSIONS: dict[str, Permission] = {
     "any.readyz": _PUBLIC,
     "any.send_batch": _SIGNED_IN,
     "any.read_events": _READERS,
+    "any.read_scope": _SHARING,
     "any.audit": _sensitive(_of(OFFICE, "auditor")),
     "any.list_accesses": _sensitive(_AUDITING),
     "any.log_state": _FOLLOWING,
