@@ -18,7 +18,7 @@ from steerco_service.access.duties import Pair, pairs_of, parting
 from steerco_service.access.gaps import SOURCE
 from steerco_service.access.known import Organization
 from steerco_service.access.permissions import ROLES, SHOWN_TO, Permission
-from steerco_service.access.scope import Grant, Scope, Tree, scope_of
+from steerco_service.access.scope import Grant, Scope, Tree, scope_of, within
 from steerco_service.audit.accessing import asked_by
 from steerco_service.consistency import deadline_from_now, seen_by, wait_until
 from steerco_service.edge.visits import visit_of
@@ -137,8 +137,10 @@ async def _known(runtime: Runtime, permission: Permission, principal: Principal,
     else:
         granted = await access.grants(principal, fresh=is_fresh)
         grants, known_at = granted.grants, granted.watermark
-        is_whole = scope_of(grants, Tree(), permission.roles).is_whole
+        is_whole = scope_of(grants, Tree(), permission.roles).is_whole and not runtime.only_scope
         tree = (await (access.known() if is_whole else access.organization())).tree
+    if runtime.only_scope and not permission.is_whole:
+        grants = within((await access.organization()).unit_named(runtime.only_scope), grants)
     return Asking(
         principal,
         permission,

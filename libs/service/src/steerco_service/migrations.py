@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from steerco_events.postgres.schema import log_statements
+from steerco_service.mirror.store import MIRROR_STATEMENTS
 
 _ONE_AT_A_TIME = asyncio.Lock()
 """Alembic's context is global to the process: two upgrades at once would mix their databases."""
@@ -84,3 +85,10 @@ def upgrade_log(revision: int) -> None:
     database = op.get_bind().execute(text("SELECT current_database()")).scalar_one()
     for statement in log_statements(f"{database}_app", f"{database}_feed", revision):
         op.get_bind().exec_driver_sql(statement)
+
+
+def make_mirror() -> None:
+    """Make the tables of what is received of the logs, granted to the app role named after the database."""
+    database = op.get_bind().execute(text("SELECT current_database()")).scalar_one()
+    for statement in MIRROR_STATEMENTS:
+        op.get_bind().exec_driver_sql(statement.replace("{app}", f"{database}_app"))

@@ -42,11 +42,13 @@ from steerco_service.identity.issuer import ISSUER
 from steerco_service.identity.keys import KeySource, KnownKeys
 from steerco_service.identity.own_token import ClientCredentials, ToldToken
 from steerco_service.log_key import LogKey, Signing
+from steerco_service.mirror.feed import MirrorFeed
+from steerco_service.mirror.mirroring import mirrors
 from steerco_service.operations import probes
 from steerco_service.operations.serving import operations_app, serve_operations
 from steerco_service.privacy.key_database import KeyDatabase
 from steerco_service.privacy.keys import KeptKeys, Keys, NoKeys
-from steerco_service.privacy.remote_keys import RemoteKeys
+from steerco_service.privacy.remote_keys import RemoteKeys, Tokens
 from steerco_service.runtime import Runtime, Service, Signals
 from steerco_service.settings import ServiceSettings
 from steerco_service.traces import install_tracing
@@ -105,11 +107,14 @@ class Process:
             groups=settings.group_roles,
             stale_after=timedelta(minutes=settings.access_stale_minutes),
             accesses_kept=settings.accesses_kept,
+            only_scope=settings.scope,
         )
 
     def _open_feed(self, service: str, shard: Shard = WHOLE) -> EventFeed:
         if service == self._service.name:
             return self._own_feed(shard)
+        if self._settings.source:
+            return MirrorFeed(service, self.runtime.engine, self._registry, self._sealed, shard)
         return KafkaFeed(service, self._settings.broker, self._registry, shard)
 
     def _own_feed(self, shard: Shard = WHOLE) -> StoreFeed:
@@ -166,11 +171,15 @@ class Process:
             LEASES: signals.leases,
         }
         found.append(("listen", partial(listen, self._settings.database_url, wake)))
+        if self._settings.source:
+            tokens = _own_tokens(self._settings, self.runtime.clock)
+            found += mirrors(self.runtime, self._settings.source, tokens)
         if self._service.owns_log:
             publisher = KafkaPublisher(self._service.name, self._settings.broker, self._settings.kafka_replication)
             feed = OutgoingFeed(self._service.name, self.runtime.engine, self._registry, self._sealed)
             relay = Relay(self.runtime.engine, feed, publisher, self.runtime.lasts, signals.leases)
             found.append((f"{self._service.name} relay", relay.run))
+        if self._service.owns_log or self._settings.source:
             wake_others = partial(announce, self.runtime.engine, SEALED, signals.sealed, COALESCE_SEALED_SECONDS)
             found.append(("wake the API and other workers", wake_others))
         return found
@@ -214,12 +223,13 @@ def _remote_keys(settings: ServiceSettings, clock: Clock) -> Keys:
     """From portfolio, where the settings say where that is and by what it is asked; else none."""
     if not settings.portfolio_url:
         return NoKeys()
+    return RemoteKeys(settings.portfolio_url, _own_tokens(settings, clock))
+
+
+def _own_tokens(settings: ServiceSettings, clock: Clock) -> Tokens:
     if settings.service_token:
-        return RemoteKeys(settings.portfolio_url, ToldToken(settings.service_token))
-    credentials = ClientCredentials(
-        settings.issuer, settings.client_id, settings.client_secret, clock, settings.way_to_issuer
-    )
-    return RemoteKeys(settings.portfolio_url, credentials)
+        return ToldToken(settings.service_token)
+    return ClientCredentials(settings.issuer, settings.client_id, settings.client_secret, clock, settings.way_to_issuer)
 
 
 def _pool(service: Service, shards: int) -> int:

@@ -87,7 +87,8 @@ class Runtime:
     anything is known. `keys` are those of people's records, to show who they are; the service that keeps them has them
     in `key_database`, and serves them to the machines of `service_clients`. `begun`: what the service does at each
     start was done. `draining`: it was told to end, and goes on until whoever sends requests knows. Who asked for what
-    is known for as long as `accesses_kept`.
+    is known for as long as `accesses_kept`. `only_scope`: the unit, by its code or id, beyond which nobody is answered,
+    as the service has only what is of there; empty where it has all.
     """
 
     service: Service
@@ -110,6 +111,7 @@ class Runtime:
     key_database: KeyDatabase | None = None
     service_clients: frozenset[str] = frozenset()
     accesses_kept: timedelta = KEPT
+    only_scope: str = ""
     begun: Event = field(init=False, default_factory=Event)
     draining: Event = field(init=False, default_factory=Event)
     batcher: Batcher = field(init=False)

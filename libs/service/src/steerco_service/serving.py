@@ -95,6 +95,8 @@ def _run(service: Service, role: Role, needed: Sequence[str]) -> None:
 
 def _process(service: Service, role: Role, needed: Sequence[str]) -> Process:
     settings = told(ServiceSettings, role, needed)
+    if settings.source and service.owns_log:
+        raise NotServed(f"STEERCO_SCOPE is for a service that is built from others' logs alone, not for {service.name}")
     install_logging(settings.log_format, service.name, role)
     return Process(service, settings, CATALOG)
 
@@ -122,6 +124,7 @@ def told[S: BaseSettings](settings: type[S], command: str, needed: Sequence[str]
     """What the environment says to a command. Raises `NotServed`, which names all that is missing or wrong."""
     try:
         found = settings()
+        needed = [each for each in needed if each not in getattr(found, "not_needed", ())]
         faults = [variable_of(settings, each) for each in needed if not getattr(found, each)]
     except SettingsError as error:
         faults = [str(error.__cause__)]

@@ -30,6 +30,7 @@ from steerco_service.identity.discovery import Way, is_loopback, is_trustworthy
 from steerco_service.identity.issuer import AUDIENCE
 from steerco_service.identity.keys import SUPPORTED, KnownKeys
 from steerco_service.kafka_settings import KafkaSettings
+from steerco_service.mirror.settings import ScopeSettings
 from steerco_service.operations.settings import OperationsSettings
 from steerco_service.telemetry import TelemetrySettings
 from steerco_service.variables import variable_of
@@ -112,7 +113,7 @@ class EdgeSettings(TelemetrySettings):
         }
 
 
-class ServiceSettings(EdgeSettings, KafkaSettings, OperationsSettings):
+class ServiceSettings(EdgeSettings, KafkaSettings, OperationsSettings, ScopeSettings):
     """Environment variables `STEERCO_<NAME>`; one that is empty is as if it were not set."""
 
     model_config = SettingsConfigDict(env_prefix="STEERCO_", env_ignore_empty=True, validate_default=False)

@@ -1,7 +1,7 @@
 """Where somebody may do something: units with all below them, single projects, or the whole enterprise."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from steerco_events.contracts.portfolio import Role
@@ -114,3 +114,15 @@ def scope_of(grants: Iterable[Grant], tree: Tree, roles: Collection[Role]) -> Sc
         projects=frozenset(each.project_id for each in granted if each.project_id),
         gaps=tree.gaps,
     )
+
+
+def within(unit_id: UUID | None, grants: Iterable[Grant]) -> Sequence[Grant]:
+    """The same grants where there is one unit only: what holds in the whole enterprise holds there.
+
+    As long as the unit is not known, such a grant is none.
+    """
+    return [
+        replace(each, unit_id=unit_id) if each.unit_id is None and each.project_id is None else each
+        for each in grants
+        if unit_id or each.unit_id or each.project_id
+    ]

@@ -1,0 +1,171 @@
+"""What was received of the logs, in the deployment's own database: each event once, with numbers of its own.
+
+Positions count what was received, and versions what was received of a stream: those of the source tell of others.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.expression import bindparam
+
+from steerco_events.positions import START, Positions, advanced, partition_of
+from steerco_service.mirror.source import Received
+
+MIRROR_STATEMENTS = (
+    "CREATE SCHEMA mirror",
+    """CREATE TABLE mirror.logs (
+        service text COLLATE "C" PRIMARY KEY,
+        scope text NOT NULL,
+        url text NOT NULL,
+        after text NOT NULL,
+        position bigint NOT NULL,
+        positions bigint[] NOT NULL,
+        complete_to timestamptz
+    )""",
+    """CREATE TABLE mirror.events (
+        service text COLLATE "C" NOT NULL,
+        position bigint NOT NULL,
+        partition smallint NOT NULL,
+        id uuid NOT NULL,
+        stream text COLLATE "C" NOT NULL,
+        stream_version integer NOT NULL,
+        attributes jsonb NOT NULL,
+        data text NOT NULL,
+        PRIMARY KEY (service, position),
+        UNIQUE (service, id),
+        UNIQUE (service, stream, stream_version)
+    )""",
+    'GRANT USAGE ON SCHEMA mirror TO "{app}"',
+    'GRANT SELECT, INSERT, UPDATE ON mirror.logs, mirror.events TO "{app}"',
+)
+"""What makes the tables, for the app role of a database."""
+
+_STANDS = text("SELECT scope, url, after, position, positions, complete_to FROM mirror.logs WHERE service = :service")
+_HELD = text("SELECT id FROM mirror.events WHERE service = :service AND id = ANY(CAST(:ids AS uuid[]))")
+_VERSIONS = text(
+    "SELECT stream, max(stream_version) AS version FROM mirror.events"
+    " WHERE service = :service AND stream = ANY(CAST(:streams AS text[])) GROUP BY stream"
+)
+_KEEP = text(
+    "INSERT INTO mirror.events (service, position, partition, id, stream, stream_version, attributes, data)"
+    " VALUES (:service, :position, :partition, :id, :stream, :version, :attributes, :data)"
+).bindparams(bindparam("attributes", type_=JSONB))
+_BEGIN = text(
+    "INSERT INTO mirror.logs (service, scope, url, after, position, positions, complete_to)"
+    " VALUES (:service, :scope, :url, :after, :position, :positions, :complete_to) ON CONFLICT DO NOTHING"
+)
+_MOVE = text(
+    "UPDATE mirror.logs SET after = :after, position = :position, positions = :positions,"
+    " complete_to = coalesce(:complete_to, complete_to) WHERE service = :service AND after = :seen"
+)
+
+
+class MirrorMoved(Exception):
+    """Another worker went on meanwhile."""
+
+
+class OtherSource(Exception):
+    """What is held came from somewhere else; a database is for one unit of one enterprise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far one log was received: `None` before the first page."""
+
+    after: str | None = None
+    position: int = 0
+    positions: Positions = START
+    complete_to: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mirror:
+    """One service's log, as it is held for a unit."""
+
+    service: str
+    scope: str
+    url: str
+    _named: dict[str, Any] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_named", {"service": self.service})
+
+    async def standing(self, connection: AsyncConnection) -> Standing:
+        """How far it was received. Raises `OtherSource`."""
+        row = (await connection.execute(_STANDS, self._named)).one_or_none()
+        if row is None:
+            return Standing()
+        if (row.scope, row.url) != (self.scope, self.url):
+            raise OtherSource(
+                f"this database holds what was received of {self.service} for {row.scope} from {row.url},"
+                f" not for {self.scope} from {self.url}: take a new one"
+            )
+        return Standing(row.after, row.position, tuple(row.positions), row.complete_to)
+
+    async def take(
+        self,
+        tx: AsyncConnection,
+        seen: Standing,
+        events: Sequence[Received],
+        after: str,
+        complete_to: datetime | None,
+    ) -> Standing:
+        """Keep those of the events that are not held yet, in their order, and how far that is; all or nothing.
+
+        Raises `MirrorMoved`.
+        """
+        new = await self._new(tx, events)
+        position, positions = seen.position + len(new), seen.positions
+        places = [(partition_of(each.stream), n) for n, each in enumerate(new, seen.position + 1)]
+        stands = Standing(after, position, advanced(positions, places), complete_to or seen.complete_to)
+        values = self._named | {
+            "scope": self.scope,
+            "url": self.url,
+            "after": after,
+            "position": position,
+            "positions": list(stands.positions),
+            "complete_to": complete_to,
+            "seen": seen.after,
+        }
+        moved = await tx.execute(_MOVE if seen.after else _BEGIN, values)
+        if moved.rowcount != 1:
+            raise MirrorMoved(self.service)
+        if new:
+            await tx.execute(_KEEP, await self._rows(tx, new, places))
+        return stands
+
+    async def _new(self, tx: AsyncConnection, events: Sequence[Received]) -> Sequence[Received]:
+        first: dict[str, Received] = {}
+        for each in events:
+            first.setdefault(each.id, each)
+        held = await tx.execute(_HELD, self._named | {"ids": list(first)})
+        known = {str(id) for id in held.scalars()}
+        return [each for id, each in first.items() if id not in known]
+
+    async def _rows(
+        self, tx: AsyncConnection, new: Sequence[Received], places: Sequence[tuple[int, int]]
+    ) -> list[dict[str, Any]]:
+        found = await tx.execute(_VERSIONS, self._named | {"streams": list({each.stream for each in new})})
+        versions: defaultdict[str, int] = defaultdict(int, {row.stream: row.version for row in found})
+        rows = []
+        for each, (partition, position) in zip(new, places, strict=True):
+            versions[each.stream] += 1
+            rows.append(
+                self._named
+                | {
+                    "position": position,
+                    "partition": partition,
+                    "id": each.id,
+                    "stream": each.stream,
+                    "version": versions[each.stream],
+                    "attributes": dict(each.attributes),
+                    "data": each.data.decode(),
+                }
+            )
+        return rows
