@@ -85,6 +85,21 @@ async def put_back(folder: Path, urls: Mapping[str, str], *only: str, replace: b
     await restore(found, urls, only, quiet, replace=replace)
 
 
+async def test_what_a_unit_has_received_of_others_logs_is_put_back_too(
+    postgres: TemporaryPostgres, urls: dict[str, str], tmp_path: Path
+) -> None:
+    async with postgres.databases("reporting") as found:
+        with_reporting = urls | {"reporting": found["reporting"].owner_url}
+        await migrate(BY_NAME["reporting"].migrations, with_reporting["reporting"])
+        kept = "INSERT INTO mirror.logs VALUES ('risk', 'LIC', 'https://pmo.example', 'here', 0, '{}')"
+        await tell(with_reporting["reporting"], kept)
+        folder = tmp_path / "backups" / "with reporting"
+        await take(with_reporting, Beside("empty"), folder, keys_beside(folder), quiet)
+        await tell(with_reporting["reporting"], "UPDATE mirror.logs SET after = 'further on'")
+        await put_back(folder, with_reporting)
+        assert await ask(with_reporting["reporting"], "SELECT after FROM mirror.logs") == "here"
+
+
 def manifest_changed(folder: Path, change: Callable[[bytes], bytes]) -> None:
     path = folder / "backup.json"
     path.write_bytes(change(path.read_bytes()))
@@ -235,7 +250,7 @@ async def test_keys_that_are_elsewhere_are_asked_for(taken: Path, tmp_path: Path
     ("before", "after", "said"),
     [
         (f'"format": {FORMAT}', f'"format": {FORMAT + 1}', "take a newer release"),
-        ('"revision": "0003"', '"revision": "9999"', "restore by the newer release"),
+        ('"revision": "0004"', '"revision": "9999"', "restore by the newer release"),
         ('"format"', "format", "damaged"),
         ('"finance.dump": {', '"other.dump": {', "does not list finance.dump"),
     ],

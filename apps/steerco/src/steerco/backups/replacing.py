@@ -19,7 +19,7 @@ from steerco.backups.manifest import BackupFailed, Dump
 from steerco.backups.programs import reached_by, run_program
 from steerco_events.postgres.generations import open_generation, server_is_that_of_the_log
 
-SCHEMAS = ("log", "views", "privacy")
+SCHEMAS = ("log", "views", "privacy", "mirror")
 ASIDE = "_before_restore"
 
 _PRESENT = text("SELECT nspname FROM pg_namespace WHERE nspname = ANY(:schemas)")
