@@ -1,7 +1,7 @@
 """The drill: an edition is backed up under load, restored elsewhere, goes on; then one of its databases goes back."""
 
 import json
-import subprocess
+import shutil
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,11 +13,13 @@ from typing import Any
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
+from steerco.cli import app
 from steerco_events.contracts.catalog import LOGS
 from steerco_events.ids import new_id
 from tests.editions.registers import asked
-from tests.editions.running import RunningEdition, remove, running_edition, start, steerco, without_instants
+from tests.editions.running import RunningEdition, remove, running_edition, start, without_instants
 from tests.editions.test_archives import wait_until
 
 REACTION = "charter_project_on_pitch_approved"
@@ -187,25 +189,24 @@ def test_who_read_more_of_a_restored_log_than_it_has_stops_and_says_so_until_it_
         assert other.steerco("verify").count("✓") == 5
 
 
+def restore(backup: Path, data_dir: Path, *more: str) -> str:
+    """What a restore says that fails."""
+    done = CliRunner().invoke(app, ["restore", str(backup), "--data-dir", str(data_dir), *more])
+    assert done.exit_code == 1, done.output
+    return done.stderr
+
+
 def test_an_edition_that_is_there_is_not_written_over_and_one_that_runs_is_not_touched(
     edition: RunningEdition, manifest: dict[str, Any], home: Path
 ) -> None:
-    for arguments, said in (((), "holds an edition already"), (("--replace",), "in use")):
-        done = subprocess.run(
-            steerco("restore", str(home / "backup"), "--data-dir", str(edition.data_dir), *arguments),
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert (done.returncode, done.stderr.count("\n")) == (1, 1)
-        assert said in done.stderr
-    assert projects(edition) > 0
+    before = projects(edition)
+    assert "holds an edition already" in restore(home / "backup", edition.data_dir)
+    assert "in use" in restore(home / "backup", edition.data_dir, "--replace")
+    assert projects(edition) == before
 
 
-def test_a_damaged_backup_makes_no_edition(edition: RunningEdition, manifest: dict[str, Any], tmp_path: Path) -> None:
-    assert manifest
-    copy = tmp_path / "copy"
-    copy.mkdir()
-    edition.steerco("restore", str(copy), "--data-dir", str(tmp_path / "data"), expect=1)
+def test_a_damaged_backup_makes_no_edition(manifest: dict[str, Any], home: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(home / "backup", tmp_path / "copy"))
+    (copy / "risk.dump").unlink()
+    assert "risk.dump is missing" in restore(copy, tmp_path / "data")
     assert not (tmp_path / "data").exists()

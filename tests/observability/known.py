@@ -18,17 +18,12 @@ SCRAPED = {"job", "instance", "role"}
 """Labels that Prometheus gives to whatever it collects."""
 
 _SPAN = {"service_name", "span_name", "span_kind", "status_code"}
-_EDGE = {"client", "server", "connection_type"}
 _SPANS = "traces_span_metrics"
-_GRAPH = "traces_service_graph_request"
 SPANS: Mapping[str, set[str]] = {
     f"{_SPANS}_calls_total": _SPAN,
     **{f"{_SPANS}_duration_seconds_{end}": _SPAN for end in ("bucket", "sum", "count")},
-    f"{_GRAPH}_total": _EDGE,
-    f"{_GRAPH}_failed_total": _EDGE,
-    **{f"{_GRAPH}_{side}_seconds_{end}": _EDGE for side in ("server", "client") for end in ("bucket", "sum", "count")},
 }
-"""What the collector's connectors `spanmetrics` and `servicegraph` make of spans, with its labels."""
+"""What the collector's connector `spanmetrics` makes of spans, with its labels."""
 
 KNOWN: Mapping[str, set[str]] = {
     "up": set(),

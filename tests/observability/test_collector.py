@@ -35,4 +35,3 @@ def test_what_is_made_of_spans_bears_the_names_that_dashboards_know() -> None:
     spans: Any = read("collector.yaml")["connectors"]["spanmetrics"]
     prefix, unit = spans["namespace"].replace(".", "_"), {"s": "seconds"}[spans["histogram"]["unit"]]
     assert {f"{prefix}_calls_total", f"{prefix}_duration_{unit}_bucket"} <= SPANS.keys()
-    assert "servicegraph" in read("collector.yaml")["connectors"]

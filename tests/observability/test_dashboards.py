@@ -1,12 +1,18 @@
 """Dashboards are found by Grafana, ask the sources that it has, and say what they show."""
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
-from tests.observability.known import DASHBOARDS, panels, read
+from steerco_events.kafka.topics import events_topic
+from steerco_servers.promtool import promtool
+from tests.observability.known import DASHBOARDS, panels, queries, read
 
+CALLS = "traces_span_metrics_calls_total"
+CONSUMER = 'span_kind="SPAN_KIND_CONSUMER"'
 SOURCES = {each["uid"]: each["type"] for each in read("grafana/datasources/steerco.yaml")["datasources"]}
 
 
@@ -40,6 +46,38 @@ def test_the_service_map_has_the_columns_that_a_node_graph_takes() -> None:
     (target,) = panel["targets"]
     assert target["expr"].startswith("sum by (id, source, target) ")
     assert (target["format"], target["instant"]) == ("table", True)
+
+
+def test_the_service_map_leads_from_whose_events_they_are_to_who_takes_them(tmp_path: Path) -> None:
+    (query,) = (target["expr"] for _, panel in panels() for target in panel["targets"] if panel["type"] == "nodeGraph")
+    name = f"process {events_topic('portfolio')}"
+    taken = [
+        {
+            "series": f'{CALLS}{{{CONSUMER}, service_name="steerco-{service}", span_name="{name}"}}',
+            "values": "0+60x20",
+        }
+        for service in ("finance", "portfolio")
+    ]
+    edge = '{id="steerco-portfolio → steerco-finance", source="steerco-portfolio", target="steerco-finance"}'
+    wanted = {"expr": query, "eval_time": "20m", "exp_samples": [{"labels": edge, "value": 1}]}
+    tried = {"tests": [{"interval": "1m", "input_series": taken, "promql_expr_test": [wanted]}]}
+    checked(tmp_path, tried, "test", "rules")
+
+
+def test_every_query_is_one_that_prometheus_takes(tmp_path: Path) -> None:
+    rules = [
+        {"record": "dashboard", "labels": {"number": str(n)}, "expr": query.replace("$__range", "1h")}
+        for n, (_, query) in enumerate(queries())
+    ]
+    checked(tmp_path, {"groups": [{"name": "dashboards", "rules": rules}]}, "check", "rules")
+
+
+def checked(folder: Path, told: object, *command: str) -> None:
+    """Raise what promtool has against it."""
+    file = folder / "told.yaml"
+    file.write_text(yaml.safe_dump(told, allow_unicode=True))
+    done = subprocess.run([promtool(), *command, str(file)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_grafana_looks_for_dashboards_where_this_folder_is_mounted() -> None:

@@ -189,7 +189,7 @@ def span(name: str, span_id: str, parent: str = "", began: int = 0, *links: str,
 def lines(*spans: Span) -> list[str]:
     console = Console(width=140, force_terminal=False)
     with console.capture() as captured:
-        console.print(drawn(TRACE, spans))
+        console.print(drawn(TRACE, spans, 140))
     return [line.rstrip() for line in captured.get().splitlines()]
 
 
@@ -290,3 +290,14 @@ def test_who_does_not_answer_for_traces_is_named(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv(TRACES_URL, "http://127.0.0.1:1")
     with pytest.raises(CommandFailed, match=r"STEERCO_TRACES_URL http://127\.0\.0\.1:1 does not answer"):
         asked_for(TRACE)
+
+
+def test_services_and_times_stay_whole_where_there_is_little_room() -> None:
+    long = span("process steerco.portfolio.events.v1", "1", attributes={"steerco.consumer": "return_pitch_on_refusal"})
+    console = Console(width=90, force_terminal=False)
+    with console.capture() as captured:
+        console.print(drawn(TRACE, [long], 90))
+    *_, shown = captured.get().splitlines()
+    assert shown.startswith("risk     process ")
+    assert "… " in shown
+    assert shown.split("…")[1].split() == ["0.0", "ms", "2.0", "ms", "━" * 30]

@@ -22,7 +22,7 @@ LOCK_MILLISECONDS = 500
 a second only, so it is the migration that gives way in one."""
 
 PAUSE_SECONDS = 0.5
-TRIES = 120
+TRIES = 60
 
 _LOCK_NOT_AVAILABLE = "55P03"
 

@@ -25,7 +25,7 @@ def trace(
         named = _last() if trace_id == LAST else trace_id.lower()
         if not _TRACE_ID.fullmatch(named):
             raise CommandFailed(f"{trace_id!r} is no trace; one has 32 hexadecimal digits")
-        console.print(drawn(named, asked_for(named)), highlight=False, soft_wrap=True)
+        console.print(drawn(named, asked_for(named), console.width), highlight=False, soft_wrap=True)
 
 
 def _last() -> str:

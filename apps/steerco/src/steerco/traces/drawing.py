@@ -8,23 +8,34 @@ from rich.table import Table
 from steerco.traces.spans import Span
 
 BAR = 30
+DURATION = 8
+"""Columns of the longest one under a second."""
+
+BETWEEN = 9
+"""Columns between those of the table, and after them."""
+
+LEAST = 10
 NANOSECONDS = 1_000_000
 SECOND = 1000.0
 MOST_SHOWN = 200
 """Spans of one drawing."""
 
 
-def drawn(trace_id: str, spans: Sequence[Span]) -> Table:
-    """A row for each span, below what led to it: a parent, or else the first that it links to."""
+def drawn(trace_id: str, spans: Sequence[Span], width: int) -> Table:
+    """A row for each span, below what led to it: a parent, or else the first that it links to.
+
+    In so many columns, what was done is cut where there is too little room.
+    """
     began, ended = min(span.began for span in spans), max(span.ended for span in spans)
     services = sorted({span.service for span in spans})
     counted = f"{len(spans)} {'span' if len(spans) == 1 else 'spans'}"
     title = f"trace {trace_id}: {counted} in {', '.join(services)}, {_duration(ended - began)}"
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     table.add_column("service", no_wrap=True)
-    table.add_column("what", no_wrap=True)
-    table.add_column("after", justify="right", no_wrap=True)
-    table.add_column("took", justify="right", no_wrap=True)
+    left = width - max(len(each) for each in ("service", *services)) - 2 * DURATION - BAR - BETWEEN
+    table.add_column("what", no_wrap=True, max_width=max(left, LEAST))
+    for timed in ("after", "took"):
+        table.add_column(timed, justify="right", no_wrap=True, width=DURATION)
     table.add_column("", no_wrap=True, width=BAR)
     for shown, (branch, span) in enumerate(_tree(spans)):
         if shown == MOST_SHOWN:

@@ -203,7 +203,7 @@ class Sealer:
         if not events or not tracing.is_on():
             return Sealed(events, pending)
         values = {"after": max(head.position, last - MOST_TRACED), "last": last, "most": tracing.MOST_LINKS}
-        return Sealed(events, pending, [traceparent for (traceparent,) in await _TRACES.rows(driver, values)])
+        return Sealed(events, pending, tuple(traceparent for (traceparent,) in await _TRACES.rows(driver, values)))
 
     async def _head(self, tx: Transaction) -> LogHead:
         """The head of the log, on the server that the last one was read from. Raises `ServerChanged`."""
