@@ -20,14 +20,17 @@ NAME = "app.kubernetes.io/name"
 type Manifest = dict[str, Any]
 
 
-@cache
-def rendered(overlay: str) -> Sequence[Manifest]:
-    """All documents of an overlay; not to be changed."""
-    done = subprocess.run(
-        [*kustomize_command(), str(OVERLAYS / overlay)], capture_output=True, text=True, timeout=120, check=False
-    )
+def render(folder: Path) -> Sequence[Manifest]:
+    """All documents that kustomize makes of a folder."""
+    done = subprocess.run([*kustomize_command(), str(folder)], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     return [document for document in yaml.safe_load_all(done.stdout) if document]
+
+
+@cache
+def rendered(overlay: str) -> Sequence[Manifest]:
+    """Those of an overlay; not to be changed."""
+    return render(OVERLAYS / overlay)
 
 
 def of_kind(overlay: str, *kinds: str) -> Sequence[Manifest]:

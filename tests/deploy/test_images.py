@@ -3,12 +3,11 @@
 import re
 import tomllib
 from fnmatch import fnmatch
-from pathlib import Path
 
 import pytest
 
 from steerco.edition.services import SERVICES
-from tests.deploy.images import DOCKERFILE, MEMBERS, ROOT, built, needed, project
+from tests.deploy.images import DOCKERFILE, MEMBERS, ROOT, Image, built, needed, project
 
 INSTRUCTIONS = DOCKERFILE.read_text().replace("\\\n", " ")
 MAKEFILE = (ROOT / "Makefile").read_text()
@@ -29,13 +28,17 @@ def test_the_image_of_a_service_has_no_other(service: str) -> None:
     assert needed(MEMBERS[service]) == {MEMBERS[service], *libraries}
 
 
-@pytest.mark.parametrize("member", [image.member for image in built().values()], ids=lambda member: member.name)
-def test_an_image_is_entered_by_the_program_of_its_member(member: Path) -> None:
+@pytest.mark.parametrize("image", built().values(), ids=lambda image: image.name)
+def test_an_image_is_entered_by_the_program_of_its_member(image: Image) -> None:
     """As the Dockerfile names it."""
-    program = member.name if member.parent.name == "apps" else f"steerco-{member.name}"
-    assert program in project(member)["project"]["scripts"]
-    assert '*) program="steerco-${name}"' in INSTRUCTIONS
-    assert 'ENTRYPOINT ["/opt/steerco/bin/entry"]' in INSTRUCTIONS
+    programs = project(image.member)["project"]["scripts"]
+    if image.target == "command":
+        assert programs.keys() == {"steerco"}
+    else:
+        assert f"steerco-{image.member.name}" in programs
+    assert 'ln -s "steerco-$(basename "${MEMBER}")" /opt/steerco/bin/service' in INSTRUCTIONS
+    entered = dict(re.findall(r"AS (\w+)\n(?:EXPOSE.*\n)?ENTRYPOINT (.*)", INSTRUCTIONS))
+    assert entered == {"command": '["/opt/steerco/bin/steerco"]', "service": '["/opt/steerco/bin/service"]'}
 
 
 def test_what_is_copied_is_there_and_is_not_kept_out() -> None:
