@@ -9,7 +9,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from steerco_events.postgres.schema import log_statements
@@ -46,6 +46,7 @@ async def migrate(package: str, owner_url: str, revision: str = "head") -> None:
                     await connection.execute(text("SELECT pg_advisory_xact_lock(7)"))
                     await connection.execute(text(f"SET LOCAL lock_timeout = {LOCK_MILLISECONDS}"))
                     await connection.run_sync(_upgrade, package, revision)
+                    await _show_revision(connection)
                 return
             except DBAPIError as error:
                 if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
@@ -68,6 +69,12 @@ def _upgrade(connection: Connection, package: str, revision: str) -> None:
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     command.upgrade(config, revision)
+
+
+async def _show_revision(connection: AsyncConnection) -> None:
+    """Let the app role named after the database see what it is migrated to."""
+    database = (await connection.execute(text("SELECT current_database()"))).scalar_one()
+    await connection.exec_driver_sql(f'GRANT SELECT ON public.alembic_version TO "{database}_app"')
 
 
 def run_environment() -> None:
