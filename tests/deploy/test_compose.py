@@ -1,7 +1,10 @@
 """docker-compose.yml brings up what the code has, and tells it what it takes."""
 
 import re
+import subprocess
+import sys
 import tomllib
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -33,6 +36,16 @@ WITHOUT_NETWORK_OF_ITS_OWN = {"gateway", "keycloak", "postgres", "databases", "k
 def process(service: str, role: str) -> Described:
     found: Described = composed()["services"][f"{service}-{role}"]
     return found
+
+
+@pytest.mark.parametrize("profiles", ["", None], ids=["what is needed", "everything"])
+def test_the_file_is_what_compose_takes(profiles: str | None, tmp_path: Path) -> None:
+    """By the schema of the specification, as it is carried by a package."""
+    read = tmp_path / "compose.yaml"
+    read.write_text(yaml.safe_dump(composed(profiles)))
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(read)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_plain_up_starts_everything_and_less_is_the_services_with_what_they_need() -> None:
