@@ -56,6 +56,7 @@ async def migrate(package: str, owner_url: str, revision: str = "head") -> None:
                     await _refuse_cut_off(connection)
                     await connection.execute(text(f"SET LOCAL lock_timeout = {LOCK_MILLISECONDS}"))
                     await connection.run_sync(_upgrade, package, revision)
+                    await _show_revision(connection)
                 return
             except DBAPIError as error:
                 if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
@@ -84,6 +85,12 @@ def _upgrade(connection: Connection, package: str, revision: str) -> None:
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     command.upgrade(config, revision)
+
+
+async def _show_revision(connection: AsyncConnection) -> None:
+    """Let the app role named after the database see what it is migrated to."""
+    database = (await connection.execute(text("SELECT current_database()"))).scalar_one()
+    await connection.exec_driver_sql(f'GRANT SELECT ON public.alembic_version TO "{database}_app"')
 
 
 def run_environment() -> None:
