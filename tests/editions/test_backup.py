@@ -174,7 +174,7 @@ def test_who_read_more_of_a_restored_log_than_it_has_stops_and_says_so_until_it_
     with running(restored) as other:
         assert "portfolio_register_v" in other.said
         found = other.steerco("doctor", expect=1)
-        told = [line for line in found.splitlines() if line.startswith("✗") and "LogRewound" not in line]
+        told = [line for line in found.splitlines() if line.startswith("✗")]
         assert {line.rpartition("→ ")[2] for line in told} == {
             "steerco rebuild portfolio_register",
             f"steerco log accept-loss portfolio {REACTION} --reason WHY",
