@@ -15,7 +15,7 @@ from steerco_servers.child import free_port
 from steerco_servers.provisioning import ServiceDatabase
 from steerco_servers.testing import TemporaryPostgres
 from steerco_service.identity.issuer import Issuer
-from steerco_service.migrations import migrate
+from steerco_service.migrations import migrate, revisions_of
 from steerco_service.operations import probes
 from steerco_service.operations.serving import operations_app, serve_operations
 from steerco_service.process import Process
@@ -67,8 +67,9 @@ async def test_a_worker_has_started_once_its_database_is_migrated(
     database: ServiceDatabase, probing: httpx.AsyncClient
 ) -> None:
     assert (await probing.get("/startupz")).json()["type"] == "urn:steerco:problem:not-migrated"
-    assert await statuses(probing) == [204, 503, 503, 200]
-    await migrate(SERVICE.migrations, database.owner_url)
+    for revision in revisions_of(SERVICE.migrations):
+        assert await statuses(probing) == [204, 503, 503, 200]
+        await migrate(SERVICE.migrations, database.owner_url, revision)
     assert await statuses(probing) == [204, 200, 200, 200]
 
 
