@@ -58,7 +58,7 @@ async def failing(connection: AsyncConnection, runtime: Runtime) -> dict[str, st
     parked = await parked_by(connection, await consumers_of(connection, runtime))
     by_consumer = Counter(each.consumer for each in parked)
     return {
-        **{name: error.partition(":")[0] for name, error in failing_now().items()},
+        **{name: error.partition(":")[0] for name, error in failing_now(runtime.service.name).items()},
         **{f"timers {name} of {runtime.service.name}": f"failing: {count}" for name, count in timers.items()},
         **{f"parked for {consumer}": f"streams: {count}" for consumer, count in by_consumer.items()},
     }

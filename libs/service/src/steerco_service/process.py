@@ -188,7 +188,7 @@ class Process:
     async def _background(self, role: str, found: Sequence[tuple[str, Run]]) -> AsyncIterator[None]:
         tracing = install_tracing(f"steerco-{self._service.name}", self._settings, role=role)
         keep_what_is_there()
-        background = asyncio.create_task(run_workers(found))
+        background = asyncio.create_task(run_workers(found, self._service.name))
         try:
             yield
         finally:

@@ -239,7 +239,7 @@ async def run_shards(consumers: Consumers, role: Role, service: str, open_feed: 
     async with asyncio.TaskGroup() as group:
         for number in range(consumers.shards):
             consumer = Consumer(consumers, role, service, Shard(number, consumers.shards))
-            group.create_task(retrying(partial(consumer.run, open_feed), consumer.name))
+            group.create_task(retrying(partial(consumer.run, open_feed), consumer.name, consumers.service))
 
 
 @asynccontextmanager
