@@ -91,6 +91,7 @@ async def test_a_worker_with_a_consumer_that_has_stalled_is_to_be_started_again(
     await migrate(SERVICE.migrations, database.owner_url)
     seconds = 0.0
     standing = Standing("risk v1 b1 in the log of portfolio", "risk", "risk", "portfolio", WHOLE, lambda: seconds)
+    standing.begins()
     standing.applies()
     assert await statuses(probing) == [204, 200, 200, 200]
     seconds = STALLED_SECONDS
