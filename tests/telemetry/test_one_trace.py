@@ -1,5 +1,6 @@
 """One command, followed across the processes of four services by what they send to a collector."""
 
+import asyncio
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -179,10 +180,8 @@ def test_a_refusal_s_trace_says_which_it_was(followed: Followed) -> None:
     assert {span.about.get("steerco.refusal") for span in of_it} - {None} == {"PitchInAnotherState"}
 
 
-async def test_what_the_processes_log_is_json_line_by_line_and_a_fault_is_found_by_its_trace(
-    followed: Followed,
-) -> None:
-    await take_away_a_view(followed.edition)
+def test_what_the_processes_log_is_json_line_by_line_and_a_fault_is_found_by_its_trace(followed: Followed) -> None:
+    asyncio.run(take_away_risks(followed.edition))
     failed = httpx.get(f"{followed.edition.run['url']}/risk/risks", headers=followed.headers, timeout=60)
     assert failed.status_code == 500, failed.text
     found = []
@@ -195,10 +194,11 @@ async def test_what_the_processes_log_is_json_line_by_line_and_a_fault_is_found_
     assert "UndefinedTable" in fault["exception"]
 
 
-async def take_away_a_view(edition: RunningEdition) -> None:
+async def take_away_risks(edition: RunningEdition) -> None:
     """Have the list of risks fail: by the role that owns its table."""
     url = environments(edition)["risk", "worker"]["STEERCO_DATABASE_URL"]
     engine = create_async_engine(url, poolclass=NullPool)
     async with engine.begin() as tx:
-        (schema,) = (await tx.execute(text("SELECT schemaname FROM pg_tables WHERE tablename = 'risks'"))).scalars()
-        await tx.execute(text(f'ALTER TABLE "{schema}".risks RENAME TO taken_away'))
+        tables = await tx.execute(text("SELECT tablename FROM pg_tables WHERE tablename LIKE 'risk_risks_v%'"))
+        (table,) = tables.scalars()
+        await tx.execute(text(f"ALTER TABLE views.{table} RENAME TO taken_away"))
