@@ -49,6 +49,12 @@ class Collected:
             self._spans += _sent(request)
             self._came.notify_all()
 
+    @property
+    def so_far(self) -> Sequence[Sent]:
+        """What has come by now."""
+        with self._came:
+            return list(self._spans)
+
     def until(self, is_there: Callable[[Sequence[Sent]], bool], what: str) -> Sequence[Sent]:
         """All that has come, once that is there; fail with `what` when it does not come."""
         deadline = time.monotonic() + PATIENCE

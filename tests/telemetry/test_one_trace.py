@@ -1,13 +1,18 @@
 """One command, followed across the processes of four services by what they send to a collector."""
 
+import asyncio
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import httpx
 import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
 
 from tests.editions.running import RunningEdition, running_edition
+from tests.editions.separation import environments
 from tests.telemetry.collected import Collected, Sent, collector
 
 SECRETS = ("Licence register", "LIC-77", "Ada Lovelace", "two years", "1250.50")
@@ -47,6 +52,11 @@ class Followed:
     approval: str
     refusal: str
     spans: Sequence[Sent]
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Who asks."""
+        return {"Authorization": f"Bearer {self.edition.run['token']}"}
 
     @property
     def trace(self) -> Sequence[Sent]:
@@ -170,12 +180,25 @@ def test_a_refusal_s_trace_says_which_it_was(followed: Followed) -> None:
     assert {span.about.get("steerco.refusal") for span in of_it} - {None} == {"PitchInAnotherState"}
 
 
-def test_what_the_processes_log_is_json_line_by_line(followed: Followed) -> None:
-    lines = [
-        (log.stem, line)
-        for log in (followed.edition.data_dir / "logs").glob("*.log")
-        for line in log.read_text().splitlines()
-    ]
-    for process, line in lines:
-        said = json.loads(line)
-        assert f"{said['service']}-{said['role']}" == process
+def test_what_the_processes_log_is_json_line_by_line_and_a_fault_is_found_by_its_trace(followed: Followed) -> None:
+    asyncio.run(take_away_risks(followed.edition))
+    failed = httpx.get(f"{followed.edition.run['url']}/risk/risks", headers=followed.headers, timeout=60)
+    assert failed.status_code == 500, failed.text
+    found = []
+    for log in (followed.edition.data_dir / "logs").glob("*.log"):
+        for said in map(json.loads, log.read_text().splitlines()):
+            assert f"{said['service']}-{said['role']}" == log.stem
+            found += [said] if said.get("trace_id") == failed.json()["trace_id"] else []
+    (fault,) = found
+    assert (fault["service"], fault["role"], fault["message"]) == ("risk", "api", "GET /risks failed")
+    assert "UndefinedTable" in fault["exception"]
+
+
+async def take_away_risks(edition: RunningEdition) -> None:
+    """Have the list of risks fail: by the role that owns its table."""
+    url = environments(edition)["risk", "worker"]["STEERCO_DATABASE_URL"]
+    engine = create_async_engine(url, poolclass=NullPool)
+    async with engine.begin() as tx:
+        tables = await tx.execute(text("SELECT tablename FROM pg_tables WHERE tablename LIKE 'risk_risks_v%'"))
+        (table,) = tables.scalars()
+        await tx.execute(text(f"ALTER TABLE views.{table} RENAME TO taken_away"))

@@ -8,7 +8,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from steerco.client import Address, Client, CommandFailed, Patient, address, problem_of, segment
+from steerco.client import Address, Client, CommandFailed, Patient, address, problem_in, problem_of, segment
 from steerco.commands.move import project_named
 
 HERE = Address("http://127.0.0.1:1", "token")
@@ -62,6 +62,40 @@ def test_a_problem_says_each_thing_once() -> None:
     assert said({"detail": closed, "errors": [{"pointer": "/unit_id", "detail": closed}]}) == closed
     both = [{"pointer": "/a", "detail": "is needed"}, {"pointer": "/b", "detail": "is needed"}]
     assert said({"detail": "/a: is needed", "errors": both}) == "/a: is needed; /b: is needed"
+
+
+ASKED = f"00-{'a' * 32}-{'b' * 16}-01"
+TOLD = {"traceresponse": f"00-{'c' * 32}-{'d' * 16}-01"}
+
+
+@pytest.mark.parametrize(("headers", "trace"), [(TOLD, "c" * 32), ({}, "a" * 32)], ids=["service", "gateway"])
+def test_a_problem_names_its_trace_whoever_answers(headers: Mapping[str, str], trace: str) -> None:
+    def answer(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(502, text="bad gateway", headers=headers)
+
+    with pytest.raises(CommandFailed, match=rf" 502 \(trace {trace}\)$"):
+        asked_by(httpx.MockTransport(answer))
+
+
+@pytest.mark.parametrize("error", [httpx.ReadTimeout, httpx.ConnectError])
+def test_an_edition_that_does_not_answer_is_named_with_the_trace_it_was_asked_in(
+    error: type[httpx.TransportError],
+) -> None:
+    def fail(_: httpx.Request) -> httpx.Response:
+        raise error("")
+
+    with pytest.raises(CommandFailed, match=rf"\({error.__name__}\); does it still run\? \(trace {'a' * 32}\)$"):
+        asked_by(httpx.MockTransport(fail))
+
+
+def asked_by(transport: httpx.MockTransport) -> None:
+    with httpx.Client(base_url=HERE.url, headers={"traceparent": ASKED}, transport=transport) as http:
+        Client(HERE, http).command("POST", "/intake/pitches", {})
+
+
+def test_a_problem_inside_an_answer_names_its_trace() -> None:
+    assert problem_in({"detail": "there is none", "trace_id": "a" * 32}) == f"there is none (trace {'a' * 32})"
+    assert problem_in("not even a problem") == "not even a problem"
 
 
 def test_a_code_that_looks_like_an_id_is_found() -> None:

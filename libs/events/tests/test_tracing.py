@@ -7,19 +7,23 @@ from datetime import timedelta
 
 import pytest
 from opentelemetry.trace import SpanKind, StatusCode
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from steerco_events import tracing
+from steerco_events.commands.attempts import Contended, in_transaction
 from steerco_events.commands.batching import Batcher
-from steerco_events.commands.handling import Handling
+from steerco_events.commands.handling import Handling, handle
 from steerco_events.consuming.consumer import Consumer
 from steerco_events.consuming.reactions import Order, Reaction, Sight, reacting
 from steerco_events.decider import Refusal
 from steerco_events.envelope import Context, Recorded
 from steerco_events.ids import new_id
 from steerco_events.ports import Cursor
+from steerco_events.postgres import sealer
+from steerco_events.postgres.statements import Statement
 from steerco_events.testkit.alarms import SetAlarm, alarms
 from steerco_events.testkit.eaters import Scripted
-from steerco_events.testkit.logs import Log, until
+from steerco_events.testkit.logs import Log, read_on, until
 from steerco_events.testkit.spans import Spans, context_of, links_of, parent_of, recorded_spans
 from steerco_events.testkit.tally import Close, Count, tally
 from steerco_events.testkit.timed import NOON, Timed, desk, timed_log
@@ -205,6 +209,75 @@ async def test_a_span_says_which_error_it_was_and_not_what_the_error_says(
     assert says.items() <= dict(span.attributes).items()
     assert (span.status.status_code is StatusCode.ERROR) is not isinstance(error, Refusal)
     assert "Lovelace" not in span.to_json()
+
+
+async def failing(log: Log, events: Sequence[Recorded]) -> tuple[Contended, str | None]:
+    """How a reaction fails, and what trace is current while it does."""
+    current = []
+
+    async def react(_: Sight, __: Recorded) -> Sequence[Order]:
+        current.append(tracing.trace_id())
+        raise Contended("")
+
+    role = reacting(Reaction("tally-breaker", log.service, react), log.store, log.clock, log.appended)
+    consumer = Consumer(log.consumers(), role, log.service)
+    with pytest.raises(Contended) as failed:
+        await consumer.step(Scripted(log.service, events))
+    return failed.value, current[0]
+
+
+@pytest.mark.usefixtures("spans")
+async def test_what_is_logged_while_a_batch_is_processed_names_its_trace_and_its_error_all_of_them(log: Log) -> None:
+    for n in (1, 2):
+        await log.handle(tally, f"tally-{n}", Count(1), traced(log, n))
+    events = await sealed(log)
+    one, two = f"{1:032x}", f"{2:032x}"
+    error, current = await failing(log, events[:1])
+    assert (error.__notes__, current) == ([f"trace {one}"], one)
+    error, current = await failing(log, events)
+    assert (error.__notes__, current) == ([f"trace {one}, {two}"], None)
+
+
+async def test_what_a_transaction_appends_has_a_span_once_it_is_committed(log: Log, spans: Spans) -> None:
+    found: list[int] = []
+
+    async def append(tx: AsyncConnection) -> None:
+        await handle(tx, log.store, tally, "tally-1", Count(1), log.context())
+        tracing.appended(log.service, [(traceparent(1), 1)], tracing.now())
+        found.append(len(spans("append")))
+
+    async def fail(tx: AsyncConnection) -> None:
+        await append(tx)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await in_transaction(log.engine, fail)
+    assert spans("append") == []
+    await in_transaction(log.engine, append)
+    assert (found, parent_of(spans.one("append"))) == ([0, 0], traceparent(1))
+
+
+async def test_of_a_seal_only_contexts_that_are_recorded_are_read(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracing, "MOST_LINKS", 3)
+    await counted(log, 5, flags=0)
+    await log.handle(tally, "tally-1", Count(1), traced(log, 6))
+    await counted(log, 5, flags=2)
+    assert await log.sealer.start()
+    while (scan := await log.sealer.scan()).pending:
+        pass
+    assert await log.sealer.contexts(scan) == [traceparent(6)]
+
+
+async def test_a_log_is_sealed_also_when_nobody_can_say_of_which_traces(
+    log: Log, spans: Spans, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(sealer, "_TRACES", Statement("SELECT traceparent FROM log.nothing"))
+    async with log.sealing():
+        for _ in range(2):
+            await counted(log, 1)
+            await read_on(log.feed(), Cursor(), 1)
+    assert spans("seal") == []
+    assert {record.name for record in caplog.records} == {"steerco.sealing"}
 
 
 async def test_a_batch_that_fails_says_so_in_every_trace(log: Log, spans: Spans) -> None:

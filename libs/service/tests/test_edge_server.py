@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from typing import Any
 
 import httpx
@@ -41,6 +42,7 @@ async def test_what_is_no_http_is_a_problem_like_any_other(request_line: bytes) 
         status, headers, problem = await sent(server.url, request_line)
     assert (status, problem["type"]) == (400, "urn:steerco:problem:bad-request")
     assert problem["detail"].startswith("this is no HTTP/1.1 request: ")
+    assert re.fullmatch("[0-9a-f]{32}", problem["trace_id"])
     assert (headers["content-type"], headers["connection"]) == ("application/problem+json", "close")
     assert {name.decode(): value.decode() for name, value in DEFAULTS}.items() <= headers.items()
     assert "server" not in headers

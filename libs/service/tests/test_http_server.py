@@ -2,6 +2,8 @@
 
 import asyncio
 import signal
+import subprocess
+import sys
 
 import pytest
 from starlette.responses import PlainTextResponse
@@ -11,6 +13,29 @@ from steerco_service import http_server
 from steerco_service.testkit.listening import listening
 
 SOON = 10.0
+
+ENDED = """
+import asyncio, os, signal
+from steerco_service.http_server import HttpServer
+from steerco_service.serving import until_stopped
+
+async def end(server):
+    while not server.started:
+        await asyncio.sleep(0.01)
+    os.kill(os.getpid(), signal.{signal})
+
+async def run():
+    server = HttpServer(None, lifespan="off", port=0)
+    ending = asyncio.create_task(end(server))
+    try:
+        await server.serve()
+        print("goes on")
+    finally:
+        await ending
+        print("cleared up")
+
+until_stopped(run())
+"""
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -36,3 +61,11 @@ async def test_a_signal_ends_a_server_that_sleeps() -> None:
                 await asyncio.shield(server.task)
         finally:
             signal.signal(signal.SIGALRM, former)
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_a_signal_does_not_cut_off_what_clears_up_after_the_server(name: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", ENDED.format(signal=name)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.stdout, done.stderr) == ("cleared up\n", "")

@@ -9,7 +9,7 @@ import pytest
 from opentelemetry.sdk.trace import TracerProvider
 
 from steerco_events import tracing
-from steerco_service.log_lines import JsonLines
+from steerco_service.log_lines import JsonLines, TextLines
 
 CRASH = """
 from steerco_service.log_lines import install_logging
@@ -70,6 +70,14 @@ def test_a_process_that_is_on_no_terminal_says_all_of_it_in_json_also_why_it_end
     assert (warned["logger"], warned["message"]) == ("steerco.events", "the relay stands still")
     assert (ended["level"], ended["message"]) == ("critical", "ends by a fault")
     assert ended["exception"].endswith("RuntimeError: it broke")
+
+
+def test_a_line_of_text_ends_with_its_trace_if_it_has_one() -> None:
+    assert TextLines().format(record("%s is away", "the broker")) == "the broker is away"
+    with TracerProvider().get_tracer("tests").start_as_current_span("something"):
+        trace = tracing.trace_id()
+        line, *_, last = TextLines().format(record("it failed", error=ValueError("why"))).splitlines()
+    assert (line, last) == (f"it failed (trace {trace})", "ValueError: why")
 
 
 def test_text_is_as_python_writes_it() -> None:

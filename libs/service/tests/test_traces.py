@@ -1,6 +1,7 @@
 """The span of a request: what it says and what it never says, and that every answer tells its trace."""
 
 import asyncio
+import json
 import logging
 import re
 import socket
@@ -18,10 +19,13 @@ from steerco_events.ids import new_id
 from steerco_events.testkit.spans import Spans, context_of, parent_of
 from steerco_service.edge.buckets import Rate
 from steerco_service.edge.front import Edge
+from steerco_service.log_lines import JsonLines
+from steerco_service.problems import Problem, problem_response
 from steerco_service.telemetry import TelemetrySettings
 from steerco_service.testkit.answering import answering, asking
+from steerco_service.testkit.listening import listening
 from steerco_service.testkit.serving import Served
-from steerco_service.traces import FLUSH_SECONDS, install_tracing
+from steerco_service.traces import FLUSH_SECONDS, TracedRequests, install_tracing
 
 CALLER = f"00-{'a' * 32}-{'b' * 16}-01"
 OF_NOBODY = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-0[02]")
@@ -113,6 +117,78 @@ async def test_what_the_edge_refuses_tells_its_trace_too() -> None:
     assert refused.status_code == 429
     assert refused.json()["trace_id"] in refused.headers["traceresponse"]
     assert refused.headers.get_list("traceresponse") == [refused.headers["traceresponse"]]
+
+
+@pytest.mark.usefixtures("nowhere")
+async def test_a_fault_is_logged_once_and_by_its_trace(caplog: pytest.LogCaptureFixture) -> None:
+    lines = JsonLines("risk", "api")
+    with caplog.at_level(logging.WARNING):
+        caplog.handler.setFormatter(lines)
+        app = Edge().before(TracedRequests(answering(), "risk"))
+        async with listening(app) as server, httpx.AsyncClient(base_url=server.url) as client:
+            answer = await client.get("/fault")
+    (said,) = [json.loads(line) for line in caplog.text.splitlines()]
+    assert (said["trace_id"], said["message"]) == (answer.json()["trace_id"], "GET /fault failed")
+    assert said["exception"].endswith("RuntimeError: a fault of ours")
+
+
+async def test_a_method_that_somebody_made_up_is_no_name_of_a_span(spans: Spans) -> None:
+    async with asking(Edge().before(answering())) as client:
+        for method in ("HUSHHUSH", "LIC-77"):
+            await client.request(method, "/thing", headers={"traceparent": CALLER})
+    assert spans.names == ["HTTP", "HTTP"]
+    assert {(span.attributes or {})["http.request.method"] for span in spans("HTTP")} == {"_OTHER"}
+
+
+async def test_the_span_of_a_stream_ends_when_the_stream_begins(spans: Spans, caplog: pytest.LogCaptureFixture) -> None:
+    app = Edge().before(TracedRequests(answering(), "risk"))
+    async with (
+        listening(app) as server,
+        httpx.AsyncClient(base_url=server.url) as client,
+        client.stream("GET", "/events", headers={"traceparent": CALLER}) as answer,
+    ):
+        span = spans.one("GET /events")
+        assert answer.headers["traceresponse"] == context_of(span)
+    assert spans.names == ["GET /events"]
+    assert caplog.messages == [], "it is ended once"
+
+
+async def test_what_only_ends_like_a_probe_has_a_trace(spans: Spans) -> None:
+    async with asking(Edge().before(answering())) as client:
+        for path in ("/livez", "/things/livez"):
+            await client.get(path, headers={"traceparent": CALLER})
+    assert spans.names == ["GET"]
+
+
+@pytest.mark.usefixtures("nowhere")
+async def test_a_problem_of_no_request_tells_an_id_that_the_log_knows(caplog: pytest.LogCaptureFixture) -> None:
+    bodies = [json.loads(bytes(problem_response(Problem(status, "stalled", "it is")).body)) for status in (503, 400)]
+    ours, theirs = (body["trace_id"] for body in bodies)
+    assert re.fullmatch("[0-9a-f]{32}", theirs)
+    assert caplog.messages == [f"answered with 503 stalled: it is (trace {ours})"]
+
+
+@pytest.mark.parametrize(
+    ("variables", "recorded"),
+    [
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}, True),
+        ({}, False),
+        ({"OTEL_TRACES_SAMPLER": "parentbased_always_on"}, False),
+    ],
+    ids=["a collector", "nowhere", "told to"],
+)
+async def test_a_caller_keeps_its_requests_out_only_where_the_settings_leave_it_to_callers(
+    variables: dict[str, str], recorded: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("steerco_service.traces._exporting", lambda _: ())
+    exporter = InMemorySpanExporter()
+    install_tracing("tests", TelemetrySettings(), processors=[SimpleSpanProcessor(exporter)])
+    async with asking(Edge().before(answering())) as client:
+        await client.get("/thing", headers={"traceparent": CALLER[:-1] + "0"})
+    install_tracing("tests")
+    assert bool(exporter.get_finished_spans()) is recorded
 
 
 async def test_a_probe_has_no_trace(shelf: httpx.AsyncClient, spans: Spans) -> None:

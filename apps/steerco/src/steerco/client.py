@@ -207,20 +207,37 @@ def _seen(after: Token) -> dict[str, str]:
 
 
 def unreachable(at: Address, error: httpx.TransportError) -> str:
-    """The line for an edition that does not answer."""
-    return f"the edition at {at.url} does not answer ({type(error).__name__}); does it still run?"
+    """The line for an edition that does not answer, and in which trace it was asked."""
+    said = f"the edition at {at.url} does not answer ({type(error).__name__}); does it still run?"
+    return in_trace(said, _asked_in(error.request))
 
 
 def problem_of(answer: httpx.Response) -> str:
     """A problem in one line: what, why, each field that is to blame, and in which trace."""
-    trace = _trace_of(answer)
-    return _said_of(answer) + (f" (trace {trace})" if trace else "")
+    return in_trace(_said_of(answer), _trace_of(answer))
+
+
+def problem_in(body: Any) -> str:
+    """What a problem says that is part of an answer, and in which trace."""
+    if not isinstance(body, dict):
+        return str(body)
+    return in_trace(str(body.get("detail", body)), body.get("trace_id"))
+
+
+def in_trace(said: str, trace: str | None) -> str:
+    """What is said, and the trace in which operations find more, if there is one."""
+    return f"{said} (trace {trace})" if trace else said
 
 
 def _trace_of(answer: httpx.Response) -> str | None:
-    """The trace that an answer tells."""
+    """The trace that an answer tells; what a gateway answers by itself tells none, and then it is the question's."""
     told = _TRACERESPONSE.match(answer.headers.get("traceresponse", ""))
-    return told[1] if told else None
+    return told[1] if told else _asked_in(answer.request)
+
+
+def _asked_in(request: httpx.Request) -> str | None:
+    asked = request.headers.get("traceparent")
+    return trace_id_of(asked) if asked else None
 
 
 def _said_of(answer: httpx.Response) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from steerco.client import CommandFailed, problem_of
+from steerco.client import CommandFailed, problem_in, problem_of
 
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 5.0
@@ -106,7 +106,7 @@ class Following:
                     pause = FIRST_PAUSE
                     if block.event == PROBLEM:
                         problem = json.loads(block.data or "{}")
-                        raise _ended_by(problem["status"], problem["detail"])
+                        raise _ended_by(problem["status"], problem_in(problem))
                     is_renewed = False
                     if block.data is not None:
                         self._tell(block.data)

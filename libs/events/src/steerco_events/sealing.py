@@ -1,6 +1,7 @@
 """The sealer's loop: wake on an append, scan until everything is settled, beat while the log is quiet."""
 
 import asyncio
+import logging
 from contextlib import AbstractAsyncContextManager, suppress
 from datetime import timedelta
 
@@ -9,6 +10,7 @@ from steerco_events.bounding import bounded
 from steerco_events.metrics import SEALED_EVENTS, SEALER_LEADER, SEALS
 from steerco_events.postgres.lease import LeaseLost
 from steerco_events.postgres.sealer import Sealed, Sealer
+from steerco_events.retrying import said
 from steerco_events.signals import Signal
 from steerco_events.signing import HeadSigner
 
@@ -22,6 +24,10 @@ LONGEST_GATHER_SECONDS = 0.05
 GROWTH = 1.2
 
 BEAT_SECONDS = 2.0
+TRACE_SECONDS = 1.0
+"""How long it may take to see which traces a seal is of."""
+
+_logger = logging.getLogger("steerco.sealing")
 
 STEP_SECONDS = 300.0
 """After so long a step hangs. A seal of all that was appended while nobody sealed may take minutes."""
@@ -109,12 +115,22 @@ class Sealing:
             await self._sealer.turn()
             return False
 
+    async def _trace(self, scan: Sealed, began: int, ended: int) -> None:
+        """The spans of a seal. They are worth no interruption: what goes wrong is logged."""
+        if not tracing.is_on():
+            return
+        try:
+            async with asyncio.timeout(TRACE_SECONDS):
+                tracing.sealed(self._service, await self._sealer.contexts(scan), scan.events, began, ended)
+        except Exception as error:
+            _logger.warning("a seal of %s has no spans: %s", self._service, said(error))
+
     async def _scan(self) -> Sealed:
         began = tracing.now()
         scan = await self._sealer.scan()
         if scan.events:
-            tracing.sealed(self._service, scan.traceparents, scan.events, began)
             self._sealed.notify()
+            await self._trace(scan, began, tracing.now())
             SEALS.add(self._service)
             SEALED_EVENTS.add(self._service, amount=scan.events)
             self._is_signed = False

@@ -11,7 +11,7 @@ record.
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from types import MappingProxyType
 
@@ -41,6 +41,8 @@ SERVICE = "steerco.service"
 """The attribute that names the service: several may share a process."""
 
 type Attributes = Mapping[str, str | int]
+type Appended = tuple[str, Sequence[tuple[str | None, int]], int, int]
+"""Of which service, the context of each command and how many events, when it began and ended."""
 
 _PARENT_LENGTH = 55
 _TRACE = slice(3, 35)
@@ -48,6 +50,7 @@ _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 _tracer: Tracer | None = None
 _continued: ContextVar[Mapping[str, str]] = ContextVar("continued", default=_NOTHING)
+_uncommitted: ContextVar[list[Appended] | None] = ContextVar("uncommitted", default=None)
 
 
 def record_by(provider: TracerProvider | None) -> None:
@@ -75,8 +78,8 @@ def traceparent() -> str | None:
 
 def trace_id() -> str | None:
     """The id of the current trace, if there is one: 32 hexadecimal digits."""
-    context = trace.get_current_span().get_span_context()
-    return f"{context.trace_id:032x}" if context.is_valid else None
+    span = trace.get_current_span()
+    return _trace_of(span) if span.get_span_context().is_valid else None
 
 
 def recorded_context(traceparent: str | None) -> SpanContext | None:
@@ -125,7 +128,29 @@ def appended(service: str, appends: Iterable[tuple[str | None, int]], began: int
     """Commands whose events one transaction has appended: the context of each, and how many events."""
     if _tracer is None:
         return
-    found = list(appends)
+    done: Appended = service, list(appends), began, now()
+    if (uncommitted := _uncommitted.get()) is None:
+        _span_appends(*done)
+    else:
+        uncommitted.append(done)
+
+
+@contextmanager
+def once_committed() -> Iterator[None]:
+    """Around a transaction: what is appended in it has its spans when it is committed, and else none."""
+    done: list[Appended] = []
+    token = _uncommitted.set(done)
+    try:
+        yield
+    finally:
+        _uncommitted.reset(token)
+    for each in done:
+        _span_appends(*each)
+
+
+def _span_appends(service: str, found: Sequence[tuple[str | None, int]], began: int, ended: int) -> None:
+    if _tracer is None:
+        return
     for traceparent, events in found:
         if parent := recorded_context(traceparent):
             about: Attributes = {
@@ -136,14 +161,14 @@ def appended(service: str, appends: Iterable[tuple[str | None, int]], began: int
                 "steerco.events": events,
             }
             span = _tracer.start_span("append", _below(parent), SpanKind.CLIENT, about, start_time=began or None)
-            span.end()
+            span.end(ended or None)
 
 
-def sealed(service: str, traceparents: Iterable[str | None], events: int, began: int) -> None:
+def sealed(service: str, traceparents: Iterable[str | None], events: int, began: int, ended: int) -> None:
     """Events that one seal has sealed."""
     about: Attributes = {SERVICE: service, "db.system.name": "postgresql", "steerco.events": events}
     for span in _spans("seal", SpanKind.INTERNAL, about, traceparents, began).values():
-        span.end()
+        span.end(ended or None)
 
 
 @contextmanager
@@ -195,7 +220,10 @@ def _carrying(
 
 @contextmanager
 def _in_each_trace(name: str, kind: SpanKind, about: Attributes, traceparents: Iterable[str | None]) -> Iterator[None]:
-    """Inside, the traces of a batch go on from its spans."""
+    """Inside, the traces of a batch go on from its spans; an error that leaves it names them.
+
+    What is logged inside names the trace, too, if there is one span.
+    """
     spans = _spans(name, kind, about, traceparents)
     if not spans:
         yield
@@ -207,10 +235,12 @@ def _in_each_trace(name: str, kind: SpanKind, about: Attributes, traceparents: I
     }
     token = _continued.set(goes_on)
     try:
-        yield
+        with _current(*spans.values()):
+            yield
     except Exception as error:
         for span in spans.values():
             _fail(span, error)
+        error.add_note(f"trace {', '.join(_trace_of(span) for span in spans.values())}")
         raise
     finally:
         _continued.reset(token)
@@ -247,6 +277,17 @@ def _by_trace(traceparents: Iterable[str | None]) -> Mapping[str, Sequence[SpanC
             if len(found) == MOST_LINKS:
                 break
     return found
+
+
+def _current(span: Span, *others: Span) -> AbstractContextManager[object]:
+    """Inside, the span is the current one, if there are no others."""
+    if others:
+        return nullcontext()
+    return trace.use_span(span, record_exception=False, set_status_on_exception=False)
+
+
+def _trace_of(span: Span) -> str:
+    return f"{span.get_span_context().trace_id:032x}"
 
 
 def _below(parent: SpanContext) -> Context:

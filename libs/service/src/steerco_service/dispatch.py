@@ -1,6 +1,5 @@
 """Sending a request to the application from inside one of its own requests, without a client between."""
 
-import logging
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,8 +10,7 @@ from fastapi import Request
 from steerco_events.tracing import traceparent
 from steerco_service.edge.sizes import check_batched
 from steerco_service.problems import Problem, problem_response
-
-_logger = logging.getLogger("steerco.http")
+from steerco_service.traces import log_fault
 
 
 @dataclass(slots=True)
@@ -59,6 +57,6 @@ async def dispatch(request: Request, method: str, path: str, headers: Mapping[st
         await request.app(scope, receive, send)
     except Problem as problem:
         await problem_response(problem)(scope, receive, send)
-    except Exception:
-        _logger.exception("%s %s failed inside a batch", method, target)
+    except Exception as error:
+        log_fault(f"{method} {target} inside a batch", error)
     return answered

@@ -4,10 +4,12 @@ What streams is told of the end, so that stopping need not wait for it.
 """
 
 import asyncio
+import logging
 import sys
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from socket import socket
 from typing import Any
 
 import h11
@@ -18,6 +20,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from steerco_service.edge.security_headers import DEFAULTS
 from steerco_service.edge.sizes import LARGEST_HEAD, head_too_large
 from steerco_service.problems import Problem, problem_response
+from steerco_service.traces import is_logged
 
 GRACE_SECONDS = 5
 """What an answer that is under way has at the end."""
@@ -32,6 +35,11 @@ HEAD_TOO_LARGE = 431
 
 _STOPPING = "steerco.stopping"
 _CLOSE = (b"connection", b"close")
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Not so what uvicorn logs of a fault that was logged where its trace was known."""
+    return not (record.exc_info and record.exc_info[1] and is_logged(record.exc_info[1]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +102,14 @@ class HttpServer(uvicorn.Server):
             "server_header": False,
             "proxy_headers": False,
             "h11_max_incomplete_event_size": LARGEST_HEAD,
+            "log_config": None,
             "log_level": "warning",
             "access_log": False,
             "timeout_graceful_shutdown": GRACE_SECONDS,
             **options,
         }
         super().__init__(uvicorn.Config(told, **options))
+        logging.getLogger("uvicorn.error").addFilter(_is_news)
 
     @property
     def should_exit(self) -> bool:
@@ -129,6 +139,11 @@ class HttpServer(uvicorn.Server):
             await self.on_tick(0)
             self.server_state.default_headers = [*self.server_state.default_headers, _CLOSE]
             await asyncio.sleep(min(left, TICK_SECONDS))
+
+    async def serve(self, sockets: list[socket] | None = None) -> None:
+        """Serve until the end. uvicorn raises a signal again, which cancels us: here, and not in what clears up."""
+        await super().serve(sockets)
+        await asyncio.sleep(0)
 
     async def shutdown(self, sockets: Any = None) -> None:
         """End what streams, then everything else within the grace."""

@@ -1,4 +1,4 @@
-"""How a process writes its logs: a JSON object in each line, which names the trace that it was written in."""
+"""How a process writes its logs: a JSON object in each line, or text. Both name the trace that it was written in."""
 
 import logging
 import sys
@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import msgspec
 from opentelemetry import trace
 
+from steerco_events.tracing import trace_id
 from steerco_service.telemetry import LogFormat
 
 _logger = logging.getLogger("steerco")
@@ -36,14 +37,21 @@ class JsonLines(logging.Formatter):
         return msgspec.json.encode(line).decode()
 
 
-def install_logging(form: LogFormat | None, service: str, role: str, *, default: LogFormat | None = None) -> None:
-    """Write logs to stderr in that form; if none is told: the default or, without one, text on a terminal, else json.
+class TextLines(logging.Formatter):
+    """A message alone; where there is one, with its trace."""
 
-    Text is written as Python does by itself.
-    """
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """The message; an exception follows it."""
+        message = super().formatMessage(record)
+        found = trace_id()
+        return f"{message} (trace {found})" if found else message
+
+
+def install_logging(form: LogFormat | None, service: str, role: str, *, default: LogFormat | None = None) -> None:
+    """Write logs to stderr in that form; if none is told: the default, else text on a terminal, json elsewhere."""
     chosen = form or default or ("text" if sys.stderr.isatty() else "json")
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonLines(service, role) if chosen == "json" else TextLines())
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=chosen == "json")
     if chosen == "json":
-        handler = logging.StreamHandler()
-        handler.setFormatter(JsonLines(service, role))
-        logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
         sys.excepthook = lambda kind, error, at: _logger.critical("ends by a fault", exc_info=(kind, error, at))

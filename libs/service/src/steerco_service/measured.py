@@ -11,13 +11,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from steerco_service.call import DONE, call_of
 from steerco_service.metrics import COMMANDS, HTTP_REQUESTS, HTTP_SECONDS, STREAMS
+from steerco_service.traces import METHODS
 
 type Outcome = Literal["accepted", "unchanged", "repeated", "conflict", "invalid", "refused", "failed"]
 
 UNMATCHED = "unmatched"
 """A request that no route takes; a path that somebody made up is no label."""
 
-METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 FAULT = 500
 
 _INVALID = frozenset({400, 413, 415, 422})

@@ -1,5 +1,6 @@
 """Every refusal as RFC 9457 problem details: a stable `type`, a pointer per field, never a 500 for bad input."""
 
+import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
@@ -13,6 +14,7 @@ from starlette.routing import Match
 from steerco_events.commands.attempts import Contended
 from steerco_events.commands.handling import StaleVersion
 from steerco_events.decider import Refusal
+from steerco_events.ids import new_id
 from steerco_events.postgres.faults import DATABASE_FAULTS, is_unavailable
 from steerco_events.postgres.store import EventTooLarge
 from steerco_events.registry import NewerVersion
@@ -23,6 +25,9 @@ NEWER_RETRY_SECONDS = 30
 """When to ask again for what a newer release wrote: that has to be brought first."""
 
 MEDIA_TYPE = "application/problem+json"
+FAULT = 500
+
+_logger = logging.getLogger("steerco.http")
 
 _STATUS = {"conflict": 409, "unknown": 404, "invalid": 422, "forbidden": 403}
 
@@ -58,18 +63,25 @@ def kebab(name: str) -> str:
 
 
 def problem_response(problem: Problem) -> JSONResponse:
-    """The response of a problem."""
+    """The response of a problem, in the trace that is current."""
     body: dict[str, Any] = {
         "type": problem.type,
         "title": problem.code.replace("-", " ").capitalize(),
         "status": problem.status,
         "detail": problem.detail.encode("utf-8", "backslashreplace").decode(),
+        "trace_id": trace_id() or _trace_of_its_own(problem),
     }
-    if trace := trace_id():
-        body["trace_id"] = trace
     if problem.errors:
         body["errors"] = [dict(error) for error in problem.errors]
     return JSONResponse(body, problem.status, problem.headers, media_type=MEDIA_TYPE)
+
+
+def _trace_of_its_own(problem: Problem) -> str:
+    """An id where there is no span: by it the log knows the problem, where the server is to blame."""
+    trace = new_id().hex
+    if problem.status >= FAULT:
+        _logger.warning("answered with %d %s: %s (trace %s)", problem.status, problem.code, problem.detail, trace)
+    return trace
 
 
 def problem_of_refusal(refusal: Refusal) -> Problem:

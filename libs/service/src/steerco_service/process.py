@@ -4,7 +4,7 @@ import asyncio
 import json
 import signal
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
 from functools import partial
 
@@ -141,7 +141,6 @@ class Process:
             host=self._settings.host,
             port=self._settings.port,
             root_path=self._settings.root_path,
-            log_config=None,
             **edge.server_options,
         )
         async with self._background("api", found):
@@ -188,17 +187,20 @@ class Process:
     async def _background(self, role: str, found: Sequence[tuple[str, Run]]) -> AsyncIterator[None]:
         tracing = install_tracing(f"steerco-{self._service.name}", self._settings, role=role)
         keep_what_is_there()
-        background = asyncio.create_task(run_workers(found, self._service.name))
-        try:
-            yield
-        finally:
-            background.cancel()
-            with suppress(asyncio.CancelledError):
-                await background
-            await self.runtime.close()
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(tracing.stop)
             if self.runtime.key_database:
-                await self.runtime.key_database.engine.dispose()
-            await tracing.stop()
+                stack.push_async_callback(self.runtime.key_database.engine.dispose)
+            stack.push_async_callback(self.runtime.close)
+            background = asyncio.create_task(run_workers(found, self._service.name))
+            stack.push_async_callback(_ended, background)
+            yield
+
+
+async def _ended(background: asyncio.Task[None]) -> None:
+    background.cancel()
+    with suppress(asyncio.CancelledError):
+        await background
 
 
 def authenticator_of(settings: ServiceSettings, clock: Clock) -> Authenticator:

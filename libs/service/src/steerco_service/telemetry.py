@@ -41,7 +41,7 @@ class TelemetrySettings(BaseSettings):
         validation_alias="OTEL_TRACES_SAMPLER",
         description="Which traces are recorded: "
         + ", ".join(get_args(SamplerName.__value__))
-        + ". By default all but those whose caller does not record them; without a collector, those whose caller does.",
+        + ". By default all, whatever their caller says; without a collector, those that their caller records.",
     )
     traces_sampler_arg: float = Field(
         1.0,
@@ -70,12 +70,15 @@ class TelemetrySettings(BaseSettings):
 
     @property
     def sampler(self) -> Sampler:
-        """What decides which traces are recorded."""
-        name = self.traces_sampler or f"{PARENT_BASED}always_{'on' if self.otlp_endpoint else 'off'}"
+        """What decides which traces are recorded: unless it is told to, no caller keeps its requests out."""
+        if not self.traces_sampler:
+            root = ALWAYS_ON if self.otlp_endpoint else ALWAYS_OFF
+            return ParentBased(root, remote_parent_not_sampled=root)
+        name = self.traces_sampler
         roots = {
             "always_on": ALWAYS_ON,
             "always_off": ALWAYS_OFF,
             "traceidratio": TraceIdRatioBased(self.traces_sampler_arg),
         }
-        root = roots[name.removeprefix(PARENT_BASED)]
-        return ParentBased(root) if name.startswith(PARENT_BASED) else root
+        chosen = roots[name.removeprefix(PARENT_BASED)]
+        return ParentBased(chosen) if name.startswith(PARENT_BASED) else chosen

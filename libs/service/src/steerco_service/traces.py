@@ -31,6 +31,9 @@ TRACERESPONSE = b"traceresponse"
 PROBES = ("/livez", "/readyz", "/startupz")
 """What orchestrators ask every few seconds; these requests have no trace."""
 
+METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
+"""Those that are named in spans and metrics: what else somebody makes up is no name."""
+
 EXPORT_SECONDS = 1.0
 """How long spans are gathered before they are sent."""
 
@@ -43,13 +46,16 @@ QUIET_SECONDS = 60.0
 
 FAULT = 500
 
+_logger = logging.getLogger("steerco.http")
+
 type Scope = MutableMapping[str, Any]
 type Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 type Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 type Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _SPAN = "steerco.span"
-
+_IS_LOGGED = "steerco_is_logged"
+_EVENT_STREAM = b"text/event-stream"
 
 _tracer: Tracer = trace.NoOpTracer()
 
@@ -144,35 +150,59 @@ def _caller(scope: Scope) -> Context:
     return extract({name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]})
 
 
+def _is_probe(scope: Scope) -> bool:
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", "")) in PROBES
+
+
+def _named(scope: Scope) -> str:
+    """A request by its method and, once one has taken it, its route."""
+    method = scope["method"] if scope["method"] in METHODS else "HTTP"
+    route = getattr(scope.get("route"), "path", None)
+    return f"{method} {route}" if route else method
+
+
+def log_fault(what: str, error: Exception) -> None:
+    """Say in the log that it failed by a fault of ours, in the trace that is current; of an error once."""
+    if not is_logged(error):
+        _logger.error("%s failed", what, exc_info=error)
+        setattr(error, _IS_LOGGED, True)
+
+
+def is_logged(error: BaseException) -> bool:
+    """Whether the log names it already."""
+    return getattr(error, _IS_LOGGED, False)
+
+
 class TracedRequests:
-    """ASGI middleware: a server span per HTTP request. Inside of another one it only says more about that span."""
+    """ASGI middleware: a server span per HTTP request. Inside of another one it only says more about that span.
+
+    That of a stream of events ends when the stream begins: it is read for hours.
+    """
 
     def __init__(self, app: Asgi, service: str = "") -> None:
         self._app = app
         self._service = service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"].endswith(PROBES):
+        if scope["type"] != "http" or _is_probe(scope):
             await self._app(scope, receive, send)
             return
         if isinstance(span := scope.get(_SPAN), Span):
             await self._within(span, scope, receive, send)
             return
-        about = {"http.request.method": scope["method"], "url.scheme": scope.get("scheme", "http")}
-        with _tracer.start_as_current_span(
-            scope["method"],
-            _caller(scope),
-            SpanKind.SERVER,
-            about,
-            record_exception=False,
-            set_status_on_exception=False,
-        ) as span:
-            scope[_SPAN] = span
+        method = scope["method"] if scope["method"] in METHODS else "_OTHER"
+        about = {"http.request.method": method, "url.scheme": scope.get("scheme", "http")}
+        span = _tracer.start_span(_named(scope), _caller(scope), SpanKind.SERVER, about)
+        scope[_SPAN] = span
+        with trace.use_span(span, record_exception=False, set_status_on_exception=False):
             try:
                 await self._within(span, scope, receive, _telling(span, send))
             except Exception as error:
                 _fail(span, type(error).__name__)
                 raise
+            finally:
+                _end(span)
 
     async def _within(self, span: Span, scope: Scope, receive: Receive, send: Send) -> None:
         if self._service:
@@ -181,10 +211,14 @@ class TracedRequests:
         async def named(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start" and (route := getattr(scope.get("route"), "path", None)):
                 span.set_attribute("http.route", route)
-                span.update_name(f"{scope['method']} {route}")
+                span.update_name(_named(scope))
             await send(message)
 
-        await self._app(scope, receive, named if span.is_recording() else send)
+        try:
+            await self._app(scope, receive, named if span.is_recording() else send)
+        except Exception as error:
+            log_fault(_named(scope), error)  # here, where the route is known and the span is current
+            raise
 
 
 def _telling(span: Span, send: Send) -> Send:
@@ -198,11 +232,21 @@ def _telling(span: Span, send: Send) -> Send:
                 _fail(span, str(message["status"]))
             if context:
                 message["headers"] = [*message.get("headers", ()), (TRACERESPONSE, context.encode())]
+            if any(
+                name == b"content-type" and kind.startswith(_EVENT_STREAM) for name, kind in message.get("headers", ())
+            ):
+                _end(span)
         await send(message)
 
     return told
 
 
 def _fail(span: Span, what: str) -> None:
-    span.set_attribute("error.type", what)
-    span.set_status(StatusCode.ERROR)
+    if span.is_recording():
+        span.set_attribute("error.type", what)
+        span.set_status(StatusCode.ERROR)
+
+
+def _end(span: Span) -> None:
+    if span.is_recording():
+        span.end()

@@ -1,6 +1,5 @@
 """The embedded edition: every service in one process on one port, over a PostgreSQL that the process starts."""
 
-import asyncio
 import errno
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -204,8 +203,6 @@ async def serve(app: ASGIApp, edge: Edge, listening: socket.socket) -> None:
     """Serve what stands behind an edge until a signal ends it."""
     keep_what_is_there()
     await HttpServer(app, lifespan="off", **edge.server_options).serve(sockets=[listening])
-    # uvicorn raises the signal again, which cancels this task: here, and not in what is cleared up after it.
-    await asyncio.sleep(0)
 
 
 def open_directory(path: Path) -> DataDirectory:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -70,7 +70,9 @@ async def _run_embedded(
     directory = open_directory(data_dir)
     kept_traces = KeptTraces()
     tracing = install_tracing("steerco", settings, processors=[kept_traces.processor()])
-    with console.status("starting") as status:
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(tracing.stop)
+        status = stack.enter_context(console.status("starting"))
 
         def progress(step: str) -> None:
             status.update(step)
@@ -93,7 +95,6 @@ async def _run_embedded(
                     await serve(settings.edge.before(started.app), settings.edge, listening)
             finally:
                 directory.withdraw()
-    await tracing.stop()
 
 
 async def _welcome(started: Edition, url: str, is_example: bool) -> Sequence[str]:

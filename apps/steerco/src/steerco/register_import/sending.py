@@ -3,9 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
-from typing import Any
 
-from steerco.client import NOTHING_SEEN, Client, CommandFailed
+from steerco.client import NOTHING_SEEN, Client, CommandFailed, problem_in
 from steerco.register_import.entries import RowRefused
 from steerco.register_import.organization import Units
 from steerco.register_import.plan import Command, Step, unit_commands
@@ -46,7 +45,7 @@ def open_units(client: Client, units: Units) -> None:
     for start in range(0, len(commands), LARGEST_BATCH):
         for answer in client.batch("portfolio", commands[start : start + LARGEST_BATCH], NOTHING_SEEN):
             if answer["status"] >= 400:
-                raise CommandFailed(f"a unit was refused: {answer['body']['detail']}")
+                raise CommandFailed(f"a unit was refused: {problem_in(answer['body'])}")
 
 
 def send(client: Client, steps: Sequence[Step], finished: Callable[[Sequence[Step]], None]) -> Sent:
@@ -108,13 +107,9 @@ def _send_to(client: Client, service: str, steps: Sequence[Step], sent: Sent) ->
     for (step, _), answer in zip(commands, answers, strict=True):
         if answer["status"] >= 400:
             row = step.entry.row
-            refused.setdefault(row, RowRefused(row, "", _detail(answer["body"])))
+            refused.setdefault(row, RowRefused(row, "", problem_in(answer["body"])))
         else:
             sent.taken += 1
             sent.seen = sent.seen.merged(Token.decode(answer["headers"]["consistency-token"]))
     sent.refused += refused.values()
     return [step for step in steps if step.entry.row not in refused]
-
-
-def _detail(problem: Any) -> str:
-    return str(problem.get("detail", problem)) if isinstance(problem, dict) else str(problem)

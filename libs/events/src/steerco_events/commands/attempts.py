@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from steerco_events import tracing
 from steerco_events.decider import Refusal
 from steerco_events.postgres.store import VersionConflict
 
@@ -26,8 +27,9 @@ async def in_transaction[Result](
     """
     for _ in range(attempts):
         try:
-            async with engine.begin() as tx:
-                return await work(tx)
+            with tracing.once_committed():
+                async with engine.begin() as tx:
+                    return await work(tx)
         except VersionConflict as conflict:
             last = conflict
     raise Contended(f"{last}; others kept writing to it") from last

@@ -86,11 +86,11 @@ class KafkaPublisher:
 
         Raises `BrokerRefuses` if we may not, aiokafka's `KafkaError`.
         """
+        producer = await self._started()  # what it goes on with outlives this batch, and is of no trace
         with tracing.publishing(self._service, events_topic(self._service), events):
-            await self._publish(events)
+            await self._publish(producer, events)
 
-    async def _publish(self, events: Sequence[Recorded]) -> None:
-        producer = await self._started()
+    async def _publish(self, producer: AIOKafkaProducer, events: Sequence[Recorded]) -> None:
         partitions: dict[int, list[Recorded]] = {}
         for event in events:
             partitions.setdefault(event.partition, []).append(event)

@@ -40,8 +40,8 @@ _UNSEALED = Statement(
     " FROM log.events WHERE position > :sealed GROUP BY xmin::text::bigint, partition"
 )
 _TRACES = Statement(
-    "SELECT DISTINCT traceparent FROM log.events"
-    " WHERE position > :after AND position <= :last AND traceparent IS NOT NULL LIMIT :most"
+    "SELECT DISTINCT traceparent FROM log.events WHERE position > :after AND position <= :last"
+    " AND right(traceparent, 1) IN ('1', '3', '5', '7', '9', 'b', 'd', 'f') LIMIT :most"
 )
 _HIGH_WATER = "(SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM log.positions)"
 _SERVER = f"pg_postmaster_start_time(), pg_stat_get_bgwriter_stat_reset_time(), {TIMELINE}"
@@ -119,14 +119,12 @@ class Unsealed(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """What one scan did: how many events it sealed, and whether appends were still under way.
-
-    `traceparents` are contexts in which the events came to be, where spans are made: some of the last of many.
-    """
+    """What one scan did: how many events it sealed, up to which position, and whether appends were still under way."""
 
     events: int
     pending: bool
-    traceparents: Sequence[str] = ()
+    after: int = 0
+    last: int = 0
 
 
 class Sealer:
@@ -200,10 +198,14 @@ class Sealer:
             positions = advanced(tuple(head.positions), [(row.partition, row.last) for row in inside])
             await self._seal(driver, head, last, positions, max(now, head.watermark + TICK))
         events, pending = sum(row.events for row in inside), last < head.high_water
-        if not events or not tracing.is_on():
-            return Sealed(events, pending)
-        values = {"after": max(head.position, last - MOST_TRACED), "last": last, "most": tracing.MOST_LINKS}
-        return Sealed(events, pending, tuple(traceparent for (traceparent,) in await _TRACES.rows(driver, values)))
+        return Sealed(events, pending, head.position, last)
+
+    async def contexts(self, sealed: Sealed) -> Sequence[str]:
+        """Those that are recorded, in which what a scan sealed came to be: some of the last of many."""
+        after = max(sealed.after, sealed.last - MOST_TRACED)
+        values = {"after": after, "last": sealed.last, "most": tracing.MOST_LINKS}
+        async with driver_connection(self._engine) as driver:
+            return [traceparent for (traceparent,) in await _TRACES.rows(driver, values)]
 
     async def _head(self, tx: Transaction) -> LogHead:
         """The head of the log, on the server that the last one was read from. Raises `ServerChanged`."""
