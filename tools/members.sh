@@ -10,7 +10,7 @@ at_once=3
 alone() {
     uv=$1 member=$2 bare=build/members/$(basename "$2")
     "$uv" venv --quiet --clear --python "$python" "$bare" &&
-        "$uv" pip install --quiet --python "$bare/bin/python" -c requirements.lock "./$member" \
+        "$uv" pip install --quiet --python "$bare/bin/python" --no-editable -c requirements.lock "./$member" \
             --group "$member/pyproject.toml:test" &&
         "$bare/bin/python" tools/only_own.py "$member" &&
         "$bare/bin/python" tools/import_all.py "$member/src" &&

@@ -63,7 +63,7 @@ async def work(urls: Mapping[str, str]) -> None:
         open_feed=open_feed,
     )
     keep_what_is_there()
-    await run_workers(workers(runtime))
+    await run_workers(workers(runtime), REGISTER)
 
 
 def memory(pid: int, name: str) -> float:

@@ -11,9 +11,11 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 
+from steerco.edition.services import SERVICES
 from steerco_events.ids import derived_id
 from steerco_servers.child import free_port
 from steerco_servers.realm import ADMINISTRATOR, CLI
@@ -74,10 +76,20 @@ def walk(url: str, secret: str) -> None:
 
 
 def watched(url: str) -> None:
-    """Prometheus reaches every process. Raises `JourneyFailed`."""
+    """Prometheus reaches every process, and spans of what was done came to the collector. Raises `JourneyFailed`."""
+    processes = 2 * len(SERVICES)
     with httpx.Client(base_url=url, timeout=30) as client:
-        everything = "/api/v1/query?query=count(up==0)"
-        _until(client, everything, lambda answer: answer["data"]["result"] == [])
+        _until(client, _query('count(up{job="services"} == 1)'), lambda answer: _value(answer) == processes)
+        _until(client, _query("sum(traces_span_metrics_calls_total)"), lambda answer: _value(answer) > 0)
+
+
+def _query(query: str) -> str:
+    return f"/api/v1/query?{urlencode({'query': query})}"
+
+
+def _value(answer: Mapping[str, Any]) -> float:
+    """Of a query that has one; 0 where it has none yet."""
+    return sum(float(each["value"][1]) for each in answer["data"]["result"])
 
 
 def _missing(command: list[str]) -> str:

@@ -1,7 +1,10 @@
 """docker-compose.yml brings up what the code has, and tells it what it takes."""
 
 import re
+import subprocess
+import sys
 import tomllib
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -35,6 +38,16 @@ def process(service: str, role: str) -> Described:
     return found
 
 
+@pytest.mark.parametrize("profiles", ["", None], ids=["what is needed", "everything"])
+def test_the_file_is_what_compose_takes(profiles: str | None, tmp_path: Path) -> None:
+    """By the schema of the specification, as it is carried by a package."""
+    read = tmp_path / "compose.yaml"
+    read.write_text(yaml.safe_dump(composed(profiles)))
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(read)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_plain_up_starts_everything_and_less_is_the_services_with_what_they_need() -> None:
     ours = {f"{service}-{role}" for service, role in SERVICES_BY_ROLE}
     assert running("").keys() == ours | WITHOUT_NETWORK_OF_ITS_OWN
@@ -61,12 +74,16 @@ def test_a_process_starts_with_what_it_is_told(service: str, role: str, monkeypa
 
 
 @pytest.mark.parametrize(("service", "role"), SERVICES_BY_ROLE)
-def test_a_process_is_of_the_image_that_is_built(service: str, role: str) -> None:
-    container = process(service, role)
+def test_a_process_is_of_the_image_that_what_migrates_builds_and_nobody_else(service: str, role: str) -> None:
+    """Who builds one image at once with another fails where both write it."""
+    container, building = process(service, role), process(service, "migrate")["build"]
     image = built()[container["image"]]
-    assert container["build"]["args"] == {"MEMBER": str(image.member.relative_to(ROOT))}
-    assert container["build"]["target"] == image.target == "service"
-    assert (ROOT / container["build"]["context"] / container["build"]["dockerfile"]).exists()
+    assert building["args"] == {"MEMBER": str(image.member.relative_to(ROOT))}
+    assert building["target"] == image.target == "service"
+    assert (ROOT / building["context"] / building["dockerfile"]).exists()
+    assert ("build" in container) == (role == "migrate")
+    assert container.get("pull_policy") == (None if role == "migrate" else "never")
+    assert container["image"] == process(service, "migrate")["image"]
 
 
 def test_the_tag_is_that_of_the_release() -> None:
@@ -204,13 +221,12 @@ def test_whatever_is_mounted_or_named_is_there() -> None:
 
 def test_what_is_watched_is_what_runs() -> None:
     told = yaml.safe_load((ROOT / "deploy" / "observability" / "prometheus.yaml").read_text())
-    hosts = {
-        target.split(":")[0]
-        for job in told["scrape_configs"]
-        for each in job["static_configs"]
-        for target in each["targets"]
-    }
-    assert hosts == {f"{service}-{role}" for service, role in SERVICES_BY_ROLE if role != "migrate"} | {"collector"}
+    jobs = {each["job_name"]: each for each in told["scrape_configs"]}
+    assert jobs["spans"]["static_configs"] == [{"targets": ["collector:8889"]}]
+    found = jobs["services"]["dns_sd_configs"]
+    assert [(each["type"], each["port"]) for each in found] == [("A", 9100)]
+    (names,) = (each["names"] for each in found)
+    assert sorted(names) == sorted(f"{service}-{role}" for service, role in SERVICES_BY_ROLE if role != "migrate")
     endpoint = "OTEL_EXPORTER_OTLP_ENDPOINT"
     assert process("finance", "api")["environment"][endpoint] == "http://collector:4318"
     assert not composed("")["services"]["finance-api"]["environment"][endpoint]

@@ -1,16 +1,26 @@
 """Each member that is started has an image, with its own packages alone."""
 
+import os
 import re
+import shlex
+import shutil
+import subprocess
+import sys
 import tomllib
+from collections.abc import Sequence
 from fnmatch import fnmatch
+from pathlib import Path
 
 import pytest
 
 from steerco.edition.services import SERVICES
 from tests.deploy.images import DOCKERFILE, MEMBERS, ROOT, Image, built, needed, project
+from tests.deploy.telling import ROLES
 
 INSTRUCTIONS = DOCKERFILE.read_text().replace("\\\n", " ")
 MAKEFILE = (ROOT / "Makefile").read_text()
+UV = ROOT / ".tools" / "bin" / "uv"
+FROM_WHAT_SETUP_FETCHED = {"UV_OFFLINE": "1", "UV_NO_BUILD_ISOLATION": "1"}
 
 
 def test_each_service_has_an_image_and_so_has_the_command() -> None:
@@ -58,6 +68,40 @@ def test_what_is_copied_is_there_and_is_not_kept_out() -> None:
         for each in let_in
         for kept_out in ("tests", ".venv")
     )
+
+
+def test_what_is_installed_starts_without_the_sources_that_it_came_of(tmp_path: Path) -> None:
+    """As the Dockerfile installs it; what members need of others is there before, of what `make setup` fetched."""
+    member, source, place = MEMBERS["finance"], tmp_path / "source", tmp_path / "steerco"
+    _copied(source)
+    python = str(place / "bin" / "python")
+    _run(["uv", "venv", "--python", sys.executable, str(place)], source)
+    _run(["uv", "pip", "sync", "--python", python, "--require-hashes", "requirements.lock"], source)
+    (line,) = re.findall(r"&& (uv pip install .+?) +&&", INSTRUCTIONS)
+    told = {"/opt/steerco/bin/python": python, "./${MEMBER}": f"./{member.relative_to(ROOT)}"}
+    _run([told.get(word, word) for word in shlex.split(line)], source)
+    shutil.rmtree(source)
+    started = _run([str(place / "bin" / f"steerco-{member.name}"), "--help"], tmp_path)
+    assert all(role in started for role in ROLES)
+
+
+def _copied(source: Path) -> None:
+    """What the builder copies of it, but for what `.dockerignore` keeps out."""
+    for member in MEMBERS.values():
+        to = source / member.relative_to(ROOT)
+        shutil.copytree(member / "src", to / "src", ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copy(member / "pyproject.toml", to)
+    for name in ("pyproject.toml", "requirements.lock"):
+        shutil.copy(ROOT / name, source)
+
+
+def _run(command: Sequence[str], folder: Path) -> str:
+    if command[0] == "uv":
+        command = [str(UV), *command[1:]]
+    told = os.environ | FROM_WHAT_SETUP_FETCHED
+    done = subprocess.run(command, cwd=folder, env=told, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def test_stages_are_those_that_are_named() -> None:

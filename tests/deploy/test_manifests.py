@@ -3,12 +3,15 @@
 import re
 import tomllib
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import kubernetes_validate
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from steerco.edition.services import BY_NAME, SERVICES
+from steerco_events.kafka.permissions import user_of
 from steerco_service.settings import ServiceSettings
 from tests.deploy.images import built
 from tests.deploy.manifests import (
@@ -35,6 +38,9 @@ EVERY_PLACE = [
     *((UNIT, "reporting", role) for role in ROLES),
 ]
 LASTING = [place for place in EVERY_PLACE if place[-1] != "migrate"]
+CERTIFICATES = {"kafka-ca", "issuer-ca"}
+"""Secrets that are of whoever signs what is not ours."""
+FIRST_ADMIN = "STEERCO_FIRST_ADMIN"
 SECRET_NAMES = re.compile("URL$|PASSWORD|SECRET|TOKEN$")
 
 
@@ -63,7 +69,8 @@ def test_every_service_runs_in_every_role(overlay: str) -> None:
 def test_a_process_starts_with_what_it_is_told(
     workload: Workload, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    secrets = secrets_of_development() | {Secret("kafka-ca", "ca.crt"): certificate(tmp_path / "ca.crt").read_text()}
+    signs = certificate(tmp_path / "ca.crt").read_text()
+    secrets = secrets_of_development() | {Secret(name, "ca.crt"): signs for name in CERTIFICATES}
     files = {path: tmp_path / path.replace("/", "-") for path in workload.files}
     for path, secret in workload.files.items():
         files[path].write_text(secrets[secret])
@@ -72,6 +79,8 @@ def test_a_process_starts_with_what_it_is_told(
         for name, value in workload.environment.items()
     }
     assert {name for name in environment if name.startswith(("STEERCO_", "OTEL_"))} <= known_variables(workload.role)
+    if FIRST_ADMIN in environment:
+        environment[FIRST_ADMIN] = "6a1f8a52-7a0e-4a86-9b1c-3d1d6a7f0c11"
     settings = started(workload.service, workload.role, environment, monkeypatch)
     if isinstance(settings, ServiceSettings):
         assert bool(settings.log_key) == (BY_NAME[workload.service].owns_log and workload.role == "worker")
@@ -88,13 +97,37 @@ def test_what_is_secret_comes_of_secrets_alone(workload: Workload) -> None:
     plain = {name for name, value in workload.environment.items() if not isinstance(value, Secret)}
     public = {"STEERCO_PORTFOLIO_URL", "STEERCO_SOURCE_URL"}
     assert {name for name in plain if SECRET_NAMES.search(name)} <= public
-    assert {each.name for each in workload.secrets} <= {f"{workload.service}-service", "kafka-ca"}
+    assert {each.name for each in workload.secrets} <= {f"{workload.service}-service", *CERTIFICATES}
 
 
 def test_secrets_are_given_and_only_those_of_development_are_made() -> None:
     assert not of_kind("production", "Secret")
-    wanted = {secret for each in workloads("dev") for secret in each.secrets if secret.name != "kafka-ca"}
+    wanted = {secret for each in workloads("dev") for secret in each.secrets if secret.name not in CERTIFICATES}
     assert wanted == set(secrets_of_development())
+
+
+def test_passwords_of_development_are_those_that_the_scripts_of_compose_make() -> None:
+    for secret, value in secrets_of_development().items():
+        if secret.key.endswith("url"):
+            assert urlsplit(value).password == f"development-{urlsplit(value).username}"
+        elif secret.key == "kafka-password":
+            assert value == f"development-{user_of(secret.name.removesuffix('-service'))}"
+
+
+@pytest.mark.parametrize("workload", [place for place in EVERY_PLACE if place[::2] == ("dev", "api")], indirect=True)
+def test_in_development_who_signs_for_the_issuer_is_believed(workload: Workload) -> None:
+    """By the variable that the client of HTTP reads."""
+    assert workload.files[str(workload.environment["SSL_CERT_FILE"])] == Secret("issuer-ca", "ca.crt")
+
+
+@pytest.mark.parametrize("workload", [("production", "finance", "api")], indirect=True)
+def test_nothing_starts_in_production_before_somebody_is_named_who_appoints_the_others(
+    workload: Workload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who is appointed at the first start stays so."""
+    monkeypatch.setenv(FIRST_ADMIN, str(workload.environment[FIRST_ADMIN]))
+    with pytest.raises(ValidationError, match="first_admin"):
+        ServiceSettings()
 
 
 @pytest.mark.parametrize("workload", EVERY_PLACE, indirect=True, ids="-".join)
@@ -130,8 +163,11 @@ def test_a_release_comes_pod_by_pod_and_a_pod_is_asked_how_it_is(workload: Workl
     assert ports[annotations["prometheus.io/port"]] == "operations"
     (spread,) = workload.pod["topologySpreadConstraints"]
     assert _selects(spread["labelSelector"], workload)
-    budgets = [each["spec"]["selector"] for each in of_kind(workload.overlay, "PodDisruptionBudget")]
-    assert sum(_selects(each, workload) for each in budgets) == 1
+    starts = container["startupProbe"]
+    assert spec["progressDeadlineSeconds"] > starts["failureThreshold"] * starts["periodSeconds"]
+    budgets = [each["spec"] for each in of_kind(workload.overlay, "PodDisruptionBudget")]
+    (budget,) = [each for each in budgets if _selects(each["selector"], workload)]
+    assert budget["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
 
 
 @pytest.mark.parametrize("service", sorted(BY_NAME))

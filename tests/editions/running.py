@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,6 +136,14 @@ def remove(home: Path) -> None:
     if (data / "kafka").exists():
         asyncio.run(remove_kafka(data / "kafka"))
     shutil.rmtree(home, ignore_errors=True)
+
+
+def wait_until(is_so: Callable[[], bool | str]) -> None:
+    """Return when it is so; what it says instead is the failure."""
+    deadline = time.monotonic() + 60
+    while (found := is_so()) is not True:
+        assert time.monotonic() < deadline, found
+        time.sleep(0.05)
 
 
 def without_instants(value: Any) -> Any:

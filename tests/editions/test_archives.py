@@ -3,8 +3,7 @@
 import asyncio
 import json
 import shutil
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import pytest
 
 from steerco_events.ids import derived_id
 from tests.editions.registers import asked
-from tests.editions.running import RunningEdition, remove, running_edition, start, without_instants
+from tests.editions.running import RunningEdition, remove, running_edition, start, wait_until, without_instants
 from tests.faults.topic import Topic
 
 LOGS = ("intake", "portfolio", "finance", "risk", "training")
@@ -89,14 +88,6 @@ def all_done(edition: RunningEdition) -> None:
         ]
 
     wait_until(lambda: not (left := behind()) or f"behind: {left}")
-
-
-def wait_until(is_so: Callable[[], bool | str]) -> None:
-    """Return when it is so; what it says instead is the failure."""
-    deadline = time.monotonic() + 60
-    while (found := is_so()) is not True:
-        assert time.monotonic() < deadline, found
-        time.sleep(0.05)
 
 
 def charter_by_pitch(edition: RunningEdition) -> None:

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 OBSERVABILITY = ROOT / "deploy" / "observability"
 DASHBOARDS = sorted((OBSERVABILITY / "grafana" / "dashboards").glob("*.json"))
 
-SCRAPED = {"job", "instance", "role"}
+SCRAPED = {"job", "instance", "role", "process"}
 """Labels that Prometheus gives to whatever it collects."""
 
 _SPAN = {"service_name", "span_name", "span_kind", "status_code"}

@@ -31,6 +31,10 @@ def test_spans_go_to_jaeger_and_what_is_made_of_them_to_prometheus() -> None:
     assert ports == ["4317", "4318"]
 
 
+def test_what_is_made_of_spans_is_bounded_however_many_names_they_bear() -> None:
+    assert read("collector.yaml")["connectors"]["spanmetrics"]["aggregation_cardinality_limit"] > 0
+
+
 def test_what_is_made_of_spans_bears_the_names_that_dashboards_know() -> None:
     spans: Any = read("collector.yaml")["connectors"]["spanmetrics"]
     prefix, unit = spans["namespace"].replace(".", "_"), {"s": "seconds"}[spans["histogram"]["unit"]]

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from fastapi.routing import APIRoute
 
 from steerco_events.kafka.topics import events_topic
 from steerco_servers.promtool import promtool
+from steerco_service.events.routes import routes as feed_routes
 from tests.observability.known import DASHBOARDS, panels, queries, read
 
 CALLS = "traces_span_metrics_calls_total"
@@ -39,6 +41,13 @@ def test_every_panel_says_what_it_shows_and_asks_a_source_that_there_is() -> Non
         assert panel["title"], name
         assert panel["description"], name
         assert SOURCES[panel["datasource"]["uid"]] == panel["datasource"]["type"], name
+
+
+def test_how_long_requests_take_is_told_without_those_that_wait_for_events() -> None:
+    (feed,) = {f"GET {route.path}" for route in feed_routes.routes if isinstance(route, APIRoute)}
+    durations = [query for _, query in queries() if "traces_span_metrics_duration_seconds_bucket" in query]
+    assert len(durations) == 2
+    assert all(f'span_name!="{feed}"' in query for query in durations)
 
 
 def test_the_service_map_has_the_columns_that_a_node_graph_takes() -> None:

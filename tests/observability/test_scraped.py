@@ -1,5 +1,7 @@
 """Metrics that are collected from processes that run are the right numbers; each of the list is among them."""
 
+import re
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -119,9 +121,11 @@ async def test_a_worker_that_is_told_to_end_does_so_though_it_is_being_watched(p
 def test_every_process_of_every_service_is_collected_from_where_it_listens() -> None:
     port = ServiceSettings.model_fields["operations_port"].default
     services, spans = read("prometheus.yaml")["scrape_configs"]
-    for told in services["static_configs"]:
-        role = told["labels"]["role"]
-        assert told["targets"] == [f"{service.name}-{role}:{port}" for service in SERVICES]
-    assert [told["labels"]["role"] for told in services["static_configs"]] == ["api", "worker"]
+    (told,) = services["dns_sd_configs"]
+    assert (told["type"], told["port"]) == ("A", port)
+    assert told["names"] == [f"{service.name}-{role}" for role in ("api", "worker") for service in SERVICES]
+    (role,) = (each for each in services["relabel_configs"] if each["target_label"] == "role")
+    matched = [re.fullmatch(role["regex"], name) for name in told["names"]]
+    assert Counter(found and found[1] for found in matched) == {"api": len(SERVICES), "worker": len(SERVICES)}
     ((target,),) = (told["targets"] for told in spans["static_configs"])
     assert target.rpartition(":")[2] == read("collector.yaml")["exporters"]["prometheus"]["endpoint"].rpartition(":")[2]

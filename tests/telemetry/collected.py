@@ -17,7 +17,7 @@ PATIENCE = 90.0
 
 @dataclass(frozen=True)
 class Sent:
-    """A span, and the resource that sent it."""
+    """A span, and the resource that sent it. `said` of it: its status, and what happened in it."""
 
     trace_id: str
     id: str
@@ -26,6 +26,7 @@ class Sent:
     name: str
     kind: int
     about: Mapping[str, Any]
+    said: Sequence[str]
     process: Mapping[str, Any]
 
     @property
@@ -83,6 +84,7 @@ def _sent(request: ExportTraceServiceRequest) -> Iterator[Sent]:
                 span.name,
                 span.kind,
                 _attributes(span.attributes),
+                [span.status.message, *(f"{each.name} {dict(_attributes(each.attributes))}" for each in span.events)],
                 _attributes(group.resource.attributes),
             )
 

@@ -171,7 +171,7 @@ def test_every_process_says_which_it_is(followed: Followed) -> None:
 
 
 def test_no_span_holds_a_name_a_code_an_amount_or_a_text_of_what_was_sent(followed: Followed) -> None:
-    said = "\n".join(f"{span.name} {dict(span.about)}" for span in followed.spans)
+    said = "\n".join(f"{span.name} {dict(span.about)} {list(span.said)}" for span in followed.spans)
     assert [secret for secret in SECRETS if secret in said] == []
 
 

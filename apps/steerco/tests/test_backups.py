@@ -1,13 +1,12 @@
-"""Backups of databases by their addresses: whole or not at all, checked before use, and put back by the owner alone."""
+"""Backups of databases by their addresses: whole or not at all, and checked before use."""
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -15,74 +14,20 @@ from sqlalchemy.pool import NullPool
 
 from steerco.backups.cutting import cut
 from steerco.backups.manifest import FORMAT, BackupFailed
-from steerco.backups.places import databases_told
+from steerco.backups.places import databases_told, not_told
 from steerco.backups.reading import checked, keys_beside
 from steerco.backups.restoring import restore
 from steerco.backups.taking import Beside, take
 from steerco.edition.services import BY_NAME
-from steerco_events.ids import new_id
-from steerco_events.postgres.wakeups import asyncpg_dsn
+from steerco.testkit.backups import GENERATIONS, HEAD, LEFT, MOVE, ask, put_back, quiet, tell
 from steerco_events.testkit.logs import until, waits_for_a_lock
 from steerco_servers.testing import TemporaryPostgres
 from steerco_service.migrations import migrate
-from steerco_service.privacy.key_database import MIGRATIONS
 
-HEAD = "SELECT position FROM log.head"
-GENERATIONS = "SELECT array_agg(from_position ORDER BY generation) FROM log.generations"
-MOVE = "UPDATE log.head SET position = {0}; INSERT INTO log.streams VALUES ('tally-{0}', 1)"
-ERASED = new_id()
-OTHER = new_id()
-
-
-@pytest.fixture
-async def databases(postgres: TemporaryPostgres) -> AsyncIterator[Mapping[str, Any]]:
-    """A log that is sealed up to 5, and keys of two persons."""
-    async with postgres.databases("finance", "portfolio_keys") as found:
-        await migrate(BY_NAME["finance"].migrations, found["finance"].owner_url)
-        await migrate(MIGRATIONS, found["portfolio_keys"].owner_url)
-        await tell(found["finance"].owner_url, MOVE.format(5))
-        keys = ", ".join(f"('{person}', '\\x00', now())" for person in (ERASED, OTHER))
-        await tell(found["portfolio_keys"].owner_url, f"INSERT INTO privacy.keys VALUES {keys}")
-        yield found
-
-
-@pytest.fixture
-def urls(databases: Mapping[str, Any]) -> dict[str, str]:
-    return {name: each.owner_url for name, each in databases.items()}
-
-
-@pytest.fixture
-async def taken(urls: dict[str, str], tmp_path: Path) -> Path:
-    """A backup of both."""
-    folder = tmp_path / "backups" / "one"
-    await take(urls, Beside("empty"), folder, keys_beside(folder), quiet)
-    return folder
-
-
-def quiet(_: str) -> None:
-    """Progress that nobody is told of."""
-
-
-async def tell(url: str, statements: str) -> None:
-    connection = await asyncpg.connect(asyncpg_dsn(url))
-    try:
-        await connection.execute(statements)
-    finally:
-        await connection.close()
-
-
-async def ask(url: str, query: str) -> Any:
-    engine = create_async_engine(url, poolclass=NullPool)
-    try:
-        async with engine.connect() as connection:
-            return (await connection.execute(text(query))).scalar()
-    finally:
-        await engine.dispose()
-
-
-async def put_back(folder: Path, urls: Mapping[str, str], *only: str, replace: bool = True) -> None:
-    found = await checked(folder, None, quiet, with_keys=True)
-    await restore(found, urls, only, quiet, replace=replace)
+END_HOLDERS = (
+    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database()"
+    " AND state = 'idle in transaction' AND query LIKE '%log.head FOR UPDATE'"
+)
 
 
 async def test_what_a_unit_has_received_of_others_logs_is_put_back_too(
@@ -98,6 +43,15 @@ async def test_what_a_unit_has_received_of_others_logs_is_put_back_too(
         await tell(with_reporting["reporting"], "UPDATE mirror.logs SET after = 'further on'")
         await put_back(folder, with_reporting)
         assert await ask(with_reporting["reporting"], "SELECT after FROM mirror.logs") == "here"
+
+
+async def test_people_are_not_copied_without_their_keys(
+    postgres: TemporaryPostgres, urls: dict[str, str], tmp_path: Path
+) -> None:
+    forgotten = {"portfolio": urls["finance"], "finance": urls["finance"]}
+    with pytest.raises(BackupFailed, match="without portfolio_keys"):
+        await take(forgotten, Beside(), tmp_path / "one", tmp_path / "two", quiet)
+    assert not list(tmp_path.iterdir())
 
 
 def manifest_changed(folder: Path, change: Callable[[bytes], bytes]) -> None:
@@ -132,6 +86,22 @@ async def test_no_database_is_looked_at_before_every_log_is_held(postgres: Tempo
         assert await taking == (9, "read-up-to-9")
 
 
+async def test_a_log_that_was_not_held_to_the_end_is_in_no_cut(postgres: TemporaryPostgres) -> None:
+    async with postgres.databases("finance", "intake") as found, AsyncExitStack() as stack:
+        urls = {name: each.owner_url for name, each in found.items()}
+        for name, url in urls.items():
+            await migrate(BY_NAME[name].migrations, url)
+        engine = create_async_engine(urls["intake"], poolclass=NullPool)
+        sealing, looking = [await stack.enter_async_context(engine.connect()) for _ in range(2)]
+        await sealing.execute(text("UPDATE log.head SET position = 9"))
+        taking = asyncio.create_task(seen_of_a_cut(urls))
+        await until(lambda: waits_for_a_lock(looking), "the head is waited for")
+        assert await ask(urls["finance"], END_HOLDERS) == 1
+        await sealing.commit()
+        with pytest.raises(BackupFailed, match="no cut can be made"):
+            await taking
+
+
 async def seen_of_a_cut(urls: Mapping[str, str]) -> tuple[int, str]:
     """How far intake's log is in the cut, and what the snapshot of finance's database has."""
     engine = create_async_engine(urls["finance"], poolclass=NullPool, isolation_level="REPEATABLE READ")
@@ -152,7 +122,7 @@ async def test_a_restore_is_the_copy_in_a_new_generation_and_lets_the_service_in
     assert await ask(app, GENERATIONS) == [0, 5]
     assert await ask(app, "SELECT count(*) FROM log.streams") == 1
     assert await ask(app, "SHOW idle_in_transaction_session_timeout") == "1min"
-    assert await ask(urls["finance"], "SELECT count(*) FROM pg_namespace WHERE nspname LIKE '%before_restore'") == 0
+    assert await ask(urls["finance"], LEFT) == 0
     await migrate(BY_NAME["finance"].migrations, urls["finance"])
 
 
@@ -162,35 +132,6 @@ async def test_a_second_restore_of_the_same_copy_begins_a_generation_that_nobody
     for _ in range(2):
         await put_back(taken, urls, "finance")
     assert await ask(urls["finance"], GENERATIONS) == [0, 5, 5]
-
-
-async def test_nothing_is_put_in_the_place_of_what_is_there_unasked(urls: dict[str, str], taken: Path) -> None:
-    await tell(urls["finance"], MOVE.format(9))
-    with pytest.raises(BackupFailed, match="finance is not empty: --replace"):
-        await put_back(taken, urls, replace=False)
-    assert await ask(urls["finance"], HEAD) == 9
-
-
-async def test_nothing_is_restored_under_a_service_that_runs(
-    databases: Mapping[str, Any], urls: dict[str, str], taken: Path
-) -> None:
-    connection = await asyncpg.connect(asyncpg_dsn(databases["finance"].app_url))
-    try:
-        with pytest.raises(BackupFailed, match="finance is in use"):
-            await put_back(taken, urls)
-    finally:
-        await connection.close()
-    assert await ask(urls["finance"], GENERATIONS) == [0]
-
-
-async def test_whoever_was_erased_since_stays_so_and_the_others_have_their_keys(
-    urls: dict[str, str], taken: Path
-) -> None:
-    forget = f"INSERT INTO privacy.erasures VALUES ('{ERASED}', now()); DELETE FROM privacy.keys"
-    await tell(urls["portfolio_keys"], forget)
-    await put_back(taken, urls)
-    assert await ask(urls["portfolio_keys"], "SELECT array_agg(subject) FROM privacy.keys") == [OTHER]
-    assert await ask(urls["portfolio_keys"], "SELECT array_agg(subject) FROM privacy.erasures") == [ERASED]
 
 
 async def test_a_restore_that_fails_leaves_every_database_as_it_was(
@@ -205,13 +146,6 @@ async def test_a_restore_that_fails_leaves_every_database_as_it_was(
     assert await ask(urls["finance"], GENERATIONS) == [0]
     assert await ask(urls["portfolio_keys"], "SELECT count(*) FROM privacy.keys") == 2
     await migrate(BY_NAME["finance"].migrations, urls["finance"])
-
-
-async def test_a_restore_that_was_cut_off_is_undone_by_the_next(urls: dict[str, str], taken: Path) -> None:
-    await tell(urls["finance"], "ALTER SCHEMA log RENAME TO log_before_restore; CREATE SCHEMA log")
-    with pytest.raises(BackupFailed, match="not empty"):
-        await put_back(taken, urls, replace=False)
-    assert await ask(urls["finance"], HEAD) == 5
 
 
 async def test_a_copy_goes_into_no_database_of_another_name(urls: dict[str, str], taken: Path) -> None:
@@ -288,6 +222,10 @@ def test_databases_are_told_by_a_file_or_a_folder_as_a_secret_is_mounted(tmp_pat
     (tmp_path / "finance").write_text(f"{url}\n")
     (tmp_path / "..data").mkdir()
     assert databases_told(tmp_path) == {"finance": url}
+    assert "portfolio_keys" in not_told({"finance": url})
+    (tmp_path / "portfolio-keys").write_text(url)
+    with pytest.raises(BackupFailed, match="portfolio-keys: no database"):
+        databases_told(tmp_path)
     told = tmp_path / "told.json"
     told.write_text(f'{{"finance": "{url}"}}')
     assert databases_told(told) == {"finance": url}

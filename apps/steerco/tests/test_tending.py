@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from steerco.edition import distributed
+from steerco.edition.brokers import Brokers
 from steerco.edition.directory import DataDirectory
 from steerco.edition.distributed import ServiceProcesses
 from steerco_events.kafka.broker import Broker
@@ -32,8 +33,8 @@ async def test_what_can_not_be_started_for_a_while_is_started_once_it_can(
     nowhere = "postgresql+asyncpg://nobody@127.0.0.1:1/risk"
     database = ServiceDatabase("risk", "risk", nowhere, nowhere, nowhere)
     key = tmp_path / "issuer"
-    kafka = Broker("127.0.0.1:1")
-    processes = ServiceProcesses(DataDirectory(tmp_path), {"risk": database}, lambda _: kafka, key, "token", {})
+    kafka = Brokers(lambda _: Broker("127.0.0.1:1"), replication=1)
+    processes = ServiceProcesses(DataDirectory(tmp_path), {"risk": database}, kafka, key, "token", {})
     logs = tmp_path / "logs"
     logs.mkdir()
     log, brief = logs / "risk-worker.log", [sys.executable, "-c", ""]

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import gzip
 from collections.abc import AsyncIterator, Callable, Iterator
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from steerco.edition.mounting import front_app
 from steerco.edition.services import SERVICES
 from steerco.traces import keeping
 from steerco.traces.asking import TRACES_URL, asked_for
-from steerco.traces.collecting import collecting
+from steerco.traces.collecting import LARGEST_BODY, collecting
 from steerco.traces.drawing import drawn
 from steerco.traces.keeping import KeptTraces
 from steerco.traces.last import new_trace, remembered, trace_id_of
@@ -81,12 +82,25 @@ def test_what_a_process_sends_is_kept(compression: Compression) -> None:
         ("/v1/traces", b"no protobuf", {}, 400),
         ("/v1/traces", b"no gzip", {"Content-Encoding": "gzip"}, 400),
         ("/v1/traces", gzip.compress(b"no protobuf"), {"Content-Encoding": "gzip"}, 400),
+        ("/v1/traces", gzip.compress(b"cut off")[:-1], {"Content-Encoding": "gzip"}, 400),
+        ("/v1/traces", gzip.compress(bytes(LARGEST_BODY + 1)), {"Content-Encoding": "gzip"}, 413),
         ("/v1/logs", b"", {}, 404),
     ],
 )
 def test_what_is_no_spans_is_refused(path: str, body: bytes, headers: dict[str, str], status: int) -> None:
     with collecting(KeptTraces().take) as url:
         assert httpx.post(f"{url}{path}", content=body, headers=headers).status_code == status
+
+
+@pytest.mark.parametrize("length", ["²", "-1", "", "9" * 5000, str(LARGEST_BODY + 1)])
+def test_what_is_of_no_length_or_too_long_is_not_read(length: str) -> None:
+    with collecting(KeptTraces().take) as url:
+        sending = HTTPConnection(url.removeprefix("http://"), timeout=10)
+        sending.putrequest("POST", "/v1/traces")
+        sending.putheader("Content-Length", length.encode("latin-1"))
+        sending.endheaders()
+        assert sending.getresponse().status == 413
+        sending.close()
 
 
 def test_the_last_traces_are_kept_and_of_each_the_last_spans(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,6 +121,23 @@ def test_the_last_traces_are_kept_and_of_each_the_last_spans(monkeypatch: pytest
     again.shutdown()
     found = spans_of(kept.trace(f"{span.get_span_context().trace_id:032x}"))
     assert [each.name for each in found] == ["above", "below 3", "below 4"]
+
+
+def test_of_all_traces_together_the_last_spans_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeping, "MOST_SPANS", 3)
+    monkeypatch.setattr(keeping, "MOST_IN_ALL", 4)
+    kept = KeptTraces()
+    provider = sending(kept.processor())
+    first, second = sent(provider), sent(provider)
+    with provider.get_tracer("tests").start_as_current_span("above") as span:
+        for n in range(5):
+            provider.get_tracer("tests").start_span(f"below {n}").end()
+    provider.force_flush()
+    third = f"{span.get_span_context().trace_id:032x}"
+    assert [len(spans_of(kept.trace(each))) if kept.trace(each) else 0 for each in (first, second, third)] == [0, 1, 3]
+    sent(provider)
+    provider.shutdown()
+    assert [bool(kept.trace(each)) for each in (second, third)] == [False, True]
 
 
 async def test_a_trace_is_shown_to_who_operates_the_edition() -> None:

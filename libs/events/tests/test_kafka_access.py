@@ -9,7 +9,9 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from aiokafka.errors import KafkaTimeoutError
 
+from steerco_events.kafka import granting
 from steerco_events.kafka.broker import Broker, BrokerRefuses
 from steerco_events.kafka.feed import KafkaFeed
 from steerco_events.kafka.granting import grant
@@ -211,27 +213,33 @@ async def test_a_password_is_changed_while_the_old_one_still_opens(users: Users,
         assert (await contents_of(each, topics.service)).is_new
 
 
-async def test_kafka_s_own_tool_takes_the_lines_as_they_are(users: Users, topics: Topics, tmp_path: Path) -> None:
-    reader = await users.may("by-hand", [])
-    (tmp_path / "operator.properties").write_text(
+async def kafka_acls(line: str, users: Users, directory: Path) -> str:
+    """What Kafka's own tool prints."""
+    (directory / "operator.properties").write_text(
         "security.protocol=SASL_PLAINTEXT\nsasl.mechanism=PLAIN\n"
         "sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required"
         f' username="{OPERATOR.user}" password="{OPERATOR.password}";\n'
     )
-    (line,) = command_lines([Acl("by-hand", operation, topic) for topic in topics.names for operation in READING])
     program, *options = shlex.split(line.replace("$KAFKA", users.operator.bootstrap))
     assert program == "kafka-acls.sh"
     jars = [await kafka_jars(print), await kafka_tools(print)]
     tool = await asyncio.create_subprocess_exec(
         find_java(),
         *("-cp", ":".join(f"{each}/*" for each in jars), "org.apache.kafka.tools.AclCommand", *options),
-        cwd=tmp_path,
+        cwd=directory,
         env=clean_environment(),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
     printed, _ = await tool.communicate()
     assert tool.returncode == 0, printed.decode()
+    return printed.decode()
+
+
+async def test_kafka_s_own_tool_takes_the_lines_as_they_are(users: Users, topics: Topics, tmp_path: Path) -> None:
+    reader = await users.may("by-hand", [])
+    (line,) = command_lines([Acl("by-hand", operation, topic) for topic in topics.names for operation in READING])
+    await kafka_acls(line, users, tmp_path)
     await topics.publish(counted(topics, times=1))
     async with reading(topics.service, reader) as feed:
 
@@ -250,3 +258,29 @@ async def test_who_may_not_say_who_may_what_is_told(users: Users) -> None:
         await grant(somebody, {"other": PASSWORD}, [])
     with pytest.raises(BrokerRefuses, match=r"user steerco-somebody \(.*\) read who may do what"):
         await grant(somebody, {}, [Acl("somebody", Operation.WRITE, events_topic("other"))])
+
+
+async def test_who_is_granted_something_may_no_more_what_was_said_in_other_ways(users: Users, tmp_path: Path) -> None:
+    tool = "kafka-acls.sh --bootstrap-server $KAFKA --command-config operator.properties"
+    for more in (
+        "--allow-principal User:before --operation Write --topic steerco --resource-pattern-type prefixed",
+        "--allow-principal User:before --allow-host 10.0.0.1 --operation Read --topic steerco.risk.events.v1",
+        "--allow-principal User:before --operation Alter --cluster",
+        "--deny-principal User:before --operation Read --topic steerco.risk.events.v1",
+    ):
+        await kafka_acls(f"{tool} --add {more}", users, tmp_path)
+    asked = f"{tool} --list --principal User:before"
+    assert (await kafka_acls(asked, users, tmp_path)).count("principal=User:before") == 4
+    await users.may("before", [Acl("before", Operation.READ, events_topic("finance"))])
+    (said,) = (
+        line for line in (await kafka_acls(asked, users, tmp_path)).splitlines() if "principal=User:before" in line
+    )
+    assert "operation=READ, permissionType=ALLOW" in said
+
+
+async def test_what_does_not_come_to_be_so_is_not_waited_for_for_ever(
+    users: Users, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(granting, "SEEN_WITHIN", 0.2)
+    with pytest.raises(KafkaTimeoutError):
+        await grant(users.operator, {}, [Acl("not-let-in", Operation.READ, events_topic("finance"))])

@@ -8,6 +8,7 @@ from functools import partial
 import pytest
 from sqlalchemy import text
 
+from steerco_events import relay as relaying
 from steerco_events.envelope import Recorded
 from steerco_events.ports import Cursor
 from steerco_events.positions import PARTITIONS, Head
@@ -103,6 +104,24 @@ async def test_a_broker_that_fails_in_between_leaves_no_gap_and_no_disorder(log:
     assert wire.breaks == []
     assert failing_now()[log.service].startswith("BrokerDown")
     assert len(wire.events) == sum(breaks) + 12
+    assert first_sent(wire.events) == list(range(1, 13))
+
+
+async def test_a_relay_that_hangs_is_cut_off_and_starts_again(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relaying, "STEP_SECONDS", 0.3)
+    await count_up(log, streams=4, times=3)
+    await log.seal()
+    wire = StalledAtEvents()
+
+    async def cut_off() -> bool:
+        return failing_now().get(log.service) == f"Hangs: the relay of {log.service} came to no end in 0 s"
+
+    async with running(lambda: retrying(relay(log, wire).run, log.service)):
+        await until(cut_off, "it was cut off")
+        monkeypatch.undo()
+        wire.released.set()
+        await until(lambda: has_relayed(log, 12), "all is relayed")
+    assert len(wire.events) > 12
     assert first_sent(wire.events) == list(range(1, 13))
 
 

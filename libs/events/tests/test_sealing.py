@@ -13,6 +13,7 @@ from steerco_events import sealing
 from steerco_events.ports import Cursor
 from steerco_events.postgres.lease import Lease
 from steerco_events.postgres.sealer import Sealer
+from steerco_events.retrying import failing_now, retrying
 from steerco_events.sealing import Sealing
 from steerco_events.signals import Signal
 from steerco_events.testkit.logs import Log, read_on, running, until
@@ -92,3 +93,20 @@ async def test_what_was_appended_without_a_wake_up_is_sealed_at_the_next_look(lo
         for n in range(1, 4):
             await log.append("tally-1", Counted(by=1))
             await read_on(log.feed(), Cursor(), n)
+
+
+async def test_a_sealer_that_hangs_is_cut_off_and_starts_again(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sealing, "STEP_SECONDS", 0.3)
+    work = Sealing(log.sealer, log.appended, log.sealed, service=log.service)
+
+    async def cut_off() -> bool:
+        return failing_now().get(log.service) == f"Hangs: the sealer of {log.service} came to no end in 0 s"
+
+    async with log.engine.begin() as tx:
+        await tx.execute(text("SELECT FROM log.head FOR UPDATE"))
+        async with running(lambda: retrying(work.run, log.service)):
+            await log.append("tally-1", Counted(by=1))
+            await until(cut_off, "it was cut off")
+            monkeypatch.undo()
+            await tx.rollback()
+            await read_on(log.feed(), Cursor(), 1)

@@ -355,4 +355,4 @@ async def test_a_step_that_hangs_is_ended_and_the_consumer_starts_again(
     async with Worker(log).working(eater, 1, stall_first):
         await until(partial(has_come_to, eater, 1), "the work was done")
     name = eater.consumer().name
-    assert failing_now()[name] == f"ConsumerHangs: {name} came to no end in 0 s"
+    assert failing_now()[name] == f"Hangs: {name} came to no end in 0 s"

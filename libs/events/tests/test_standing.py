@@ -17,6 +17,7 @@ from steerco_events.metrics import CONSUMER_EVENTS, CONSUMER_LAG, CONSUMER_RESTA
 from steerco_events.ports import WHOLE, Cursor
 from steerco_events.positions import START, Head, advanced
 from steerco_events.postgres.lease_keeper import LeaseKeeper
+from steerco_events.retrying import failing_now
 from steerco_events.testkit.eaters import Eater, ViewEater
 from steerco_events.testkit.feeds import count_up
 from steerco_events.testkit.logs import Log, running, until
@@ -42,7 +43,9 @@ def watch() -> Watch:
 
 @pytest.fixture
 def standing(watch: Watch) -> Standing:
-    return Standing(f"consumer {new_id()}", "finance", "known", "tally", WHOLE, watch)
+    standing = Standing(f"consumer {new_id()}", "finance", "known", f"tally {new_id()}", WHOLE, watch)
+    standing.begins()
+    return standing
 
 
 def at(position: int) -> Cursor:
@@ -104,6 +107,30 @@ def test_who_hangs_while_it_reads_waits_for_its_broker_or_database_and_has_not_s
     assert standing.name not in stalled_now()
 
 
+@pytest.mark.parametrize("why", [Standing.fails, Standing.stops, Standing.hangs])
+def test_who_gets_a_shard_again_after_an_error_goes_on_where_another_tells_nothing(
+    watch: Watch, why: Callable[[Standing], None]
+) -> None:
+    source = f"tally {new_id()}"
+    standing = Standing("consumer", "finance", "known", source, WHOLE, watch)
+
+    def lag() -> float | None:
+        return METRICS.value(CONSUMER_LAG.about, "finance", "known", source, "0")
+
+    standing.begins()
+    standing.stands(at(3), head(7), 3)
+    why(standing)
+    assert lag() == 4
+    standing.begins()
+    standing.stands(at(5), head(7), 2)
+    assert lag() == 2
+    why(standing)
+    standing.leaves()
+    assert lag() is None
+    standing.stands(at(5), head(7), 0)
+    assert lag() is None, "of what is another's nothing is told"
+
+
 @asynccontextmanager
 async def following(eater: Eater, **more: int) -> AsyncIterator[None]:
     """Inside, a worker of finance has the consumer run."""
@@ -155,6 +182,26 @@ async def test_who_can_t_park_more_has_stopped_and_is_behind_for_as_long(log: Lo
         await until(goes_on, "it goes on")
 
 
+async def test_who_has_stopped_tells_so_until_another_has_the_shard(log: Log) -> None:
+    eater = await ViewEater.of(log)
+    eater.appetite.poison.add(5)
+    await log.append("tally-1", Counted(by=5))
+    await log.seal()
+
+    async def stopped() -> bool:
+        return counted(CONSUMER_STOPPED, log, "0") == 1
+
+    async def tells_nothing() -> bool:
+        return counted(CONSUMER_STOPPED, log, "0") is None and counted(CONSUMER_LAG, log, "0") is None
+
+    async with following(eater, parked_limit=0):
+        await until(stopped, "it has stopped")
+        async with log.engine.begin() as tx:
+            taken = "holder = gen_random_uuid(), expires_at = clock_timestamp() + interval '1 hour'"
+            await tx.exec_driver_sql(f"UPDATE log.leases SET {taken} WHERE name LIKE 'consumer %'")
+        await until(tells_nothing, "it has learned that another has it")
+
+
 async def eater_has(eater: Eater, events: int) -> bool:
     return counted(CONSUMER_EVENTS, eater.log) == events
 
@@ -173,3 +220,25 @@ async def test_a_step_that_comes_to_no_end_is_counted_as_a_restart(log: Log, mon
         async with following(eater):
             await until(restarted, "the watchdog has started it again")
             await tx.rollback()
+
+
+async def test_to_wait_for_a_lock_is_an_error_before_the_step_hangs(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    eater = await ViewEater.of(log)
+    name = eater.consumer().name
+    await count_up(log, streams=1, times=1)
+    await log.seal()
+
+    async def says_why() -> bool:
+        return "canceling statement due to lock timeout" in failing_now().get(name, "")
+
+    async with following(eater):
+        await until(partial(eater_has, eater, 1), "it has begun")
+        monkeypatch.setattr(consuming, "LOCK_TIMEOUT", "50ms")
+        async with log.engine.begin() as tx:
+            await tx.exec_driver_sql("SELECT FROM log.checkpoints FOR UPDATE")
+            await count_up(log, streams=1, times=1)
+            await log.seal()
+            await until(says_why, "it says why it does not get on")
+            await tx.rollback()
+        await until(partial(eater_has, eater, 2), "it goes on")
+        assert counted(CONSUMER_RESTARTS, log) == 0

@@ -11,6 +11,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from steerco_servers.attaching import home_of
 from steerco_servers.binaries import SHARED_HOME
 from steerco_servers.child import runs, unprivileged_account
 from steerco_servers.postgres import PostgresServer, ServerFailed, remove_cluster, start_postgres
@@ -80,6 +81,14 @@ async def test_a_new_cluster_is_utf8_under_locale_c_and_commits_durably(data_dir
         assert await value(server, "SHOW synchronous_commit") == "on"
         assert await value(server, "SHOW fsync") == "on"
         assert await value(server, "SHOW listen_addresses") == ""
+
+
+async def test_where_its_files_are_is_known(data_dir: Path) -> None:
+    assert home_of(data_dir) is None
+    async with await start_postgres(data_dir, settings=FAST) as server:
+        home, files = home_of(data_dir), await value(server, "SHOW data_directory")
+        assert home
+        assert str(home / "cluster") == files
 
 
 async def test_no_one_but_the_owner_reads_the_password_or_enters_the_socket_directory(data_dir: Path) -> None:

@@ -64,6 +64,12 @@ async def process(served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     await runtime.close()
 
 
+async def test_it_says_how_far_each_partition_is_which_together_are_the_log(served: Served) -> None:
+    state = (await (await served.client("risk")).get("/log")).json()
+    assert len(state["positions"]) == PARTITIONS
+    assert (max(state["positions"]), state["positions"].count(0)) == (state["position"], PARTITIONS - 1)
+
+
 async def published(served: Served) -> int:
     """How far the relay's checkpoint is."""
     async with served.runtime("risk").engine.connect() as connection:

@@ -1,5 +1,6 @@
 """What a service's OpenAPI promises of its answers."""
 
+from importlib.metadata import version
 from typing import Any
 
 import pytest
@@ -18,6 +19,10 @@ def refusals(operation: dict[str, Any]) -> set[str]:
 
 
 ALL = {"400", "413", "415", "422", "429", "431", "500", "503"}
+
+
+def test_it_is_of_the_release_that_serves_it(document: dict[str, Any]) -> None:
+    assert document["info"]["version"] == version("steerco-service")
 
 
 def test_what_needs_no_token_refuses_nobody_and_all_else_names_its_scheme(document: dict[str, Any]) -> None:

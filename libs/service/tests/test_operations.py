@@ -15,7 +15,7 @@ from steerco_servers.child import free_port
 from steerco_servers.provisioning import ServiceDatabase
 from steerco_servers.testing import TemporaryPostgres
 from steerco_service.identity.issuer import Issuer
-from steerco_service.migrations import migrate
+from steerco_service.migrations import migrate, revisions_of
 from steerco_service.operations import probes
 from steerco_service.operations.serving import operations_app, serve_operations
 from steerco_service.process import Process
@@ -67,8 +67,9 @@ async def test_a_worker_has_started_once_its_database_is_migrated(
     database: ServiceDatabase, probing: httpx.AsyncClient
 ) -> None:
     assert (await probing.get("/startupz")).json()["type"] == "urn:steerco:problem:not-migrated"
-    assert await statuses(probing) == [204, 503, 503, 200]
-    await migrate(SERVICE.migrations, database.owner_url)
+    for revision in revisions_of(SERVICE.migrations):
+        assert await statuses(probing) == [204, 503, 503, 200]
+        await migrate(SERVICE.migrations, database.owner_url, revision)
     assert await statuses(probing) == [204, 200, 200, 200]
 
 
@@ -90,6 +91,7 @@ async def test_a_worker_with_a_consumer_that_has_stalled_is_to_be_started_again(
     await migrate(SERVICE.migrations, database.owner_url)
     seconds = 0.0
     standing = Standing("risk v1 b1 in the log of portfolio", "risk", "risk", "portfolio", WHOLE, lambda: seconds)
+    standing.begins()
     standing.applies()
     assert await statuses(probing) == [204, 200, 200, 200]
     seconds = STALLED_SECONDS

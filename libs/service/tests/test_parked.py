@@ -176,18 +176,22 @@ async def test_whoever_asks_whether_a_service_is_ready_is_told_no_stream_and_no_
         assert state["error"] not in said
 
 
-async def test_what_fails_in_the_background_is_named_without_its_words(operations: httpx.AsyncClient) -> None:
+async def test_what_fails_in_the_background_of_a_service_is_named_there_alone_and_without_its_words(
+    served: Served, operations: httpx.AsyncClient
+) -> None:
     failed = asyncio.Event()
 
     async def fail() -> None:
         failed.set()
         raise ValueError("what somebody wrote")
 
-    work = asyncio.create_task(retrying(fail, "odd work"))
+    work = asyncio.create_task(retrying(fail, "odd work", "risk"))
     await failed.wait()
-    answer = await operations.get("/readyz")
+    answers = [await client.get("/readyz") for client in (operations, await served.client("portfolio"))]
     work.cancel()
-    assert answer.json()["degraded"]["odd work"] == "ValueError"
+    ours, others = [answer.json()["degraded"] for answer in answers]
+    assert ours["odd work"] == "ValueError"
+    assert "odd work" not in others
 
 
 async def test_only_who_has_a_token_sees_and_asks(served: Served) -> None:

@@ -15,6 +15,7 @@ from steerco_events.ids import derived_id, new_id
 from steerco_intake.app import SERVICE
 from steerco_servers.testing import TemporaryPostgres
 from steerco_service.identity.principal import Principal
+from steerco_service.testkit.answers import said
 from steerco_service.testkit.serving import TESTERS, Served, log_only, serving
 
 ENTERPRISE = derived_id("unit", "of duties")
@@ -96,8 +97,9 @@ async def test_who_submitted_does_not_decide_and_is_told_why_and_somebody_else_d
     token = await separates(served, unit_id)
     location = await submitted(anna, unit_id)
     refused = await decided(anna, location, token)
-    assert (refused.status_code, refused.headers["Content-Type"]) == (403, "application/problem+json")
-    assert refused.json() == {
+    status, body, headers = said(refused)
+    assert (status, headers["content-type"]) == (403, "application/problem+json")
+    assert body == {
         "type": "urn:steerco:problem:duties-separated",
         "title": "Duties separated",
         "status": 403,

@@ -38,7 +38,7 @@ QUESTIONS = (
     "/stories/R-1",
 )
 INSTANT = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(?:Z|\+00:00)")
-APART = {"watermark", "complete", "event_id"}
+APART = {"watermark", "complete", "event_id", "trace_id"}
 """How far the logs are watched, and identifiers: what two editions can't share."""
 
 

@@ -11,6 +11,7 @@ from steerco_events.contracts import portfolio
 from steerco_events.ids import new_id
 from steerco_risk.app import SERVICE
 from steerco_servers.testing import TemporaryPostgres
+from steerco_service.testkit.answers import said
 from steerco_service.testkit.serving import Served, log_only, serving
 
 PROJECT = new_id()
@@ -122,7 +123,7 @@ async def test_a_stale_version_changes_nothing(risk: httpx.AsyncClient) -> None:
 async def test_a_key_used_again_gets_the_same_answer_and_with_another_body_none(risk: httpx.AsyncClient) -> None:
     key = {"Idempotency-Key": "monday"}
     first, again = await sent(risk, "/risks", body(), **key), await sent(risk, "/risks", body(), **key)
-    assert (again.json(), again.headers) == (first.json(), first.headers)
+    assert said(again) == said(first)
     reused = await risk.post("/risks", json=body(category="people"), headers=key)
     assert (reused.status_code, reused.headers["Content-Type"]) == (422, "application/problem+json")
 

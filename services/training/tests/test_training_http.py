@@ -12,6 +12,7 @@ import pytest
 from steerco_events.contracts.portfolio import ProjectManagerAppointed
 from steerco_events.ids import new_id
 from steerco_servers.testing import TemporaryPostgres
+from steerco_service.testkit.answers import said
 from steerco_service.testkit.scopes import appointed as made_known
 from steerco_service.testkit.scopes import end, made, organized, somebody
 from steerco_service.testkit.serving import Served, log_only, serving
@@ -76,7 +77,7 @@ async def test_a_completion_is_recorded_and_found_at_its_location(training: http
 async def test_a_completion_of_ones_own_id_is_safe_to_send_twice(training: httpx.AsyncClient) -> None:
     body = completion(completion_id=str(new_id()))
     first, again = await sent(training, "/completions", body), await sent(training, "/completions", body)
-    assert (again.json(), again.headers) == (first.json(), first.headers)
+    assert said(again) == said(first)
     other = await training.post("/completions", json=body | {"completed_on": "2026-06-13"})
     assert (other.status_code, other.json()["type"]) == (409, "urn:steerco:problem:completion-already-recorded")
     assert other.json()["errors"][0]["pointer"] == "/completion_id"
@@ -85,7 +86,7 @@ async def test_a_completion_of_ones_own_id_is_safe_to_send_twice(training: httpx
 async def test_a_key_used_again_gets_the_same_answer_and_with_another_body_none(training: httpx.AsyncClient) -> None:
     key, body = {"Idempotency-Key": "monday"}, completion()
     first, again = await sent(training, "/completions", body, **key), await sent(training, "/completions", body, **key)
-    assert (again.json(), again.headers) == (first.json(), first.headers)
+    assert said(again) == said(first)
     reused = await training.post("/completions", json=completion(), headers=key)
     assert (reused.status_code, reused.headers["Content-Type"]) == (422, "application/problem+json")
 

@@ -123,5 +123,8 @@ LEASES = METRICS.sampled(
     "steerco_leases_held", "lease", ["service"], "Shards of consumers, and builds, that this process works on."
 )
 FAILING = METRICS.sampled(
-    "steerco_work_failing", "work", [], "Kinds of background work that failed in the last minute, and are tried again."
+    "steerco_work_failing",
+    "work",
+    ["service"],
+    "Kinds of background work that failed in the last minute, and are tried again.",
 )

@@ -1,11 +1,13 @@
 """The relay: carries a log's sealed events to its readers, in order, from one process at a time."""
 
 import asyncio
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from steerco_events.bounding import bounded
 from steerco_events.metrics import RELAY_ERRORS, RELAY_LEADER, RELAY_PUBLISHED
 from steerco_events.ports import Batch, Cursor, Publisher
 from steerco_events.positions import Head
@@ -18,6 +20,9 @@ from steerco_events.signals import Signal
 CONSUMER = "relay"
 BATCH = 2000
 BEAT_SECONDS = 2.0
+
+STEP_SECONDS = 60.0
+"""After so long a step hangs; what the publisher waits for by itself takes less."""
 
 
 class Relay:
@@ -53,7 +58,7 @@ class Relay:
     async def run(self) -> None:
         """Run until cancelled; leaves the lease to a successor.
 
-        Raises what the publisher raises, `LeaseLost`, `CheckpointMoved`, `LogRewound`.
+        Raises what the publisher raises, `LeaseLost`, `CheckpointMoved`, `LogRewound`, `Hangs`.
         """
         try:
             while True:
@@ -73,29 +78,43 @@ class Relay:
         RELAY_ERRORS.add(self._feed.service, amount=0)
         RELAY_PUBLISHED.add(self._feed.service, amount=0)
         RELAY_LEADER.set(0, self._feed.service)
-        while not await self._renew():
-            await turn_of(self._lease, self._engine)
+        while not await self._has_turn():
+            pass
         RELAY_LEADER.set(1, self._feed.service)
         renewed = loop.time()
-        self._begins_anew |= await self._publisher.prepare()
-        if self._begins_anew:
-            await self._begin_anew()
-        cursor = await self._go_on()
+        async with self._bounded():
+            self._begins_anew |= await self._publisher.prepare()
+        async with self._bounded():
+            if self._begins_anew:
+                await self._begin_anew()
+            cursor = await self._go_on()
         self._told = None
         self._stop_reading()
         while True:
-            if loop.time() - renewed > self._renew_seconds:
-                await self._kept()
-                if not await self._renew() or (await self._checkpoint()).place != cursor.place:
-                    return
-                if not await self._is_same():
-                    return
-                renewed = loop.time()
-            before = cursor
-            cursor = await self.step(cursor)
-            if cursor == before:
-                await self._kept()
-                await self._feed.wait(BEAT_SECONDS)
+            async with self._bounded():
+                if loop.time() - renewed > self._renew_seconds:
+                    await self._kept()
+                    if not await self._renew() or (await self._checkpoint()).place != cursor.place:
+                        return
+                    if not await self._is_same():
+                        return
+                    renewed = loop.time()
+                before = cursor
+                cursor = await self.step(cursor)
+                if cursor == before:
+                    await self._kept()
+                    await self._feed.wait(BEAT_SECONDS)
+
+    def _bounded(self) -> AbstractAsyncContextManager[None]:
+        return bounded(STEP_SECONDS, f"the relay of {self._feed.service}")
+
+    async def _has_turn(self) -> bool:
+        """Whether the lease is ours; if not, once it is worth while to ask again."""
+        async with self._bounded():
+            if await self._renew():
+                return True
+            await turn_of(self._lease, self._engine)
+            return False
 
     async def _renew(self) -> bool:
         async with self._engine.begin() as tx:

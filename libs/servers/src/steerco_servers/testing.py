@@ -183,7 +183,7 @@ async def _directory(kind: str, remove: Callable[[Path], Awaitable[None]]) -> As
     for left in home.glob(f"steerco-{kind}-*-*"):
         number = left.name.split("-")[2]
         if number.isdigit() and left.lstat().st_uid == os.geteuid() and not runs(int(number)):
-            with suppress(ServerFailed):  # in use after all, by a process that we can't see
+            with suppress(ServerFailed, OSError):  # in use after all by who we can't see, or removed by another run
                 await remove(left)
                 shutil.rmtree(left, ignore_errors=True)
     directory = Path(tempfile.mkdtemp(prefix=f"steerco-{kind}-{os.getpid()}-", dir=home))

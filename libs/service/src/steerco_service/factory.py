@@ -1,6 +1,7 @@
 """The FastAPI application of a service: the same shape for all of them."""
 
 from collections.abc import Sequence
+from importlib.metadata import version
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
@@ -37,7 +38,7 @@ def create_app(runtime: Runtime) -> FastAPI:
     app = DescribedApp(
         title=service.title,
         description=service.description,
-        version="0.1.0",
+        version=version("steerco-service"),
         docs_url=None,
         redoc_url=None,
         telemetry={"tracing": False, "metrics": False, "logs": False},  # `TracedRequests` is lighter

@@ -4,7 +4,6 @@ from collections import Counter
 
 from fastapi import Request, Response
 from pydantic import BaseModel
-from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from steerco_events.postgres.parking import parked_by
@@ -12,6 +11,7 @@ from steerco_events.postgres.timers import failing_timers
 from steerco_events.retrying import failing_now
 from steerco_service.asking import runtime_of
 from steerco_service.consistency import live_build
+from steerco_service.migrated import migrated
 from steerco_service.parked import consumers_of
 from steerco_service.problems import Problem
 from steerco_service.routing import router
@@ -44,12 +44,9 @@ async def readyz(request: Request) -> Readiness:
     if runtime.draining.is_set():
         raise Problem(503, "draining", f"{runtime.service.name} is about to end", headers={"Retry-After": "5"})
     await runtime.authenticator.prepare()
-    async with runtime.engine.connect() as connection:
-        try:
-            await live_build(connection, runtime)
-            degraded = await failing(connection, runtime)
-        except ProgrammingError as error:
-            raise not_migrated(runtime) from error
+    async with migrated(runtime) as connection:
+        await live_build(connection, runtime)
+        degraded = await failing(connection, runtime)
     await runtime.access.known()
     degraded |= {**runtime.accesses.degraded, **dict.fromkeys(runtime.authenticator.degraded, "unreachable")}
     return Readiness(ready=True, degraded=degraded)
@@ -61,13 +58,7 @@ async def failing(connection: AsyncConnection, runtime: Runtime) -> dict[str, st
     parked = await parked_by(connection, await consumers_of(connection, runtime))
     by_consumer = Counter(each.consumer for each in parked)
     return {
-        **{name: error.partition(":")[0] for name, error in failing_now().items()},
+        **{name: error.partition(":")[0] for name, error in failing_now(runtime.service.name).items()},
         **{f"timers {name} of {runtime.service.name}": f"failing: {count}" for name, count in timers.items()},
         **{f"parked for {consumer}": f"streams: {count}" for consumer, count in by_consumer.items()},
     }
-
-
-def not_migrated(runtime: Runtime) -> Problem:
-    """The problem of a database that this release can't use yet."""
-    detail = f"the database of {runtime.service.name} is not migrated to what this release needs"
-    return Problem(503, "not-migrated", detail, headers={"Retry-After": "5"})

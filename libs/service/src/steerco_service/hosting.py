@@ -141,8 +141,7 @@ class Host:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Inside, every service's background work runs."""
-        found = [each for runtime in self.runtimes.values() for each in workers(runtime)]
-        background = asyncio.create_task(run_workers(found), name="workers")
+        background = asyncio.create_task(self._work(), name="workers")
         try:
             yield
         finally:
@@ -152,6 +151,11 @@ class Host:
             await asyncio.gather(*(runtime.close() for runtime in self.runtimes.values()))
             for engine in [*self._feeds.values(), *(each.engine for each in self._key_databases.values())]:
                 await engine.dispose()
+
+    async def _work(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            for name, runtime in self.runtimes.items():
+                group.create_task(run_workers(workers(runtime), name), name=f"workers of {name}")
 
     async def settled(self, patience: float = SETTLE_SECONDS) -> None:
         """Return when what is due was done, and all that was appended is sealed, projected and reacted to.

@@ -60,7 +60,7 @@ class RelayState(BaseModel):
 
 
 class ReactionState(BaseModel):
-    """How far a reaction of this service has come in another's log."""
+    """How far a reaction of this service has come in another's log, in each partition."""
 
     reaction: str
     service: str
@@ -73,6 +73,7 @@ class LogState(BaseModel):
 
     service: str
     position: int
+    positions: Annotated[list[int], Field(description="The highest position of each partition.")]
     generations: list[Generation]
     watermark: datetime
     hash: Annotated[str, Field(description="The hash of the last seal (SHA-256, hexadecimal).")]
@@ -104,6 +105,7 @@ async def _state(connection: AsyncConnection, runtime: Runtime) -> LogState:
     return LogState(
         service=service,
         position=row.position,
+        positions=list(row.positions),
         generations=[Generation(generation=n, from_position=began) for n, began in enumerate(row.began, 1)],
         watermark=row.watermark,
         hash=row.hash.hex(),

@@ -9,7 +9,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from steerco_events.postgres.schema import log_statements
@@ -27,16 +27,25 @@ TRIES = 60
 
 _LOCK_NOT_AVAILABLE = "55P03"
 
+BEING_RESTORED = "public_before_restore"
+"""The schema that stands in a database while its copy comes in; one that is left is of a restore that was cut off."""
+
+_RESTORED = text("SELECT current_database() WHERE to_regnamespace(:schema) IS NOT NULL")
+
 
 class MigrationGaveWay(Exception):
     """Others used a table all the time that a migration needs for itself. Nothing was changed."""
+
+
+class RestoreCutOff(Exception):
+    """A restore into the database did not come to its end: what is in it is neither what was there nor the copy."""
 
 
 async def migrate(package: str, owner_url: str, revision: str = "head") -> None:
     """Upgrade the database at `owner_url` to the newest revision of a package of migrations, or to another.
 
     All of it or nothing. Whoever works on the database goes on meanwhile: what is in the way is waited for little by
-    little. Raises `MigrationGaveWay`.
+    little. Raises `MigrationGaveWay`, `RestoreCutOff`.
     """
     engine = create_async_engine(owner_url, poolclass=NullPool)
     try:
@@ -44,8 +53,10 @@ async def migrate(package: str, owner_url: str, revision: str = "head") -> None:
             try:
                 async with _ONE_AT_A_TIME, engine.begin() as connection:
                     await connection.execute(text("SELECT pg_advisory_xact_lock(7)"))
+                    await _refuse_cut_off(connection)
                     await connection.execute(text(f"SET LOCAL lock_timeout = {LOCK_MILLISECONDS}"))
                     await connection.run_sync(_upgrade, package, revision)
+                    await _show_revision(connection)
                 return
             except DBAPIError as error:
                 if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
@@ -54,6 +65,12 @@ async def migrate(package: str, owner_url: str, revision: str = "head") -> None:
         raise MigrationGaveWay("a table is in use all the time; nothing was changed: migrate again when less is done")
     finally:
         await engine.dispose()
+
+
+async def _refuse_cut_off(connection: AsyncConnection) -> None:
+    found = await connection.execute(_RESTORED, {"schema": BEING_RESTORED})
+    if (database := found.scalar()) is not None:
+        raise RestoreCutOff(f"a restore into {database} has not ended: if it was cut off, run it again with --replace")
 
 
 def revisions_of(package: str) -> Sequence[str]:
@@ -68,6 +85,12 @@ def _upgrade(connection: Connection, package: str, revision: str) -> None:
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     command.upgrade(config, revision)
+
+
+async def _show_revision(connection: AsyncConnection) -> None:
+    """Let the app role named after the database see what it is migrated to."""
+    database = (await connection.execute(text("SELECT current_database()"))).scalar_one()
+    await connection.exec_driver_sql(f'GRANT SELECT ON public.alembic_version TO "{database}_app"')
 
 
 def run_environment() -> None:

@@ -192,7 +192,7 @@ class Process:
             if self.runtime.key_database:
                 stack.push_async_callback(self.runtime.key_database.engine.dispose)
             stack.push_async_callback(self.runtime.close)
-            background = asyncio.create_task(run_workers(found))
+            background = asyncio.create_task(run_workers(found, self._service.name))
             stack.push_async_callback(_ended, background)
             yield
 

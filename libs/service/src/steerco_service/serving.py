@@ -16,7 +16,7 @@ from steerco_events.contracts.catalog import CATALOG
 from steerco_events.postgres.faults import DATABASE_FAULTS, is_unavailable
 from steerco_service.log_lines import install_logging
 from steerco_service.migrating import MigrationSettings, migrate_service
-from steerco_service.migrations import MigrationGaveWay
+from steerco_service.migrations import MigrationGaveWay, RestoreCutOff
 from steerco_service.process import Process
 from steerco_service.runtime import Service
 from steerco_service.settings import ServiceSettings
@@ -80,7 +80,7 @@ def _run(service: Service, role: Role, needed: Sequence[str]) -> None:
             install_logging(told(TelemetrySettings, role).log_format, service.name, role)
             try:
                 asyncio.run(migrate_service(service, owners))
-            except MigrationGaveWay as error:
+            except (MigrationGaveWay, RestoreCutOff) as error:
                 raise NotServed(f"the database of {service.name} is not migrated: {error}") from error
             except DATABASE_FAULTS as error:
                 if not is_unavailable(error):

@@ -97,8 +97,8 @@ async def _units_of(runtime: Runtime, tx: AsyncConnection, project_id: UUID) -> 
     return (await tx.execute(query)).scalars().all()
 
 
-async def run_workers(found: Sequence[tuple[str, Run]]) -> None:
-    """Run them all until cancelled; each starts again by itself after an error."""
+async def run_workers(found: Sequence[tuple[str, Run]], service: str) -> None:
+    """Run what is a service's work until cancelled; each starts again by itself after an error."""
     async with asyncio.TaskGroup() as group:
         for name, run in found:
-            group.create_task(retrying(run, name), name=name)
+            group.create_task(retrying(run, name, service), name=name)

@@ -89,5 +89,8 @@ def write_keys(path: Path, keys: Sequence[PublicLogKey]) -> None:
     """Keep public keys, all or none: one as a JWK, several as a set of them."""
     jwks = [key.public() for key in keys]
     draft = path.with_name(f"{path.name}.new")
-    draft.write_text(json.dumps(jwks[0] if len(jwks) == 1 else {"keys": jwks}, indent=1) + "\n")
-    draft.replace(path)
+    try:
+        draft.write_text(json.dumps(jwks[0] if len(jwks) == 1 else {"keys": jwks}, indent=1) + "\n")
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)

@@ -9,6 +9,7 @@ The keys come last: a key is made before the event that needs it, so every name 
 and whoever was erased in between is among the erased of the keys, which a start tells the log again.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -19,11 +20,13 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from steerco.backups.aside import SCHEMAS
 from steerco.backups.manifest import BackupFailed, LogAt
 from steerco_events.postgres.faults import is_unavailable
+from steerco_service.migrations import BEING_RESTORED
 
 HELD_SECONDS = 10
-"""So long the heads are waited for; nothing is sealed meanwhile."""
+"""So long the heads are waited for and held, at most; nothing is sealed meanwhile."""
 
 ATTEMPTS = 3
 
@@ -34,15 +37,17 @@ _LOG = text(
 )
 _ABOUT = text(
     "SELECT current_database() AS database, pg_export_snapshot() AS snapshot,"
-    " current_setting('server_version') AS postgresql, pg_database_size(current_database()) AS size,"
+    " current_setting('server_version') AS postgresql,"
+    " current_setting('server_version_num')::int / 10000 AS major, pg_database_size(current_database()) AS size,"
     " (SELECT version_num FROM public.alembic_version) AS revision, clock_timestamp() AS at,"
     " coalesce((SELECT setconfig FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase"
     " WHERE datname = current_database() AND setrole = 0), '{}') AS settings"
 )
 _TABLES = text(
     "SELECT string_agg(format('%I.%I', nspname, relname), ', ') FROM pg_class c JOIN pg_namespace n"
-    " ON n.oid = relnamespace WHERE relkind = 'r' AND nspname IN ('log', 'views', 'privacy', 'public')"
+    " ON n.oid = relnamespace WHERE relkind = 'r' AND nspname = ANY(:schemas)"
 )
+_BEING_RESTORED = text("SELECT to_regnamespace(:schema) IS NOT NULL")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,7 @@ class Snapshot:
     database: str
     snapshot: str
     postgresql: str
+    major: int
     size: int
     revision: str
     settings: Sequence[str]
@@ -72,6 +78,8 @@ async def cut(urls: Mapping[str, str], logs: Sequence[str], last: Sequence[str])
                 readers = await _taken(stack, urls, logs, last)
                 for reader, _ in readers.values():
                     await _keep_tables(reader)
+            except TimeoutError as error:
+                raise BackupFailed(f"no cut can be made: the logs could not be held within {HELD_SECONDS} s") from error
             except (DBAPIError, OSError) as error:
                 if attempts_left and not is_unavailable(error):
                     continue  # a table was dropped between the snapshot and its lock: in the next cut it is not there
@@ -85,16 +93,28 @@ async def _taken(
 ) -> dict[str, tuple[AsyncConnection, Snapshot]]:
     """Hold the heads in the order of their names, export the snapshots, let the heads go."""
     readers = {name: await _connected(stack, url) for name, url in urls.items()}
-    async with AsyncExitStack() as holding:
+    for name, reader in readers.items():
+        await _refuse_half_restored(name, reader)
+    async with AsyncExitStack() as holding, asyncio.timeout(HELD_SECONDS):
         holders = [await _connected(holding, urls[name]) for name in sorted(logs)]
         for holder in holders:
-            await holder.execute(text(f"SET LOCAL lock_timeout = '{HELD_SECONDS}s'"))
+            # Longer than we hold: it never ends one that we need, but lets go of the log when we are gone.
+            await holder.execute(text(f"SET LOCAL idle_in_transaction_session_timeout = '{2 * HELD_SECONDS}s'"))
         for holder in holders:
             await holder.execute(_HOLD)
         found = {}
         for name in sorted(urls, key=lambda each: (each in last, each)):
             found[name] = readers[name], await _snapshot(readers[name], name in logs)
+        for holder in holders:
+            await holder.execute(text("SELECT 1"))  # the cut is one only if all held until here
         return found
+
+
+async def _refuse_half_restored(name: str, reader: AsyncConnection) -> None:
+    found = (await reader.execute(_BEING_RESTORED, {"schema": BEING_RESTORED})).scalar_one()
+    await reader.rollback()
+    if found:
+        raise BackupFailed(f"a restore of {name} has not ended: if it was cut off, run it again with --replace")
 
 
 async def _connected(stack: AsyncExitStack, url: str) -> AsyncConnection:
@@ -113,6 +133,6 @@ async def _snapshot(reader: AsyncConnection, has_log: bool) -> Snapshot:
 
 async def _keep_tables(reader: AsyncConnection) -> None:
     """As a dump does, but for all of them at once: a dump may have to wait for its turn."""
-    tables = (await reader.execute(_TABLES)).scalar()
+    tables = (await reader.execute(_TABLES, {"schemas": ["public", *SCHEMAS]})).scalar()
     if tables:
         await reader.execute(text(f"LOCK TABLE {tables} IN ACCESS SHARE MODE"))

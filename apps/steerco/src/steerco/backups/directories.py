@@ -1,10 +1,10 @@
 """Restoring into a data directory: a new one, or one whose edition is stopped."""
 
 import shutil
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from steerco.archives.files import read_keys, write_keys
+from steerco.archives.files import KEY, read_keys, write_keys
 from steerco.backups.manifest import BackupFailed
 from steerco.backups.places import HEADS
 from steerco.backups.reading import Backup
@@ -19,7 +19,6 @@ from steerco_servers.directory import read_private, write_private
 from steerco_servers.postgres import provision, remove_cluster, start_postgres
 from steerco_service.hosting import databases_of
 
-LOG_KEY = "log-key.json"
 CONTENTS: dict[str, Content] = {"empty": "empty", "example": "example"}
 
 
@@ -33,10 +32,12 @@ async def restore_directory(
     """
     directory = DataDirectory(path)
     is_new = directory.content() is None and not is_cluster(directory.postgres)
+    kept: Collection[Path] = ()
     if is_new:
         if only:
             raise BackupFailed(f"{path} holds no edition: a part of a backup goes into the edition that it is of")
         directory = open_directory(path)
+        kept = set(_files(directory))
     elif not replace:
         raise BackupFailed(
             f"{path} holds an edition already; choose another by --data-dir DIR, or have it replaced: --replace"
@@ -52,7 +53,7 @@ async def restore_directory(
     except BaseException:
         if is_new:
             await remove_cluster(directory.postgres)
-            _forget(directory)
+            _remove(directory, kept)
         raise
     return found
 
@@ -70,7 +71,7 @@ def _bring_files(backup: Backup, directory: DataDirectory) -> None:
         source = backup.keys_folder / kept.name
         if backup.keys and source.exists() and not kept.exists():
             write_private(kept, read_private(source))
-    copies = (backup.folder / directory.earlier_log_keys.name, *([backup.keys_folder / LOG_KEY] if backup.keys else []))
+    copies = (backup.folder / directory.earlier_log_keys.name, backup.folder / KEY)
     present = read_keys(directory.log_key) if directory.log_key.exists() else []
     before = [key for file in (directory.earlier_log_keys, *copies) if file.exists() for key in read_keys(file)]
     earlier = {key.key_id: key for key in before if key.key_id not in {each.key_id for each in present}}
@@ -78,8 +79,17 @@ def _bring_files(backup: Backup, directory: DataDirectory) -> None:
         write_keys(directory.earlier_log_keys, list(earlier.values()))
 
 
-def _forget(directory: DataDirectory) -> None:
-    """Remove what was written beside the cluster."""
-    shutil.rmtree(directory.heads, ignore_errors=True)
+def _files(directory: DataDirectory) -> Iterator[Path]:
+    """What is there beside the cluster."""
     for file in (directory.roles, directory.issuer_key, directory.log_key, directory.earlier_log_keys):
-        file.unlink(missing_ok=True)
+        if file.exists():
+            yield file
+    yield from directory.heads.glob("*.jsonl")
+    if directory.heads.exists():
+        yield directory.heads
+
+
+def _remove(directory: DataDirectory, kept: Collection[Path]) -> None:
+    """Remove what this run has written beside the cluster, and nothing that was there."""
+    for path in [each for each in _files(directory) if each not in kept]:
+        path.rmdir() if path.is_dir() else path.unlink()

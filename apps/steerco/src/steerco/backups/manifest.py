@@ -31,11 +31,12 @@ class LogAt(msgspec.Struct, frozen=True):
 
 
 class Dump(msgspec.Struct, frozen=True):
-    """The copy of one database: its name, its file, the revision of its schema, and what is set for it."""
+    """The copy of one database: its name, its file, the revision of its schema, its server's version, its settings."""
 
     database: str
     file: str
     revision: str
+    postgresql: int
     settings: tuple[str, ...]
 
 

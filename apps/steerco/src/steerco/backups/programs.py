@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import make_url
 
 from steerco.backups.manifest import BackupFailed
-from steerco_servers.binaries import postgres_programs
+from steerco_servers.binaries import MAJOR, postgres_programs
 from steerco_servers.child import clean_environment, last_lines, start_child
 
 NO_DATABASE: Mapping[str, str] = {}
@@ -17,16 +17,23 @@ NO_DATABASE: Mapping[str, str] = {}
 ENDING = ((signal.SIGTERM, 5.0),)
 
 
-async def run_program(name: str, arguments: Sequence[str | Path], database: Mapping[str, str], what: str) -> None:
-    """Run it to its end. Raises `BackupFailed`, which begins with `what` failed and ends with what it said.
+OTHER_PROGRAMS: Mapping[int, int] = {16: 16}
+"""The servers that do not understand all that the newest programs say, and the version of those that are for them."""
 
-    It ends with this process, and when it is cancelled. Must be called on the main thread.
+
+async def run_program(
+    name: str, arguments: Sequence[str | Path], database: Mapping[str, str], what: str, server: int = MAJOR
+) -> None:
+    """Run it to its end, that which is for a server of this version.
+
+    Raises `BackupFailed`, which begins with `what` failed and ends with what it said. It ends with this process, and
+    when it is cancelled. Must be called on the main thread.
     """
     with tempfile.TemporaryDirectory(prefix="steerco-") as folder:
         log = Path(folder) / f"{name}.log"
         child = start_child(
             name,
-            [postgres_programs(None) / name, *arguments],
+            [postgres_programs(None, OTHER_PROGRAMS.get(server, MAJOR)) / name, *arguments],
             log=log,
             death_signal=signal.SIGTERM,
             environment=clean_environment(**database),

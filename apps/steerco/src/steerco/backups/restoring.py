@@ -9,10 +9,13 @@ from sqlalchemy import Executable, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from steerco.backups.aside import Mark
 from steerco.backups.manifest import BackupFailed, Dump
 from steerco.backups.reading import Backup
+from steerco.backups.recovering import end_what_was_cut_off
 from steerco.backups.replacing import Replaced
 from steerco.edition.services import BY_NAME
+from steerco_events.ids import new_id
 from steerco_events.positions import kept_of
 from steerco_service.migrations import revisions_of
 from steerco_service.privacy.key_database import MIGRATIONS
@@ -49,22 +52,47 @@ async def restore(
     chosen = _chosen(backup, urls, only)
     for name, (_, dump) in chosen.items():
         _check_revision(name, dump)
+    _say_older_keys(backup, progress)
+    await end_what_was_cut_off(urls, progress)
     targets = [Replaced(name, urls[name], *chosen[name]) for name in chosen]
     for target in targets:
         await target.check(replace=replace)
+    await _fill(targets, progress)
+    try:
+        for target in targets:
+            await target.settle()
+        for target in targets:
+            await target.clear()
+    except BackupFailed as error:
+        raise BackupFailed(f"{error}; the copies are in: run the restore again, which ends this one first") from error
+    return [each for name in chosen if only for each in await beyond(urls, name)]
+
+
+async def _fill(targets: Sequence[Replaced], progress: Progress) -> None:
+    """All of them; on an error each is as it was. All are marked before the first is filled."""
     begun: list[Replaced] = []
     try:
         for target in targets:
-            progress(f"restoring {target.name}")
             begun.append(target)
+            await target.shut()
+        mark = Mark(new_id(), frozenset(target.name for target in targets))
+        for target in targets:
+            await target.put_aside(mark)
+        for target in targets:
+            progress(f"restoring {target.name}")
             await target.fill()
     except BaseException:
         for target in begun:
             await target.undo()
         raise
-    for target in targets:
-        await target.finish()
-    return [each for name in chosen if only for each in await beyond(urls, name)]
+
+
+def _say_older_keys(backup: Backup, progress: Progress) -> None:
+    if backup.keys and backup.keys.taken_at < backup.manifest.taken_at:
+        progress(
+            f"these keys are of {backup.keys.taken_at:%Y-%m-%d %H:%M}, and older than the logs: who was registered"
+            " in between is readable only if the database still has their key"
+        )
 
 
 def _chosen(backup: Backup, urls: Mapping[str, str], only: Collection[str]) -> dict[str, tuple[Path, Dump]]:

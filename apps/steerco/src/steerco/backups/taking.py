@@ -12,12 +12,15 @@ from pathlib import Path
 
 import msgspec
 
+from steerco.archives.files import write_keys
+from steerco.backups.aside import REPLACED
 from steerco.backups.cutting import Snapshot, cut
 from steerco.backups.manifest import FORMAT, NAMES, BackupFailed, Dump, Kind, LogAt, Manifest, Part
 from steerco.backups.programs import reached_by, run_program
 from steerco.edition.services import SERVICES
 from steerco_events.ids import new_id
 from steerco_servers.directory import DirectoryLock
+from steerco_service.log_key import PublicLogKey
 from steerco_service.privacy.key_database import keys_of
 
 AT_ONCE = 2
@@ -34,11 +37,12 @@ type Progress = Callable[[str], None]
 class Beside:
     """The files of an edition that are copied beside its databases: a name in the backup, and where it is.
 
-    `secret` ones go to the keys.
+    `secret` ones go to the keys; `public` are the public halves of such.
     """
 
     content: str | None = None
     plain: Mapping[str, Path] = field(default_factory=dict)
+    public: Mapping[str, PublicLogKey] = field(default_factory=dict)
     secret: Mapping[str, Path] = field(default_factory=dict)
 
 
@@ -47,6 +51,8 @@ async def take(urls: Mapping[str, str], beside: Beside, folder: Path, keys: Path
 
     Both are there as a whole in the end, or not at all. Raises `BackupFailed`, `ServerFailed`.
     """
+    if forgotten := sorted(name for name in KEYS if name not in urls and name.removesuffix("_keys") in urls):
+        raise BackupFailed(f"without {', '.join(forgotten)} nobody in the copy would have a name: say where it is")
     logs = [name for name in urls if name in LOGS]
     theirs = {name: url for name, url in urls.items() if name in KEYS}
     ours = {name: url for name, url in urls.items() if name not in KEYS}
@@ -58,6 +64,8 @@ async def take(urls: Mapping[str, str], beside: Beside, folder: Path, keys: Path
             await _dumps(urls, snapshots, into, progress)
         progress("keeping what else it needs")
         _copy(beside.plain, draft)
+        for file, key in beside.public.items():
+            write_keys(draft / file, [key])
         _copy(beside.secret, secret)
         _write(secret, _of("keys", begun, snapshots, theirs, secret))
         whole = _of("backup", begun, snapshots, ours, draft)
@@ -115,8 +123,9 @@ async def _dump(
 ) -> None:
     async with turn:
         progress(f"copying {name} ({snapshot.size / 1e6:,.1f} MB in the database)")
-        arguments = ("--format=custom", f"--snapshot={snapshot.snapshot}", f"--file={file}", "--no-password")
-        await run_program("pg_dump", arguments, reached_by(url), f"{name} can't be copied")
+        left_out = f"--exclude-schema=*{REPLACED}"
+        arguments = ("--format=custom", f"--snapshot={snapshot.snapshot}", f"--file={file}", "--no-password", left_out)
+        await run_program("pg_dump", arguments, reached_by(url), f"{name} can't be copied", snapshot.major)
 
 
 def _copy(files: Mapping[str, Path], folder: Path) -> None:
@@ -144,7 +153,7 @@ def _manifest(snapshots: Mapping[str, Snapshot], beside: Beside, logs: Mapping[s
 
 def _of(kind: Kind, begun: Manifest, snapshots: Mapping[str, Snapshot], which: Mapping[str, str], at: Path) -> Manifest:
     databases = {
-        name: Dump(each.database, file_of(name), each.revision, tuple(each.settings))
+        name: Dump(each.database, file_of(name), each.revision, each.major, tuple(each.settings))
         for name, each in snapshots.items()
         if name in which
     }

@@ -53,17 +53,24 @@ Databases = Annotated[
 @backup.command(TAKE)
 def take_backup(folder: Folder, keys: Keys = None, data_dir: DataDir = None, databases: Databases = None) -> None:
     """Copy all databases, while the edition runs or not. DIR must not be there, or be empty; the same for the keys."""
-    from steerco.backups.places import beside_in, databases_in, databases_told
+    from steerco.backups.places import beside_in, databases_in, databases_told, not_told
     from steerco.backups.reading import keys_beside
-    from steerco.backups.taking import Beside, take
+    from steerco.backups.taking import KEYS, Beside, take
     from steerco.edition.directory import DataDirectory
 
     folder = folder.absolute()
     into = keys.absolute() if keys else keys_beside(folder)
+    kept = f"the keys are in {into}: keep them elsewhere"
 
     async def work() -> "Manifest":
+        nonlocal kept
         if databases is not None:
-            return await take(databases_told(databases), Beside(), folder, into, _say)
+            urls = databases_told(databases)
+            if absent := not_told(urls):
+                if KEYS[0] in absent:
+                    kept = "it has no keys"
+                _say(f"not in {databases}, so not in the backup: {', '.join(absent)}")
+            return await take(urls, Beside(), folder, into, _say)
         directory = DataDirectory(data_dir or data_directory())
         async with databases_in(directory, _say) as urls:
             return await take(urls, beside_in(directory), folder, into, _say)
@@ -73,7 +80,7 @@ def take_backup(folder: Folder, keys: Keys = None, data_dir: DataDir = None, dat
         for service, log in manifest.logs.items():
             console.print(f"{service}: up to position {log.position:,} of generation {log.generation}", highlight=False)
         at = to_the_second(manifest.taken_at.isoformat())
-        _print(f"taken into {folder}, of {at} UTC; the keys are in {into}: keep them elsewhere")
+        _print(f"taken into {folder}, of {at} UTC; {kept}")
 
 
 @backup.command("verify")

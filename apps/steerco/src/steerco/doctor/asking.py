@@ -1,6 +1,10 @@
 """What the services of an edition answer about themselves."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from importlib.metadata import version
+from typing import Any
 
 import httpx
 
@@ -13,6 +17,10 @@ from steerco_events.clock import SystemClock
 from steerco_events.contracts.catalog import LOGS
 
 SECONDS = 15.0
+READ_WITHIN_SECONDS = 10.0
+"""So long reactions may take to read what the logs had when they were asked."""
+
+POLL_SECONDS = 0.2
 
 
 def ask_the_edition() -> Iterator[Finding]:
@@ -43,27 +51,39 @@ def ask_the_workers(directory: DataDirectory) -> Iterator[Finding]:
 
 
 def _services(client: Client, http: httpx.Client) -> Iterator[Finding]:
-    services: list[str] = list(client.get("/"))
-    logs = {}
-    for service in services:
+    services: Mapping[str, Any] = client.get("/")
+    logs, releases = {}, {}
+    for service, told in services.items():
         answer = http.get(f"/{service}/readyz")
         yield from findings.readiness(service, answer.json() if "json" in answer.headers["Content-Type"] else {})
-    for service in LOGS:
+        if (document := http.get(told["openapi"])).is_success:
+            releases[service] = document.json()["info"]["version"]
+    yield from findings.releases(version("steerco"), releases)
+    for service in (each for each in LOGS if each in services):
         try:
             logs[service] = client.get(f"/{service}/log")
         except CommandFailed as failure:
-            yield Finding("failing", f"log of {service}", str(failure), f"start {service}'s API")
-    now = SystemClock().now()
-    for state in logs.values():
+            yield findings.silent(f"log of {service}", str(failure))
+    now, deadline = client.clock() or SystemClock().now(), time.monotonic() + READ_WITHIN_SECONDS
+    for service, state in logs.items():
         yield from findings.sealing(state, now)
         yield from findings.signing(state)
         yield from findings.relaying(state)
-        yield from findings.reacting(state, logs)
+        yield from findings.reacting(_once_read(client, service, state, logs, deadline), logs)
     for view, service in VIEWS.items():
         if service in services:
             try:
                 state = client.get(f"/{service}/views/{view}")
             except CommandFailed as failure:
-                yield Finding("failing", view, str(failure), f"start {service}'s API")
+                yield findings.silent(view, str(failure))
             else:
                 yield from findings.viewing(service, state, logs)
+
+
+def _once_read(client: Client, service: str, state: Any, logs: Mapping[str, Any], deadline: float) -> Any:
+    """How far a service has come once its reactions have read what the logs had, or when time is up."""
+    with suppress(CommandFailed):
+        while findings.is_behind(state, logs) and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+            state = client.get(f"/{service}/log")
+    return state

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from steerco.commands.backup import way_out
-from steerco.commands.rebuild import VIEWS
 from steerco_events.positions import kept_of
 
 type Grade = Literal["fine", "look", "failing"]
@@ -14,6 +13,10 @@ type Grade = Literal["fine", "look", "failing"]
 SKEW = timedelta(seconds=5)
 SEALED_WITHIN = timedelta(seconds=30)
 """A quiet log is said to be complete every few seconds."""
+
+WATCHING = "docs/how-to/watch-operations.md"
+UPGRADING = "docs/how-to/upgrade-and-scale.md"
+WELL = "docs/how-to/back-up-and-restore.md#is-it-well"
 
 OPEN_AT_MOST = timedelta(seconds=30)
 SIGNED_WITHIN = timedelta(minutes=5)
@@ -24,7 +27,7 @@ MOST_BEHIND = 1000
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One check: what was looked at, what it is like, and the command to run next if it is not fine."""
+    """One check: what was looked at, what it is like, and if it is not fine the command to run or the page to read."""
 
     grade: Grade
     subject: str
@@ -40,9 +43,22 @@ def clocks(theirs: datetime | None, ours: datetime) -> Iterator[Finding]:
     if apart <= SKEW:
         yield Finding("fine", "clocks", "the edition's and this machine's agree")
     else:
-        yield Finding(
-            "look", "clocks", f"the edition's is {apart.total_seconds():,.0f} s from this one's", "timedatectl"
-        )
+        yield Finding("look", "clocks", f"the edition's is {apart.total_seconds():,.0f} s from this one's", WELL)
+
+
+def releases(ours: str, theirs: Mapping[str, str]) -> Iterator[Finding]:
+    """Whether the services are of the release that this command is of."""
+    others = [f"{service} of {release}" for service, release in theirs.items() if release != ours]
+    if others:
+        said = f"this command is of {ours}, {', '.join(others)}: is a roll-out under way?"
+        yield Finding("look", "releases", said, f"{UPGRADING}#roll-a-release-out")
+    elif theirs:
+        yield Finding("fine", "releases", f"the services are of {ours}, as this command is")
+
+
+def silent(subject: str, said: str) -> Finding:
+    """What could not be asked."""
+    return Finding("failing", subject, said, f"{WATCHING}#targetdown")
 
 
 def readiness(process: str, answer: Any) -> Iterator[Finding]:
@@ -51,7 +67,7 @@ def readiness(process: str, answer: Any) -> Iterator[Finding]:
     degraded: Mapping[str, str] = answer.get("degraded", {})
     if not answer.get("ready"):
         said = answer.get("detail", "is not ready")
-        yield Finding("failing", process, said, f"look into the log of {service}'s processes")
+        yield Finding("failing", process, said, f"{WATCHING}#errorrate")
     for name, error in degraded.items():
         yield Finding("failing", process, f"{name}: {error}", _way_on(service, name, error))
     if answer.get("ready") and not degraded:
@@ -65,7 +81,7 @@ def _way_on(service: str, name: str, error: str) -> str:
         return "steerco log parked list"
     if name.startswith("timers "):
         return "steerco log timers list --failing"
-    return f"look into the log of {service}'s worker"
+    return f"{WATCHING}#workfailing"
 
 
 def sealing(state: Any, now: datetime) -> Iterator[Finding]:
@@ -74,10 +90,10 @@ def sealing(state: Any, now: datetime) -> Iterator[Finding]:
     watermark, opened = datetime.fromisoformat(state["watermark"]), _instant(state["open_since"])
     if opened and now - opened > OPEN_AT_MOST:
         said = f"{state['unsealed']:,} positions are not sealed: an append is open since {opened:%H:%M:%S} UTC"
-        yield Finding("failing", subject, said, f"end that transaction in {state['service']}'s database")
+        yield Finding("failing", subject, said, f"{WATCHING}#barrierheld")
     elif now - watermark > SEALED_WITHIN:
         said = f"nobody seals it since {watermark:%Y-%m-%d %H:%M:%S} UTC"
-        yield Finding("failing", subject, said, f"start {state['service']}'s worker")
+        yield Finding("failing", subject, said, f"{WATCHING}#sealerwithoutleader")
     else:
         yield Finding("fine", subject, f"sealed up to {state['position']:,} in generation {len(state['generations'])}")
 
@@ -110,10 +126,35 @@ def relaying(state: Any) -> Iterator[Finding]:
 
 
 def reacting(state: Any, logs: Mapping[str, Any]) -> Iterator[Finding]:
-    """How far the reactions of a service have come."""
+    """Whether the reactions of a service have what the logs had a while before."""
     for each in state["reactions"]:
-        at = {"service": each["service"], "generation": each["generation"], "position": max(each["positions"])}
-        yield from _reading(state["service"], each["reaction"], at, logs)
+        if (log := logs.get(each["service"])) is None:
+            continue
+        reaction, position = each["reaction"], max(each["positions"])
+        subject = f"{reaction} in {each['service']}"
+        if (kept := _kept_before(position, each["generation"], log)) is not None:
+            yield _stopped(subject, position, kept, way_out(state["service"], reaction))
+        elif left := _left(each, log):
+            said = f"does not come on: {left:,} positions behind in the partition that is furthest back"
+            yield Finding("look", subject, said, f"{WATCHING}#consumerstuck")
+        else:
+            yield Finding("fine", subject, f"at {position:,} of {log['position']:,}")
+
+
+def is_behind(state: Any, logs: Mapping[str, Any]) -> bool:
+    """Whether a reaction of a service has something to read, and is not stopped."""
+    return any(
+        _left(each, log)
+        for each in state["reactions"]
+        if (log := logs.get(each["service"])) is not None
+        and _kept_before(max(each["positions"]), each["generation"], log) is None
+    )
+
+
+def _left(reaction: Any, log: Any) -> int:
+    """Positions to the end of the log, in the partition where most are. An earlier release tells no partitions."""
+    heads = log.get("positions", reaction["positions"])
+    return max(0, *(int(head - have) for have, head in zip(reaction["positions"], heads, strict=True)))
 
 
 def viewing(service: str, state: Any, logs: Mapping[str, Any]) -> Iterator[Finding]:
@@ -135,25 +176,31 @@ def _reading(service: str, consumer: str, at: Any, logs: Mapping[str, Any]) -> I
     if log is None:
         return
     subject = f"{consumer} in {at['service']}"
-    began = tuple(each["from_position"] for each in log["generations"])
-    kept = kept_of(began, at["generation"]) if at.get("generation") else None
-    if kept is not None and at["position"] > kept:
-        said = f"stopped at {at['position']:,}: the log was restored and kept {kept:,} of what it has read"
-        yield Finding("failing", subject, said, way_out(service, consumer))
+    if (kept := _kept_before(at["position"], at["generation"], log)) is not None:
+        yield _stopped(subject, at["position"], kept, way_out(service, consumer))
         return
-    behind = max(0, log["position"] - at["position"])
-    known = _instant(at.get("watermark"))
+    behind, known = max(0, log["position"] - at["position"]), _instant(at["watermark"])
+    if known is None and log["position"]:
+        yield Finding("look", subject, "it is not known up to when it has all", f"{WATCHING}#viewstale")
+        return
     late = datetime.fromisoformat(log["watermark"]) - known if known else timedelta()
     if behind > MOST_BEHIND or late > KNOWN_WITHIN:
         said = f"{behind:,} positions and {max(late, timedelta()).total_seconds():,.0f} s behind"
-        yield Finding("look", subject, said, _watched(service))
+        yield Finding("look", subject, said, f"{WATCHING}#viewstale")
     else:
         yield Finding("fine", subject, f"at {at['position']:,} of {log['position']:,}")
 
 
-def _watched(service: str) -> str:
-    view = next(view for view, of in VIEWS.items() if of == service)
-    return f"steerco log status, and whether {service}'s worker runs; {view} is built anew by steerco rebuild {view}"
+def _kept_before(position: int, generation: int, log: Any) -> int | None:
+    """What a restored log has kept of the generation that a consumer is in, if that is less than what it has read."""
+    began = tuple(each["from_position"] for each in log["generations"])
+    kept = kept_of(began, generation) if generation else None
+    return kept if kept is not None and position > kept else None
+
+
+def _stopped(subject: str, position: int, kept: int, then: str) -> Finding:
+    said = f"stopped at {position:,}: the log was restored and kept {kept:,} of what it has read"
+    return Finding("failing", subject, said, then)
 
 
 def _instant(text: str | None) -> datetime | None:

@@ -7,6 +7,7 @@ import shutil
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
+from pathlib import Path
 
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
@@ -16,10 +17,10 @@ from sqlalchemy.pool import NullPool
 from steerco.backups.places import databases_in
 from steerco.client import CommandFailed, address
 from steerco.doctor.asking import ask_the_workers
-from steerco.doctor.findings import Finding
+from steerco.doctor.findings import UPGRADING, WATCHING, Finding
 from steerco.edition.directory import DataDirectory
 from steerco.edition.services import BY_NAME
-from steerco_servers.attaching import runs_in
+from steerco_servers.attaching import home_of, runs_in
 from steerco_servers.child import ServerFailed, quiet
 from steerco_service.migrations import revisions_of
 from steerco_service.privacy.key_database import MIGRATIONS
@@ -43,8 +44,11 @@ def look_around(directory: DataDirectory) -> Iterator[Finding]:
     yield Finding("fine", "versions", f"steerco {version('steerco')}, Python {platform.python_version()}")
     if not directory.path.is_dir() or not _is_meant(directory):
         return
-    yield _disk(directory)
+    yield disk(directory.path)
     try:
+        home = home_of(directory.postgres)
+        if home and home.exists() and not home.is_relative_to(directory.path.resolve()):
+            yield disk(home)
         if not runs_in(directory.postgres):
             yield Finding("look", "PostgreSQL", f"does not run in {directory.postgres}", "steerco up")
             return
@@ -62,13 +66,14 @@ def _is_meant(directory: DataDirectory) -> bool:
         return True
 
 
-def _disk(directory: DataDirectory) -> Finding:
-    free = shutil.disk_usage(directory.path).free
-    said = f"{free / 1e9:,.1f} GB are free for {directory.path}"
-    if free < LOWEST:
-        return Finding("failing", "disk", said, f"du -sh {directory.path}")
-    if free < LOW:
-        return Finding("look", "disk", said, f"du -sh {directory.path}")
+def disk(path: Path, low: float = LOW, lowest: float = LOWEST) -> Finding:
+    """Whether there is room where a folder lies; under `low` bytes somebody should look, under `lowest` it fails."""
+    free = shutil.disk_usage(path).free
+    said = f"{free / 1e9:,.1f} GB are free for {path}"
+    if free < lowest:
+        return Finding("failing", "disk", said, f"du -sh {path}")
+    if free < low:
+        return Finding("look", "disk", said, f"du -sh {path}")
     return Finding("fine", "disk", said)
 
 
@@ -76,11 +81,12 @@ async def _databases(directory: DataDirectory) -> Sequence[Finding]:
     found: list[Finding] = []
     async with databases_in(directory, quiet) as urls:
         for name, url in urls.items():
-            found += await _database(name, url)
+            found += await database(name, url)
     return found
 
 
-async def _database(name: str, url: str) -> Sequence[Finding]:
+async def database(name: str, url: str) -> Sequence[Finding]:
+    """Whether a database answers, is of this release's schema, and has somebody who seals its log."""
     subject = f"database of {name}"
     engine = create_async_engine(url, poolclass=NullPool)
     try:
@@ -95,11 +101,13 @@ async def _database(name: str, url: str) -> Sequence[Finding]:
     newest = revisions_of(BY_NAME[name].migrations if name in BY_NAME else MIGRATIONS)[-1]
     if about.revision != newest:
         said = f"schema {about.revision}, and this release has {newest}"
-        return [Finding("failing", subject, said, "start this release, which migrates it")]
+        return [Finding("failing", subject, said, f"{UPGRADING}#roll-a-release-out")]
     said = f"PostgreSQL {about.postgresql}, schema {about.revision}, {about.size / 1e6:,.1f} MB{_pace(about.size, log)}"
     found = [Finding("fine", subject, said)]
     if log is not None and not log["led"]:
-        found.append(Finding("look", f"sealer of {name}", "nobody has its lease now", f"is {name}'s worker running?"))
+        found.append(
+            Finding("look", f"sealer of {name}", "nobody has its lease now", f"{WATCHING}#sealerwithoutleader")
+        )
     return found
 
 

@@ -1,9 +1,9 @@
 """The Kafka of the distributed edition: one of its own, where each service has a user and does its part; or yours."""
 
 import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import replace
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
 
 from steerco.edition.directory import DataDirectory, EditionFailed
 from steerco.edition.services import SERVICES
@@ -17,8 +17,17 @@ from steerco_servers.kafka_security import OPERATOR, Operator, kept_passwords
 from steerco_service.kafka_access import acls_of
 from steerco_service.kafka_settings import KafkaSettings
 
-type Brokers = Callable[[str], Broker]
-"""The broker as a service's worker is told of it."""
+
+@dataclass(frozen=True, slots=True)
+class Brokers:
+    """The broker `of` a service, as its worker is told of it, and the copies of a topic that has to be made."""
+
+    of: Callable[[str], Broker]
+    replication: int
+
+
+_OF_OURS = 1
+"""Copies of a topic where there is one broker."""
 
 
 @asynccontextmanager
@@ -30,8 +39,8 @@ async def brokers(
     Raises `EditionFailed` where it does not let us, `ServerFailed`, `ServerMissing`.
     """
     if settings.kafka:
-        await _prepared(settings.broker)
-        yield lambda _: settings.broker
+        await _prepared(settings.broker, settings.kafka_replication)
+        yield Brokers(lambda _: settings.broker, settings.kafka_replication)
         return
     users = [user_of(service.name) for service in SERVICES]
     passwords = kept_passwords(directory.kafka_users, [OPERATOR, *users])
@@ -40,14 +49,24 @@ async def brokers(
         logging.getLogger("aiokafka.conn").setLevel(logging.ERROR)  # that the operator's password goes to loopback
         admin = Broker(server.bootstrap, "SASL_PLAINTEXT", "PLAIN", operator.user, operator.password)
         acls = [acl for service in SERVICES for acl in acls_of(service)]
-        await grant(admin, {user: passwords[user] for user in users}, acls)
-        await _prepared(admin)
+        with _failing_in_a_line():
+            await grant(admin, {user: passwords[user] for user in users}, acls)
+        await _prepared(admin, _OF_OURS)
         each = replace(admin, mechanism="SCRAM-SHA-512")
-        yield lambda service: replace(each, user=user_of(service), password=passwords[user_of(service)])
+        yield Brokers(
+            lambda service: replace(each, user=user_of(service), password=passwords[user_of(service)]), _OF_OURS
+        )
 
 
-async def _prepared(broker: Broker) -> None:
+async def _prepared(broker: Broker, replication: int) -> None:
+    with _failing_in_a_line():
+        await create_topics(broker, [service.name for service in SERVICES if service.owns_log], replication)
+
+
+@contextmanager
+def _failing_in_a_line() -> Iterator[None]:
     try:
-        await create_topics(broker, [service.name for service in SERVICES if service.owns_log], replication=1)
+        yield
     except (*KAFKA_FAULTS, TopicUnfit) as error:
-        raise EditionFailed(f"Kafka can't be used: {error}") from error
+        line = " ".join(str(error).split())
+        raise EditionFailed(f"Kafka can't be used: {line}") from error

@@ -119,10 +119,10 @@ class ServiceProcesses:
         database, keys = self._databases[service], self._databases.get(keys_of(service))
         told = {"STEERCO_KEYS_URL": keys.app_url} if keys else {}
         if role == "worker":
-            told |= environment_of(self._kafka(service))
+            told |= environment_of(self._kafka.of(service))
         environment = dict(
             STEERCO_DATABASE_URL=database.app_url,
-            STEERCO_KAFKA_REPLICATION="1",
+            STEERCO_KAFKA_REPLICATION=str(self._kafka.replication),
             STEERCO_LOG_KEY=str(self._directory.log_key),
             STEERCO_HEADS=str(self._directory.heads),
             STEERCO_ISSUER_KEY=str(self._issuer_key),

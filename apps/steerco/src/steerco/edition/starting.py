@@ -32,6 +32,7 @@ from steerco_servers.child import ServerFailed, ServerMissing
 from steerco_service.hosting import NotSettled
 from steerco_service.kafka_settings import KafkaSettings
 from steerco_service.log_lines import install_logging
+from steerco_service.migrations import RestoreCutOff
 from steerco_service.operations.serving import operations_app, serve_operations
 from steerco_service.operations.settings import OperationsSettings
 from steerco_service.serving import NotServed, told, until_stopped
@@ -48,7 +49,7 @@ def fail(error: Exception) -> typer.Exit:
 def _run_edition(work: Coroutine[Any, Any, None]) -> None:
     try:
         until_stopped(work)
-    except (EditionFailed, ServerFailed, ServerMissing, NotSettled) as error:
+    except (EditionFailed, ServerFailed, ServerMissing, NotSettled, RestoreCutOff) as error:
         raise fail(error) from error
     console.print("stopped; the data stays")
 

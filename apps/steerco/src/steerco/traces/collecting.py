@@ -1,6 +1,5 @@
 """Takes the spans that processes on this machine send (OTLP over HTTP, protobuf)."""
 
-import gzip
 import threading
 import zlib
 from collections.abc import Callable, Iterator
@@ -17,6 +16,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from steerco_service.traces import TRACES_PATH
 
 LARGEST_BODY = 16 * 1024 * 1024
+"""As it is sent, and as it is unpacked."""
+
+_GZIP = 16 + zlib.MAX_WBITS
 MEDIA_TYPE = "application/x-protobuf"
 
 type Take = Callable[[ExportTraceServiceRequest], None]
@@ -41,6 +43,27 @@ def collecting(take: Take) -> Iterator[str]:
             thread.join()
 
 
+class _TooLarge(Exception):
+    """More than we take."""
+
+
+def _unpacked(body: bytes) -> bytes:
+    """What was packed by gzip. Raises `zlib.error`, `_TooLarge` before all of it is unpacked."""
+    unpacking = zlib.decompressobj(_GZIP)
+    unpacked = unpacking.decompress(body, LARGEST_BODY)
+    if unpacking.unconsumed_tail:
+        raise _TooLarge
+    if not unpacking.eof:
+        raise zlib.error("it ends before its end")
+    return unpacked
+
+
+def _is_taken(length: str) -> bool:
+    """Whether that is a length, and not more than we take."""
+    is_number = length.isascii() and length.isdecimal() and len(length) <= len(str(LARGEST_BODY))
+    return is_number and int(length) <= LARGEST_BODY
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 30
@@ -52,16 +75,19 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Called for each request."""
         length = self.headers.get("Content-Length", "")
-        if self.path != TRACES_PATH or not length.isdigit() or int(length) > LARGEST_BODY:
+        if self.path != TRACES_PATH or not _is_taken(length):
             self.close_connection = True
             self._answer(HTTPStatus.NOT_FOUND if self.path != TRACES_PATH else HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
             return
         body = self.rfile.read(int(length))
         try:
             if self.headers.get("Content-Encoding") == "gzip":
-                body = gzip.decompress(body)
+                body = _unpacked(body)
             request = ExportTraceServiceRequest.FromString(body)
-        except (DecodeError, OSError, EOFError, zlib.error):
+        except _TooLarge:
+            self._answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            return
+        except (DecodeError, zlib.error):
             self._answer(HTTPStatus.BAD_REQUEST)
             return
         self.taken(request)

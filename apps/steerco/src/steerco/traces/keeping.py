@@ -17,6 +17,9 @@ MOST_TRACES = 100
 MOST_SPANS = 2000
 """Of one trace; of more, the last are kept."""
 
+MOST_IN_ALL = 20_000
+"""Spans of all traces together; of more, those of the last traces are kept."""
+
 GATHER_MILLISECONDS = 200.0
 
 
@@ -25,6 +28,7 @@ class KeptTraces:
 
     def __init__(self) -> None:
         self._traces: OrderedDict[bytes, deque[tuple[Resource, Span]]] = OrderedDict()
+        self._spans = 0
         self._lock = threading.Lock()
 
     def take(self, request: ExportTraceServiceRequest) -> None:
@@ -32,10 +36,16 @@ class KeptTraces:
         with self._lock:
             for group in request.resource_spans:
                 for span in (span for scope in group.scope_spans for span in scope.spans):
-                    self._traces.setdefault(span.trace_id, deque(maxlen=MOST_SPANS)).append((group.resource, span))
-                    self._traces.move_to_end(span.trace_id)
-            while len(self._traces) > MOST_TRACES:
-                self._traces.popitem(last=False)
+                    self._keep(group.resource, span)
+
+    def _keep(self, resource: Resource, span: Span) -> None:
+        kept = self._traces.setdefault(span.trace_id, deque(maxlen=MOST_SPANS))
+        self._traces.move_to_end(span.trace_id)
+        self._spans += len(kept) < MOST_SPANS
+        kept.append((resource, span))
+        while len(self._traces) > MOST_TRACES or self._spans > MOST_IN_ALL:
+            _, dropped = self._traces.popitem(last=False)
+            self._spans -= len(dropped)
 
     def trace(self, trace_id: str) -> dict[str, Any] | None:
         """A trace, as OTLP says it in JSON; `None` for one that is not kept, or not any more."""

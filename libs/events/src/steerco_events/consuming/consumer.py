@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from steerco_events import tracing
+from steerco_events.bounding import Hangs, bounded
 from steerco_events.clock import Clock
 from steerco_events.commands.attempts import in_transaction
 from steerco_events.consuming.poison import Poison, Work, digest, is_poison
@@ -35,6 +37,9 @@ IDLE_SECONDS = 5.0
 STEP_SECONDS = 60.0
 """After so long a step hangs, and the consumer is started again."""
 
+LOCK_TIMEOUT = "20s"
+"""So long a step waits for a lock of the database, which is an error then and says so, before it hangs."""
+
 CLOSE_SECONDS = 5.0
 WATERMARK_STEP = timedelta(seconds=1)
 PARKED_LIMIT = 100
@@ -42,10 +47,6 @@ PARKED_LIMIT = 100
 
 class TooManyParked(Exception):
     """So much can't be digested that something else must be wrong: the consumer stops rather than park all of it."""
-
-
-class ConsumerHangs(Exception):
-    """A step came to no end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ class Consumer:
         while True:
             with suppress(LeaseLost), self._counted():
                 group = f"consumer {self._role.name} in the log of {self._service}"
-                async with self._consumers.leases.hold(group, self._shard):
+                async with self._consumers.leases.hold(group, self._shard, self._standing.leaves):
                     await self._follow(open_feed)
 
     @contextmanager
@@ -120,7 +121,7 @@ class Consumer:
         except (LeaseLost, asyncio.CancelledError):
             self._standing.leaves()
             raise
-        except (ConsumerHangs, FeedStalled):
+        except (Hangs, FeedStalled):
             self._standing.hangs()
             raise
         except (TooManyParked, LogRewound):
@@ -136,23 +137,12 @@ class Consumer:
         async with _opened(open_feed, self._shard) as feed:
             while True:
                 again = loop.time() + self._role.gather_seconds
-                async with self._bounded(STEP_SECONDS):
+                async with bounded(STEP_SECONDS, self.name):
                     took = await self.step(feed)
                 if not took:
-                    async with self._bounded(IDLE_SECONDS + STEP_SECONDS):
+                    async with bounded(IDLE_SECONDS + STEP_SECONDS, self.name):
                         await feed.wait(IDLE_SECONDS)
                     await asyncio.sleep(again - loop.time())
-
-    @asynccontextmanager
-    async def _bounded(self, seconds: float) -> AsyncIterator[None]:
-        bound = asyncio.timeout(seconds)
-        try:
-            async with bound:
-                yield
-        except TimeoutError as error:
-            if bound.expired():
-                raise ConsumerHangs(f"{self.name} came to no end in {seconds:.0f} s") from error
-            raise
 
     async def step(self, feed: EventFeed) -> int:
         """Take one batch; the number of its events.
@@ -222,6 +212,7 @@ class Consumer:
 
         First the checkpoint: a zombie learns there that it is one, and nobody else works on the shard until we end.
         """
+        await tx.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"))
         await self._checkpoints.advance(tx, self._service, seen, cursor, self._shard)
         events, waiting = (await self._parking.aside(tx, new)).part(new)
         await self._parking.keep(tx, waiting)
@@ -248,7 +239,7 @@ async def run_shards(consumers: Consumers, role: Role, service: str, open_feed: 
     async with asyncio.TaskGroup() as group:
         for number in range(consumers.shards):
             consumer = Consumer(consumers, role, service, Shard(number, consumers.shards))
-            group.create_task(retrying(partial(consumer.run, open_feed), consumer.name))
+            group.create_task(retrying(partial(consumer.run, open_feed), consumer.name, consumers.service))
 
 
 @asynccontextmanager

@@ -1,7 +1,7 @@
 """Where Kafka is, how one comes in, and what is said when it does not let us: the one place that clients come from."""
 
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from ssl import SSLError, create_default_context
@@ -80,8 +80,8 @@ class Broker:
         """Why we are not let in; `None` if we are, or nobody answers."""
         for host, port, _ in collect_hosts(self.bootstrap):
             try:
-                connection = await create_conn(host, port, **self._credentials)
-                await connection.send(MetadataRequest([]))
+                with closing(await create_conn(host, port, **self._credentials)) as connection:
+                    await connection.send(MetadataRequest([]))
             except _NOT_LET_IN as error:
                 return BrokerRefuses(f"Kafka at {host}:{port} does not let {self._who} in: {error}")
             except KafkaConnectionError as error:
@@ -89,7 +89,6 @@ class Broker:
                 return BrokerRefuses(f"Kafka at {host}:{port} {what} ({error})")
             except (OSError, TimeoutError, KafkaError):
                 continue
-            connection.close()
         return None
 
     @contextmanager

@@ -12,7 +12,7 @@ from hashlib import pbkdf2_hmac
 from typing import Any
 
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import KafkaConnectionError, for_code
+from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError, for_code
 from aiokafka.protocol.admin import CreateAclsRequest_v1, DeleteAclsRequest_v1, DescribeAclsRequest_v1
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import CompactArray, CompactBytes, CompactString, Int8, Int16, Int32, Schema, TaggedFields
@@ -40,10 +40,11 @@ _OPERATIONS = {
     Operation.DESCRIBE_CONFIGS: 10,
     Operation.ALTER_CONFIGS: 11,
 }
-_NAMED = {number: operation for operation, number in _OPERATIONS.items()}
-_KIND_NAMED = {number: kind for kind, number in _KINDS.items()}
 _USER = "User:"
 _ANY, _LITERAL, _ALLOW, _EVERY_HOST = 1, 3, 3, "*"
+
+type _Told = tuple[int, str, int, str, str, int, int]
+"""What a user may or may not: kind and name of the thing, kind of name, user, host, operation, whether it may."""
 
 
 class _Passwords(Response):  # type: ignore[misc]
@@ -97,18 +98,29 @@ async def grant(
 ) -> None:
     """Let users in by these passwords, and let each of them do what is listed for it, and nothing else.
 
-    The password that a user has for another mechanism stays. All is so on return. Raises `BrokerRefuses` if we may not,
-    aiokafka's `KafkaError`.
+    What is said of such a user in any other way goes away: over names that begin so, from one host only, over the
+    cluster, or that it may not. What everybody may (`User:*`) stays, and the password that a user has for another
+    mechanism. All is so on return. Raises `BrokerRefuses` if we may not, aiokafka's `KafkaError`, also if it is not so
+    after some seconds.
     """
+    wanted = {_told(acl) for acl in acls}
     async with _administering(broker) as admin:
         await admin.set_passwords(passwords, mechanism)
         granted = await admin.granted(passwords)
-        await admin.take(granted - set(acls))
-        await admin.give(set(acls) - granted)
-        while await admin.granted(passwords) != set(acls):
-            await asyncio.sleep(SEEN_SECONDS)
+        await admin.take(granted - wanted)
+        await admin.give(wanted - granted)
+        await _seen(admin, passwords, wanted)
     for user, password in passwords.items():
         await _let_in(replace(broker, mechanism=mechanism, user=user, password=password))
+
+
+async def _seen(admin: "_Administration", users: Collection[str], wanted: Collection[_Told]) -> None:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + SEEN_WITHIN
+    while await admin.granted(users) != wanted:
+        if loop.time() > deadline:
+            raise KafkaTimeoutError("Kafka does not know yet who may do what, or somebody else says it, too")
+        await asyncio.sleep(SEEN_SECONDS)
 
 
 async def _let_in(broker: Broker) -> None:
@@ -149,29 +161,26 @@ class _Administration:
         for user, code, message, _ in answer.results:
             self._check(code, message, f"set the password of user {user}")
 
-    async def granted(self, users: Collection[str]) -> set[Acl]:
-        """What these users may do, as the broker that we ask knows; what is none of our terms is left out."""
+    async def granted(self, users: Collection[str]) -> set[_Told]:
+        """All that is said of what these users may do, as the broker that we ask knows."""
         answer = await self._asked(DescribeAclsRequest_v1, _ANY, None, _ANY, None, None, _ANY, _ANY)
         self._check(answer.error_code, answer.error_message, "read who may do what")
         return {
-            Acl(user, _NAMED[operation], name, _KIND_NAMED[kind])
+            (kind, name, pattern, principal, host, operation, allowed)
             for kind, name, pattern, acls in answer.resources
             for principal, host, operation, allowed in acls
-            if (user := principal.removeprefix(_USER)) in users
-            and (pattern, host, allowed) == (_LITERAL, _EVERY_HOST, _ALLOW)
-            and operation in _NAMED
-            and kind in _KIND_NAMED
+            if principal.startswith(_USER) and principal.removeprefix(_USER) in users
         }
 
-    async def give(self, acls: Collection[Acl]) -> None:
+    async def give(self, acls: Collection[_Told]) -> None:
         """Let users do this, too."""
-        answer = await self._asked(CreateAclsRequest_v1, [_told(acl) for acl in acls])
+        answer = await self._asked(CreateAclsRequest_v1, list(acls))
         for code, message in answer.creation_responses:
             self._check(code, message, "say who may do what")
 
-    async def take(self, acls: Collection[Acl]) -> None:
+    async def take(self, acls: Collection[_Told]) -> None:
         """Let users do this no more."""
-        answer = await self._asked(DeleteAclsRequest_v1, [_told(acl) for acl in acls])
+        answer = await self._asked(DeleteAclsRequest_v1, list(acls))
         for code, message, _ in answer.filter_responses:
             self._check(code, message, "say who may do what")
 
@@ -187,5 +196,5 @@ class _Administration:
                 raise for_code(code)(f"{what}: {message}")
 
 
-def _told(acl: Acl) -> tuple[int, str, int, str, str, int, int]:
+def _told(acl: Acl) -> _Told:
     return _KINDS[acl.kind], acl.name, _LITERAL, _USER + acl.user, _EVERY_HOST, _OPERATIONS[acl.operation], _ALLOW

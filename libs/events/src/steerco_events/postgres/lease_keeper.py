@@ -5,8 +5,8 @@ every claim all of them know which of them is its first choice; one that is left
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from hashlib import blake2b
 from uuid import UUID
@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from steerco_events.bounding import bounded
 from steerco_events.ids import new_id
 from steerco_events.ports import Shard
 from steerco_events.postgres.lease import Lease, LeaseLost, let_go
@@ -22,6 +23,10 @@ from steerco_events.postgres.wakeups import LEASES, notify
 from steerco_events.signals import AnyOf, Signal
 
 LASTS = timedelta(seconds=10)
+
+STEP_SECONDS = 60.0
+"""After so long a step hangs; what is held has run out by then."""
+
 GATHER_SECONDS = 0.02
 """Those who claim at the same time, such as at the start, share a statement."""
 
@@ -49,16 +54,23 @@ _SWEEP = text(
 )
 
 
+def _nothing() -> None:
+    """Nobody wants to know."""
+
+
 class Claim:
     """One thing that a process wants to do alone. Times are those of the event loop's clock."""
 
-    def __init__(self, lease: Lease, group: str, shard: Shard, since: float) -> None:
+    def __init__(
+        self, lease: Lease, group: str, shard: Shard, since: float, elsewhere: Callable[[], None] = _nothing
+    ) -> None:
         self.lease = lease
         self.since = since
         self.is_held = False
         self.is_left = False
         self._group = group
         self._turn = shard.number
+        self._elsewhere = elsewhere
         self._until = since
         self._taken = asyncio.Event()
         self._bound: asyncio.Timeout | None = None
@@ -76,7 +88,8 @@ class Claim:
         self._rebound()
 
     def lose(self, now: float) -> None:
-        """It is not ours any more: who works under it is cut off."""
+        """It is not ours, or not any more: who works under it is cut off."""
+        self._elsewhere()
         if self.is_held:
             self.since = self._until = now
             self.is_held = False
@@ -129,13 +142,14 @@ class LeaseKeeper:
         return sum(claim.is_held for claim in self._claims.values())
 
     @asynccontextmanager
-    async def hold(self, group: str, shard: Shard) -> AsyncIterator[Lease]:
+    async def hold(self, group: str, shard: Shard, elsewhere: Callable[[], None] = _nothing) -> AsyncIterator[Lease]:
         """Wait for the lease of one shard of something; inside, it is ours.
 
-        The body is cut off by `LeaseLost` when it no longer is. Once left, it goes to whoever wants it.
+        The body is cut off by `LeaseLost` when it no longer is. Once left, it goes to whoever wants it. `elsewhere` is
+        called whenever it shows that another has it, or is to have it.
         """
         name = f"{group}{_SHARD}{shard.number}"
-        claim = Claim(self._lease(name), group, shard, asyncio.get_running_loop().time())
+        claim = Claim(self._lease(name), group, shard, asyncio.get_running_loop().time(), elsewhere)
         self._claims[name] = claim
         self._claimed.notify()
         try:
@@ -145,18 +159,27 @@ class LeaseKeeper:
             claim.is_left = True
 
     async def run(self) -> None:
-        """Take and renew until cancelled; then leave all to others. After an error, what is held runs out by itself."""
-        await self._sweep()
+        """Take and renew until cancelled; then leave all to others. After an error, what is held runs out by itself.
+
+        Raises `Hangs`, and what the database raises.
+        """
         loop = asyncio.get_running_loop()
         try:
-            await self._introduce()
+            async with self._bounded():
+                await self._sweep()
+                await self._introduce()
             while True:
-                if await self._changed.wait(await self._keep(loop)):
+                async with self._bounded():
+                    rest = await self._keep(loop)
+                if await self._changed.wait(rest):
                     await asyncio.sleep(GATHER_SECONDS)
         except asyncio.CancelledError:
             # All of them: one may be ours in the database already, though we were cut off before we learned it.
             await let_go(self._engine, self._presence, *(claim.lease for claim in self._claims.values()))
             raise
+
+    def _bounded(self) -> AbstractAsyncContextManager[None]:
+        return bounded(STEP_SECONDS, f"the keeper of leases {self.holder}")
 
     async def _sweep(self) -> None:
         async with self._engine.connect() as connection:

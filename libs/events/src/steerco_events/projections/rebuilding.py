@@ -37,7 +37,8 @@ class Rebuilding:
 
     async def make(self, build: Build) -> None:
         """Return when the build is live or given up. It starts again by itself after an error."""
-        await retrying(partial(self._make, build), f"{self._view.consumer(build.number)} being made")
+        name = f"{self._view.consumer(build.number)} being made"
+        await retrying(partial(self._make, build), name, self._consumers.service)
 
     async def _make(self, build: Build) -> None:
         try:

@@ -66,7 +66,7 @@ class ViewRunner:
                 await self._builds.begin(tx, self._consumers.clock.now())
         tasks: dict[tuple[State, int], asyncio.Task[None]] = {}
         async with asyncio.TaskGroup() as group:
-            group.create_task(retrying(self._drop_old, f"{self.view.name} old builds"))
+            group.create_task(retrying(self._drop_old, f"{self.view.name} old builds", self._consumers.service))
             while True:
                 wanted = await self._wanted()
                 for gone in tasks.keys() - wanted.keys():

@@ -6,7 +6,7 @@ A runner holds its lease only while something is due; at rest it asks now and th
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from steerco_events import tracing
+from steerco_events.bounding import bounded
 from steerco_events.clock import Clock
 from steerco_events.commands.attempts import in_transaction
 from steerco_events.commands.handling import Handling, appends_of, decide_all
@@ -43,6 +44,9 @@ BATCH = 100
 
 POLL_SECONDS = 5.0
 GATHER_SECONDS = 0.1
+
+STEP_SECONDS = 60.0
+"""After so long a step hangs."""
 FIRST_PAUSE = timedelta(seconds=1)
 LONGEST_PAUSE = timedelta(minutes=5)
 
@@ -91,7 +95,10 @@ class TimerRunner:
         self._actor = Actor(derived_id("timers", store.service), f"timers of {store.service}")
 
     async def run(self) -> None:
-        """Fire what becomes due, until cancelled; first make the timers anew if they are by other rules than ours."""
+        """Fire what becomes due, until cancelled; first make the timers anew if they are by other rules than ours.
+
+        Raises `Hangs`, and what `step` raises. To make them anew takes as long as the log is, and is not cut off.
+        """
         TIMERS_FIRED.add(self._store.service, amount=0)
         async with self._engine.begin() as tx:
             if rebuilt := await rebuild_if_other_rules(tx, self._store, self._timetable):
@@ -99,11 +106,18 @@ class TimerRunner:
         try:
             while True:
                 with suppress(LeaseLost):
-                    while await self.step():
+                    while await self._bounded_step():
                         pass
                 await self._rest()
         finally:
             await let_go(self._engine, self._lease)
+
+    def _bounded(self) -> AbstractAsyncContextManager[None]:
+        return bounded(STEP_SECONDS, f"the timers of {self._store.service}")
+
+    async def _bounded_step(self) -> int:
+        async with self._bounded():
+            return await self.step()
 
     async def step(self) -> int:
         """Deal with the first of the timers that are due; their number, 0 if there are none or another runner leads.
@@ -216,7 +230,8 @@ class TimerRunner:
     async def _rest(self) -> None:
         """Return when something may be due."""
         if self._is_led_by_another:
-            await turn_of(self._lease, self._engine)
+            async with self._bounded():
+                await turn_of(self._lease, self._engine)
             return
         while (seconds := await self._seconds_left()) > 0:
             if await self._appended.wait(seconds):
@@ -224,7 +239,7 @@ class TimerRunner:
 
     async def _seconds_left(self) -> float:
         """How long to rest: until the next timer is due, or until it is time to ask again."""
-        async with driver_connection(self._engine) as driver:
+        async with self._bounded(), driver_connection(self._engine) as driver:
             at = await next_firing(driver)
         return POLL_SECONDS if at is None else min(POLL_SECONDS, (at - self._clock.now()).total_seconds())
 

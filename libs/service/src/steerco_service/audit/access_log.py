@@ -51,7 +51,8 @@ class AccessLog:
             return
         self._waiting.append(row)
         if self._writing is None or self._writing.done():
-            self._writing = asyncio.create_task(retrying(self._write, f"{self._service} access log"), name="accesses")
+            writing = retrying(self._write, f"{self._service} access log", self._service)
+            self._writing = asyncio.create_task(writing, name="accesses")
 
     async def write(self, row: Accessed) -> None:
         """Write a request now. Raises what the database raises, and `TimeoutError`."""

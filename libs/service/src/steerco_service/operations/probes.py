@@ -4,11 +4,11 @@ What it waits for does not make it unwell: without its broker, or with parked st
 """
 
 from fastapi import Request, Response
-from sqlalchemy.exc import ProgrammingError
 
 from steerco_events.consuming.standing import stalled_now
 from steerco_service.asking import runtime_of
-from steerco_service.health import Readiness, failing, not_migrated
+from steerco_service.health import Readiness, failing
+from steerco_service.migrated import migrated
 from steerco_service.problems import Problem
 from steerco_service.routing import router
 
@@ -34,8 +34,5 @@ async def readyz(request: Request) -> Readiness:
 async def startupz(request: Request) -> Readiness:
     """200 once its database is there and migrated; what fails in the background is listed."""
     runtime = runtime_of(request)
-    async with runtime.engine.connect() as connection:
-        try:
-            return Readiness(ready=True, degraded=await failing(connection, runtime))
-        except ProgrammingError as error:
-            raise not_migrated(runtime) from error
+    async with migrated(runtime) as connection:
+        return Readiness(ready=True, degraded=await failing(connection, runtime))

@@ -59,12 +59,13 @@ class Sampling:
                 found = await asyncio.gather(*(_of_database(each) for each in self._runtimes))
                 self._kept, self._kept_at = [each for samples in found for each in samples], monotonic()
         ours = (sample for runtime in self._runtimes for sample in _of_process(runtime))
-        return [*self._kept, *ours, metrics.FAILING.sample(len(failing_now()))]
+        return [*self._kept, *ours]
 
 
 def _of_process(runtime: Runtime) -> Iterator[Sample]:
     name, pool = runtime.service.name, runtime.engine.pool
     yield metrics.LEASES.sample(runtime.leases.held, name)
+    yield metrics.FAILING.sample(len(failing_now(name)), name)
     if isinstance(pool, QueuePool):
         yield CONNECTIONS.sample(pool.checkedout(), name)
         yield POOL_SIZE.sample(pool.size(), name)
