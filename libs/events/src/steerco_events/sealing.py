@@ -27,10 +27,10 @@ BEAT_SECONDS = 2.0
 TRACE_SECONDS = 1.0
 """How long it may take to see which traces a seal is of."""
 
-_logger = logging.getLogger("steerco.sealing")
-
 STEP_SECONDS = 300.0
 """After so long a step hangs. A seal of all that was appended while nobody sealed may take minutes."""
+
+_logger = logging.getLogger("steerco.sealing")
 
 
 class Sealing:
@@ -104,6 +104,16 @@ class Sealing:
                 rested = False
                 await asyncio.sleep(now + gather - loop.time())
 
+    async def _trace(self, scan: Sealed, began: int, ended: int) -> None:
+        """The spans of a seal. They are worth no interruption: what goes wrong is logged."""
+        if not tracing.is_on():
+            return
+        try:
+            async with asyncio.timeout(TRACE_SECONDS):
+                tracing.sealed(self._service, await self._sealer.contexts(scan), scan.events, began, ended)
+        except Exception as error:
+            _logger.warning("a seal of %s has no spans: %s", self._service, said(error))
+
     def _bounded(self) -> AbstractAsyncContextManager[None]:
         return bounded(STEP_SECONDS, f"the sealer of {self._service}")
 
@@ -114,16 +124,6 @@ class Sealing:
                 return True
             await self._sealer.turn()
             return False
-
-    async def _trace(self, scan: Sealed, began: int, ended: int) -> None:
-        """The spans of a seal. They are worth no interruption: what goes wrong is logged."""
-        if not tracing.is_on():
-            return
-        try:
-            async with asyncio.timeout(TRACE_SECONDS):
-                tracing.sealed(self._service, await self._sealer.contexts(scan), scan.events, began, ended)
-        except Exception as error:
-            _logger.warning("a seal of %s has no spans: %s", self._service, said(error))
 
     async def _scan(self) -> Sealed:
         began = tracing.now()

@@ -19,7 +19,7 @@ without altering every seal after it; and every few seconds the newest of them i
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -119,12 +119,15 @@ class Unsealed(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """What one scan did: how many events it sealed, up to which position, and whether appends were still under way."""
+    """What one scan did: how many events it sealed, and whether appends were still under way.
+
+    What it sealed comes `after` a position, up to the `last`.
+    """
 
     events: int
     pending: bool
-    after: int = 0
-    last: int = 0
+    after: int = field(default=0, compare=False)
+    last: int = field(default=0, compare=False)
 
 
 class Sealer:
