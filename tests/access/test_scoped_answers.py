@@ -18,6 +18,7 @@ from steerco.edition.services import SERVICES
 from steerco_events.envelope import Actor
 from steerco_events.ids import derived_id, new_id
 from steerco_service.identity.principal import Principal
+from steerco_service.testkit.answers import Said, said
 from steerco_service.testkit.serving import Served
 from tests.access.asking import Asking, Clients
 from tests.access.reorganizing import RATING, SCREENING, TITLE, Reorganizing
@@ -239,15 +240,16 @@ async def audits_are_cut(ground: Ground, people: Sequence[Asking]) -> None:
 
 async def what_is_outside_is_as_what_nobody_has(built: Reorganizing, people: Sequence[Asking]) -> None:
     for person in people:
-        nothing: dict[str, str] = {}
+        nothing: dict[str, Said] = {}
         for service, path, id, is_there in records(built, person):
             answer = await person.ask(service, path.format(id))
             status = 403 if not person.sight_in(service) else 200 if is_there else 404
             assert answer.status_code == status, (path, answer.text)
             if status != 200:
                 if path not in nothing:
-                    nothing[path] = (await person.ask(service, path.format(NOBODY_HAS))).text
-                assert answer.text.replace(id, NOBODY_HAS) == nothing[path]
+                    nothing[path] = said(await person.ask(service, path.format(NOBODY_HAS)))
+                status, body, headers = said(answer)
+                assert (status, json.loads(json.dumps(body).replace(id, NOBODY_HAS)), headers) == nothing[path]
 
 
 def records(built: Reorganizing, person: Asking) -> Iterator[tuple[str, str, str, bool]]:

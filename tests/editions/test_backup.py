@@ -3,9 +3,10 @@
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import datetime
 from itertools import count
 from pathlib import Path
 from threading import Event
@@ -74,6 +75,11 @@ def shown(edition: RunningEdition, **params: str) -> Any:
     return without_instants(answer.json())
 
 
+def watermarks(edition: RunningEdition) -> Sequence[datetime]:
+    """Up to when each log is complete."""
+    return [datetime.fromisoformat(state["watermark"]) for state in logs(edition).values()]
+
+
 @contextmanager
 def loaded(edition: RunningEdition) -> Iterator[None]:
     """Meanwhile one project after the other is pitched, approved and chartered."""
@@ -113,6 +119,8 @@ def home() -> Iterator[Path]:
 def manifest(edition: RunningEdition, home: Path) -> dict[str, Any]:
     """A backup that was taken under load; there are more events since."""
     with loaded(edition):
+        there = max(watermarks(edition))
+        wait_until(lambda: min(watermarks(edition)) > there)  # of quiet logs too: they are known as far as the others
         before = projects(edition)
         edition.steerco("backup", str(home / "backup"))
         wait_until(lambda: projects(edition) > before + 1)

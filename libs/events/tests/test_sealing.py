@@ -28,6 +28,7 @@ BEATS = 120
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sealing, "POLL_SECONDS", 0.02)
     monkeypatch.setattr(sealing, "BEAT_SECONDS", 0.04)
+    monkeypatch.setattr(sealing, "STARVED_SECONDS", 0.08)
 
 
 @contextmanager
@@ -73,6 +74,19 @@ async def test_the_watermark_of_a_quiet_log_goes_with_the_clock(log: Log) -> Non
         then = log.clock.now()
 
         async def is_later() -> bool:
+            return (await log.feed().head()).watermark > then
+
+        await until(is_later, "the log is known to be complete up to then")
+
+
+async def test_the_watermark_of_a_quiet_log_moves_also_while_it_is_woken_for_nothing_all_the_time(log: Log) -> None:
+    async with log.sealing():
+        await log.append("tally-1", Counted(by=1))
+        await read_on(log.feed(), Cursor(), 1)
+        then = log.clock.now()
+
+        async def is_later() -> bool:
+            log.appended.notify()
             return (await log.feed().head()).watermark > then
 
         await until(is_later, "the log is known to be complete up to then")

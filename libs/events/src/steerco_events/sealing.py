@@ -4,6 +4,7 @@ import asyncio
 import logging
 from contextlib import AbstractAsyncContextManager, suppress
 from datetime import timedelta
+from math import inf
 
 from steerco_events import tracing
 from steerco_events.bounding import bounded
@@ -24,6 +25,9 @@ LONGEST_GATHER_SECONDS = 0.05
 GROWTH = 1.2
 
 BEAT_SECONDS = 2.0
+STARVED_SECONDS = 2 * BEAT_SECONDS
+"""So long a quiet log waits for its beat while it is woken all the time, such as by a reaction that appends nothing."""
+
 TRACE_SECONDS = 1.0
 """How long it may take to see which traces a seal is of."""
 
@@ -80,11 +84,12 @@ class Sealing:
                 self._sealed.notify()  # those who begin now need not wait to learn that it is quiet
         self._is_signed = False
         renewed = beaten = loop.time()
-        rested, gather = False, GATHER_SECONDS
+        rested = is_quiet = False
+        gather = GATHER_SECONDS
         while True:
             now = loop.time()
             async with self._bounded():
-                if rested and now - beaten >= BEAT_SECONDS:
+                if now - beaten >= (BEAT_SECONDS if rested else STARVED_SECONDS if is_quiet else inf):
                     is_quiet = await self._sealer.beat()
                     renewed = beaten = now
                     if is_quiet:
