@@ -6,6 +6,7 @@ from datetime import date
 from typing import Annotated, Any, Literal, get_args
 from uuid import UUID
 
+import httpx
 import typer
 from rich.table import Table
 
@@ -56,7 +57,7 @@ def appoint(
         term = {"from_on": _text(from_on or _today()), "until_on": _text(until_on)}
         body = {"person_id": str(person), "role": role, **term, **_place(client, at)}
         answer = client.command("POST", "/portfolio/appointments", body)
-        client.get("/reporting/sources", after=seen_by(answer))
+        _holds(client, answer)
         _say(f"{person} is {role_in_words(role)} at {at} {_days(term)}: appointment {answer.json()['id']}")
 
 
@@ -109,7 +110,7 @@ def delegate(
         term = {"from_on": _text(from_on or _today()), "until_on": _text(until_on)}
         path = f"/portfolio/appointments/{appointment}/delegations"
         answer = client.command("POST", path, {"person_id": str(person)} | term)
-        client.get("/reporting/sources", after=seen_by(answer))
+        _holds(client, answer)
         made = client.get(f"/portfolio/appointments/{answer.json()['id']}")
         role = role_in_words(made["role"])
         _say(f"{person} stands in as {role} {_days(term)}: appointment {made['appointment_id']}")
@@ -123,8 +124,14 @@ def end(
     """End an appointment, with those who stand in for its holder: it holds no more, from now on."""
     with told(), connected() as client:
         answer = client.command("POST", f"/portfolio/appointments/{appointment}/end", {"reason": reason})
-        client.get("/reporting/sources", after=seen_by(answer))
+        _holds(client, answer)
         _say(f"appointment {appointment} is ended")
+
+
+def _holds(client: Client, answer: httpx.Response) -> None:
+    """Return once what was done is known where appointments are kept, and where they are shown."""
+    for path in ("/portfolio/units", "/reporting/sources"):
+        client.get(path, after=seen_by(answer))
 
 
 def role_in_words(role: str) -> str:
