@@ -229,7 +229,7 @@ async def test_to_wait_for_a_lock_is_an_error_before_the_step_hangs(log: Log, mo
     await log.seal()
 
     async def says_why() -> bool:
-        return "canceling statement due to lock timeout" in failing_now().get(name, "")
+        return "canceling statement due to lock timeout" in failing_now("finance").get(name, "")
 
     async with following(eater):
         await until(partial(eater_has, eater, 1), "it has begun")
