@@ -2,14 +2,14 @@
 
 import asyncio
 import shutil
-from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from steerco.backups.cutting import cut
@@ -71,7 +71,11 @@ async def test_a_backup_says_how_far_each_log_is_and_keeps_the_keys_apart(urls: 
     assert all(path.stat().st_mode & 0o077 == 0 for path in (*files, taken, keys_beside(taken)))
 
 
-async def test_no_database_is_looked_at_before_every_log_is_held(postgres: TemporaryPostgres) -> None:
+@asynccontextmanager
+async def waiting_cut(
+    postgres: TemporaryPostgres,
+) -> AsyncIterator[tuple[Mapping[str, str], AsyncConnection, asyncio.Task[tuple[int, str]]]]:
+    """A cut that waits for the head of intake's log, and the connection that holds it."""
     async with postgres.databases("finance", "intake") as found, AsyncExitStack() as stack:
         urls = {name: each.owner_url for name, each in found.items()}
         for name, url in urls.items():
@@ -81,21 +85,18 @@ async def test_no_database_is_looked_at_before_every_log_is_held(postgres: Tempo
         await sealing.execute(text("UPDATE log.head SET position = 9"))
         taking = asyncio.create_task(seen_of_a_cut(urls))
         await until(lambda: waits_for_a_lock(looking), "the head is waited for")
+        yield urls, sealing, taking
+
+
+async def test_no_database_is_looked_at_before_every_log_is_held(postgres: TemporaryPostgres) -> None:
+    async with waiting_cut(postgres) as (urls, sealing, taking):
         await tell(urls["finance"], "INSERT INTO log.streams VALUES ('read-up-to-9', 1)")
         await sealing.commit()
         assert await taking == (9, "read-up-to-9")
 
 
 async def test_a_log_that_was_not_held_to_the_end_is_in_no_cut(postgres: TemporaryPostgres) -> None:
-    async with postgres.databases("finance", "intake") as found, AsyncExitStack() as stack:
-        urls = {name: each.owner_url for name, each in found.items()}
-        for name, url in urls.items():
-            await migrate(BY_NAME[name].migrations, url)
-        engine = create_async_engine(urls["intake"], poolclass=NullPool)
-        sealing, looking = [await stack.enter_async_context(engine.connect()) for _ in range(2)]
-        await sealing.execute(text("UPDATE log.head SET position = 9"))
-        taking = asyncio.create_task(seen_of_a_cut(urls))
-        await until(lambda: waits_for_a_lock(looking), "the head is waited for")
+    async with waiting_cut(postgres) as (urls, sealing, taking):
         assert await ask(urls["finance"], END_HOLDERS) == 1
         await sealing.commit()
         with pytest.raises(BackupFailed, match="no cut can be made"):
