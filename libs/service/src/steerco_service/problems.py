@@ -20,6 +20,7 @@ from steerco_events.postgres.store import EventTooLarge
 from steerco_events.registry import NewerVersion
 from steerco_events.tracing import trace_id
 from steerco_service.printing import printable
+from steerco_service.traces import log_fault, named
 
 NEWER_RETRY_SECONDS = 30
 """When to ask again for what a newer release wrote: that has to be brought first."""
@@ -183,7 +184,8 @@ def install_problem_handlers(app: FastAPI) -> None:
         detail = f"the database can't be reached now ({type(error).__name__}); ask again, a command with its key"
         return problem_response(Problem(503, "database-unavailable", detail, headers={"Retry-After": "1"}))
 
-    async def on_error(_: Request, error: Exception) -> JSONResponse:
+    async def on_error(request: Request, error: Exception) -> JSONResponse:
+        log_fault(named(request.scope), error)
         detail = "the request failed by a fault of ours; it was logged, and nothing half-done stays"
         return problem_response(Problem(500, "internal-error", detail))
 

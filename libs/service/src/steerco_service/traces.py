@@ -155,7 +155,7 @@ def _is_probe(scope: Scope) -> bool:
     return path.removeprefix(scope.get("root_path", "")) in PROBES
 
 
-def _named(scope: Scope) -> str:
+def named(scope: Scope) -> str:
     """A request by its method and, once one has taken it, its route."""
     method = scope["method"] if scope["method"] in METHODS else "HTTP"
     route = getattr(scope.get("route"), "path", None)
@@ -193,7 +193,7 @@ class TracedRequests:
             return
         method = scope["method"] if scope["method"] in METHODS else "_OTHER"
         about = {"http.request.method": method, "url.scheme": scope.get("scheme", "http")}
-        span = _tracer.start_span(_named(scope), _caller(scope), SpanKind.SERVER, about)
+        span = _tracer.start_span(named(scope), _caller(scope), SpanKind.SERVER, about)
         scope[_SPAN] = span
         with trace.use_span(span, record_exception=False, set_status_on_exception=False):
             try:
@@ -208,17 +208,13 @@ class TracedRequests:
         if self._service:
             span.set_attribute(tracing.SERVICE, self._service)
 
-        async def named(message: MutableMapping[str, Any]) -> None:
+        async def under_its_route(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start" and (route := getattr(scope.get("route"), "path", None)):
                 span.set_attribute("http.route", route)
-                span.update_name(_named(scope))
+                span.update_name(named(scope))
             await send(message)
 
-        try:
-            await self._app(scope, receive, named if span.is_recording() else send)
-        except Exception as error:
-            log_fault(_named(scope), error)  # here, where the route is known and the span is current
-            raise
+        await self._app(scope, receive, under_its_route if span.is_recording() else send)
 
 
 def _telling(span: Span, send: Send) -> Send:
