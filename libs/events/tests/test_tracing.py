@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from steerco_events import tracing
 from steerco_events.commands.attempts import Contended, in_transaction
 from steerco_events.commands.batching import Batcher
-from steerco_events.commands.handling import Handling, handle
+from steerco_events.commands.handling import handle
+from steerco_events.commands.planning import Handling
 from steerco_events.consuming.consumer import Consumer
 from steerco_events.consuming.reactions import Order, Reaction, Sight, reacting
 from steerco_events.decider import Refusal

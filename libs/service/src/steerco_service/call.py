@@ -10,9 +10,10 @@ import msgspec
 from fastapi import Depends, Request, Response
 
 from steerco_events import tracing
-from steerco_events.commands.handling import Handled, Handling
+from steerco_events.commands.handling import Handled
 from steerco_events.commands.judging import Behalf, Forbidden, IdTaken, Judge
 from steerco_events.commands.parting import Parting
+from steerco_events.commands.planning import Handling
 from steerco_events.contracts.portfolio import Role
 from steerco_events.decider import Decider, Refusal
 from steerco_events.envelope import Context

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from steerco_events.commands.attempts import Contended
-from steerco_events.commands.handling import StaleVersion
+from steerco_events.commands.planning import StaleVersion
 from steerco_events.decider import Refusal
 from steerco_events.ids import new_id
 from steerco_events.postgres.faults import DATABASE_FAULTS, is_unavailable
