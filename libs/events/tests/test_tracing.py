@@ -9,7 +9,7 @@ import pytest
 from opentelemetry.trace import SpanKind, StatusCode
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from steerco_events import tracing
+from steerco_events import trace_contexts, tracing
 from steerco_events.commands.attempts import Contended, in_transaction
 from steerco_events.commands.batching import Batcher
 from steerco_events.commands.handling import handle
@@ -217,7 +217,7 @@ async def failing(log: Log, events: Sequence[Recorded]) -> tuple[Contended, str 
     current = []
 
     async def react(_: Sight, __: Recorded) -> Sequence[Order]:
-        current.append(tracing.trace_id())
+        current.append(trace_contexts.trace_id())
         raise Contended("")
 
     role = reacting(Reaction("tally-breaker", log.service, react), log.store, log.clock, log.appended)
@@ -305,5 +305,5 @@ async def test_no_span_is_made_where_nobody_takes_them(log: Log) -> None:
     "text", [None, "", "00-1", "00-trace-span-01", traceparent(0), traceparent(1, 0), traceparent(1, flags=0), "x" * 55]
 )
 def test_what_is_no_recorded_context_is_none(text: str | None) -> None:
-    assert tracing.recorded_context(text) is None
+    assert trace_contexts.recorded_context(text) is None
     assert tracing.continued(text) == text

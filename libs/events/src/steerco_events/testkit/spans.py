@@ -7,7 +7,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from steerco_events import tracing
+from steerco_events import trace_contexts, tracing
 
 
 class Spans:
@@ -48,16 +48,16 @@ def context_of(span: ReadableSpan) -> str:
     """The `traceparent` of a span."""
     context = span.get_span_context()
     assert context
-    written = tracing.written(context)
+    written = trace_contexts.written(context)
     assert written
     return written
 
 
 def parent_of(span: ReadableSpan) -> str | None:
     """The `traceparent` of what a span is below of."""
-    return tracing.written(span.parent) if span.parent else None
+    return trace_contexts.written(span.parent) if span.parent else None
 
 
 def links_of(span: ReadableSpan) -> set[str | None]:
     """The `traceparent`s of what a span links to."""
-    return {tracing.written(link.context) for link in span.links}
+    return {trace_contexts.written(link.context) for link in span.links}
