@@ -26,7 +26,6 @@ from steerco_events.testkit.tallies import tallies
 from steerco_events.testkit.tally import Closed, Counted, Labeled
 
 STREAMS = 6
-
 ROUNDS = 7
 
 

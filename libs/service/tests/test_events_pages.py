@@ -10,7 +10,6 @@ import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import text
 
 from steerco_events.contracts.risk import RiskClosed, RiskRaised
 from steerco_events.ids import derived_id
@@ -297,51 +296,6 @@ async def test_both_forms_are_described_with_an_example(told: Served, log: Seque
     assert [json.loads(line.removeprefix("data: ")) for line in data] == [example]
     parameters = {each["name"] for each in operation["parameters"] if each["in"] == "query"}
     assert parameters == {"after", "limit", "wait", "type", "subject", "unit"}
-
-
-async def test_after_a_restore_a_cursor_beyond_it_is_told_so(postgres: TemporaryPostgres) -> None:
-    async with serving([log_only("risk")], postgres) as served:
-        for n in range(6):
-            await served.append("risk", f"risk-{n}", RiskClosed(risk_id=RISKS[0], project_id=RISKS[0]))
-        await served.settled()
-        async with served.runtime("risk").engine.begin() as tx:
-            await tx.execute(
-                text("INSERT INTO log.generations SELECT 2, 4, system_identifier, timeline_id FROM log.generations")
-            )
-        feed = await served.client("risk")
-        events = (await feed.get("/events")).json()
-        assert [event["loggeneration"] for event in events] == ["1"] * 4 + ["2"] * 2
-        for after in ("1.4", "2.4", "4"):
-            assert (await feed.get(f"/events?after={after}")).json() == events[4:]
-        refused = await feed.get("/events?after=1.5")
-        assert (refused.status_code, refused.json()["type"]) == (409, "urn:steerco:problem:log-rewound")
-        assert "generation 2 began after position 4" in refused.json()["detail"]
-        assert refused.json()["errors"][0]["pointer"] == "/after"
-        streaming = await feed.get("/events", headers={"Accept": "text/event-stream", "Last-Event-ID": "1.5"})
-        assert (streaming.status_code, streaming.json()["errors"][0]["in"]) == (409, "header")
-
-
-async def test_who_saw_what_a_restore_took_away_is_told_so_though_the_log_has_passed_that_position(
-    postgres: TemporaryPostgres,
-) -> None:
-    async with serving([log_only("risk")], postgres) as served:
-        first, *_, lost = [
-            await served.append("risk", f"risk-{n}", RiskClosed(risk_id=RISKS[0], project_id=RISKS[0]))
-            for n in range(5)
-        ]
-        await served.settled()
-        async with served.runtime("risk").engine.begin() as tx:
-            await tx.execute(
-                text("INSERT INTO log.generations SELECT 2, 4, system_identifier, timeline_id FROM log.generations")
-            )
-        feed = await served.client("risk")
-        kept = await feed.get("/events", headers={"Consistency-Token": first.encode()})
-        assert (kept.status_code, len(kept.json())) == (200, 5)
-        for accept in (BATCH, "text/event-stream"):
-            headers = {"Consistency-Token": lost.encode(), "Accept": accept}
-            refused = await feed.get("/events?limit=1", headers=headers)
-            assert (refused.status_code, refused.json()["type"]) == (409, "urn:steerco:problem:log-rewound")
-            assert "goes on after position 4 in another generation" in refused.json()["detail"]
 
 
 async def test_an_instant_of_tomorrow_is_none_of_today(told: Served, feed: httpx.AsyncClient) -> None:

@@ -13,7 +13,6 @@ from steerco_events.consumer_names import without_build
 _SKIPPED_TYPES = text(
     "SELECT DISTINCT stream, type FROM log.skipped_events WHERE skipped_for = :skipped_for AND service = :service"
 )
-
 _SKIPPED = text(
     "SELECT skipped_for, service, stream, position, event_id, type, consumer, error, skipped_at, skipped_by, reason"
     " FROM log.skipped_events WHERE CAST(:skipped_for AS text) IS NULL OR skipped_for = :skipped_for"

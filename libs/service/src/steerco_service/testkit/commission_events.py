@@ -9,11 +9,8 @@ from steerco_events.contracts.values import WHOLE_LIFE, Figure, Measure, Money
 from steerco_events.ids import derived_id
 
 MANAGER = derived_id("person", "manager")
-
 PITCH = derived_id("pitch", "web")
-
 RISK, UNRATED, AVERTED = (derived_id("risk", name) for name in ("rated", "unrated", "averted"))
-
 OBLIGATION, FULFILLED, LATE = (derived_id("obligation", course) for course in ("PM-101", "PM-102", "PM-103"))
 
 
