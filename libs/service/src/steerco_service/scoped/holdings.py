@@ -42,12 +42,12 @@ class Holdings:
         self._runtime = runtime
         self._known: dict[UUID, _Known] = {}
 
-    async def of(self, top: UUID) -> Holding:
-        """What a deployment for a unit with all below it may hold.
+    async def of(self, top: UUID, *, fresh: bool = False) -> Holding:
+        """What a deployment for a unit with all below it may hold; `fresh`: by all that the view has now.
 
         Raises a 503 `Problem` while that is not known: not well enough, or streams that tell it are parked.
         """
-        organization = await self._runtime.access.organization()
+        organization = await self._runtime.access.organization(fresh=fresh)
         if organization.gaps.streams:
             raise access_unknown("streams of units, projects or appointments are parked")
         known = self._known.get(top)
