@@ -8,14 +8,19 @@ import pytest
 from sqlalchemy import Connection, event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from steerco_events.ids import derived_id
 from steerco_servers.testing import TemporaryPostgres
+from steerco_service.scoped.holdings import Holdings
 from steerco_service.testkit.shares import (
     INSIDE,
     LIC,
     MOVING,
+    OUTSIDE,
+    ROOT,
     SUP,
     Event,
     Ground,
+    appoint,
     share_page,
     share_pages,
     two_units,
@@ -104,3 +109,14 @@ async def test_the_history_of_what_one_process_told_is_whole_by_another(
     (page,) = await share_pages(behind, subject=f"project-{MOVING}")
     assert kinds(page.events)[-1] == "project-moved"
     assert len(page.events) == len((await share_page(ahead, subject=f"project-{MOVING}")).events)
+
+
+async def test_of_all_appointments_those_inside_are_looked_at(ground: Ground) -> None:
+    served, person = ground.served, derived_id("person", "of many places")
+    within = [await appoint(served, person, "viewer", **at) for at in ({"unit_id": LIC}, {"project_id": INSIDE})]
+    for at in ({"unit_id": SUP}, {"unit_id": ROOT}, {"project_id": OUTSIDE}):
+        await appoint(served, person, "viewer", **at)
+    await served.settled()
+    appointed = (await Holdings(served.runtime("portfolio")).of(LIC, fresh=True)).appointed
+    assert [appointed[each] for each in within] == [f"unit-{LIC}", f"project-{INSIDE}"]
+    assert set(appointed.values()) == {f"unit-{LIC}", f"project-{INSIDE}"}

@@ -57,7 +57,7 @@ def unit_subject(unit_id: UUID | str) -> str:
     return f"unit-{unit_id}"
 
 
-def project_subject(project_id: UUID) -> str:
+def project_subject(project_id: UUID | str) -> str:
     """What a project is called as a subject."""
     return f"project-{project_id}"
 

@@ -83,15 +83,21 @@ async def two_units(server: Server) -> AsyncIterator[Ground]:
 
 async def _held_by(served: Served, role: portfolio.Role) -> httpx.AsyncClient:
     person = derived_id("person", role)
+    await appoint(served, person, role, unit_id=LIC)
+    return await served.client("portfolio", Principal(Actor(person, role), "tests", is_machine=role == "integration"))
+
+
+async def appoint(served: Served, person: UUID, role: portfolio.Role, **at: UUID) -> UUID:
+    """Somebody gets a role at a `unit_id` or a `project_id`; the appointment."""
     made = portfolio.AppointmentMade(
-        appointment_id=derived_id("appointment", role),
+        appointment_id=derived_id("appointment", person, role, *at.values()),
         person_id=person,
         role=role,
         from_on=date(2026, 1, 1),
-        unit_id=LIC,
+        **at,
     )
-    await served.append("portfolio", f"appointment-{made.appointment_id}", made, units=(LIC,))
-    return await served.client("portfolio", Principal(Actor(person, role), "tests", is_machine=role == "integration"))
+    await served.append("portfolio", f"appointment-{made.appointment_id}", made, units=tuple(at.values()))
+    return made.appointment_id
 
 
 def _registered(project: UUID, unit: UUID) -> portfolio.ProjectRegistered:
