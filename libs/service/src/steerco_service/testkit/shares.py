@@ -87,16 +87,20 @@ async def _held_by(served: Served, role: portfolio.Role) -> httpx.AsyncClient:
     return await served.client("portfolio", Principal(Actor(person, role), "tests", is_machine=role == "integration"))
 
 
-async def appoint(served: Served, person: UUID, role: portfolio.Role, **at: UUID) -> UUID:
-    """Somebody gets a role at a `unit_id` or a `project_id`; the appointment."""
+async def appoint(
+    served: Served, person: UUID, role: portfolio.Role, *, unit_id: UUID | None = None, project_id: UUID | None = None
+) -> UUID:
+    """Somebody gets a role at a unit or a project; the appointment."""
     made = portfolio.AppointmentMade(
-        appointment_id=derived_id("appointment", person, role, *at.values()),
+        appointment_id=derived_id("appointment", person, role, unit_id, project_id),
         person_id=person,
         role=role,
         from_on=date(2026, 1, 1),
-        **at,
+        unit_id=unit_id,
+        project_id=project_id,
     )
-    await served.append("portfolio", f"appointment-{made.appointment_id}", made, units=tuple(at.values()))
+    stream = f"appointment-{made.appointment_id}"
+    await served.append("portfolio", stream, made, units=(unit_id,) if unit_id else ())
     return made.appointment_id
 
 
