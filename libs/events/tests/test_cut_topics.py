@@ -136,7 +136,6 @@ async def test_a_topic_that_begins_later_than_its_streams_is_not_read_on(topics:
 
 
 async def test_what_was_left_because_of_a_gap_has_to_come_again(topics: Topics) -> None:
-    events = topics.log([[(stream, Counted(by=1))] for stream in (STREAM, SAME)])
     events = counted(topics, 6, [STREAM, SAME])
     await topics.publish([*events[:2], *events[4:6], *events[:3]], topics.head(events[:6]))
     await topics.publish([event for event in events[6:] if event.stream == STREAM], topics.head(events))

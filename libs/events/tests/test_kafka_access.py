@@ -7,11 +7,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiokafka.errors import KafkaTimeoutError
 
-from steerco_events.kafka import granting
+from steerco_events.kafka import seeing
 from steerco_events.kafka.broker import Broker, BrokerRefuses
 from steerco_events.kafka.feed import KafkaFeed
 from steerco_events.kafka.granting import grant
@@ -164,9 +165,9 @@ async def test_who_may_read_no_more_is_told_in_the_midst_of_it(users: Users, top
     ids=["password", "user", "mechanism", "security"],
 )
 async def test_who_is_not_let_in_is_told_why_and_no_password(
-    users: Users, topics: Topics, wrong: dict[str, str], why: str
+    users: Users, topics: Topics, wrong: dict[str, Any], why: str
 ) -> None:
-    broker = replace(await users.worker("known"), **wrong)  # type: ignore[arg-type]
+    broker = replace(await users.worker("known"), **wrong)
     for attempt in (
         create_topics(broker, ["known"], replication=1),
         contents_of(broker, "known"),
@@ -281,6 +282,6 @@ async def test_who_is_granted_something_may_no_more_what_was_said_in_other_ways(
 async def test_what_does_not_come_to_be_so_is_not_waited_for_for_ever(
     users: Users, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(granting, "SEEN_WITHIN", 0.2)
+    monkeypatch.setattr(seeing, "SEEN_WITHIN", 0.2)
     with pytest.raises(KafkaTimeoutError):
         await grant(users.operator, {}, [Acl("not-let-in", Operation.READ, events_topic("finance"))])

@@ -13,13 +13,14 @@ from steerco_events.kafka.broker import Broker
 from steerco_events.kafka.feed import KafkaFeed
 from steerco_events.kafka.publisher import KafkaPublisher
 from steerco_events.ports import Cursor, FeedStalled
-from steerco_events.testkit.logs import PATIENCE, read_on
+from steerco_events.testkit.logs import PATIENCE, read_on, until
 from steerco_events.testkit.topics import Topics, counted, fresh_topics, opened, positions, read_for_ever
 from steerco_servers.testing import TemporaryKafka
 
 pytestmark = pytest.mark.kafka
 
 FEW = 10
+ROUNDS = 10
 STREAMS = [f"tally-{n}" for n in range(20)]
 
 
@@ -39,11 +40,17 @@ async def publishing(topics: Topics) -> AsyncIterator[KafkaPublisher]:
         await publisher.close()
 
 
-async def wait_in_vain(feed: KafkaFeed, cursor: Cursor) -> int:
-    """Wait for a head that does not come; what the reader holds then."""
-    for _ in range(10):
+async def wait_in_vain(feed: KafkaFeed, cursor: Cursor, least: int = 0) -> int:
+    """Wait for a head that does not come, once at least so many are held; what the reader holds then."""
+
+    async def holds_the_least() -> bool:
         assert not (await feed.read(cursor, 100)).events
         await feed.wait(0.05)
+        return feed._reader is not None and len(feed._reader.fetched) >= least
+
+    await until(holds_the_least, f"the reader holds {least} records")
+    for _ in range(ROUNDS):
+        await holds_the_least()
     assert feed._reader
     return len(feed._reader.fetched)
 
@@ -52,7 +59,7 @@ async def test_without_a_head_no_more_is_fetched_than_can_be_taken_at_once(topic
     events = counted(topics, 10, STREAMS)
     async with publishing(topics) as publisher, opened(topics) as feed:
         await publisher.publish(events)
-        assert FEW <= await wait_in_vain(feed, Cursor()) < 2 * FEW
+        assert await wait_in_vain(feed, Cursor(), FEW) < 2 * FEW
         await publisher.publish_head(topics.head(events))
         found, _ = await read_on(feed, Cursor(), 200)
     assert sorted(positions(found)) == positions(events)
@@ -66,7 +73,7 @@ async def test_what_comes_of_a_newer_generation_is_not_all_held_until_its_head_c
         await publisher.publish_head(topics.head(events[:20]))
         first, cursor = await read_on(feed, Cursor(), 20)
         await publisher.publish(newer)
-        assert await wait_in_vain(feed, cursor) < 2 * FEW
+        assert await wait_in_vain(feed, cursor, FEW) < 2 * FEW
         await publisher.publish_head(replace(topics.head(events), began=(0, 20)))
         rest, _ = await read_on(feed, cursor, 180)
     assert sorted(positions([*first, *rest])) == positions(events)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -20,8 +20,10 @@ from steerco_events.testkit.logs import Log, read_on, running, until
 from steerco_events.testkit.tally import Counted
 
 BRIEF = timedelta(seconds=3)
-BEATS = 120
-"""Within them, a lease that is not renewed has run out."""
+LONG = timedelta(hours=1)
+"""A third of it, after which a lease is renewed by a statement of its own, is longer than any test waits."""
+
+BEATS = 20
 
 
 @pytest.fixture(autouse=True)
@@ -50,21 +52,30 @@ def statements(log: Log) -> Iterator[list[str]]:
 
 
 async def test_a_quiet_log_is_asked_by_one_statement_at_a_time_which_keeps_the_lease_too(log: Log) -> None:
-    sealer = Sealer(log.engine, log.clock, Lease("sealer", BRIEF))
+    sealer = Sealer(log.engine, log.clock, Lease("sealer", LONG))
+
+    async def lasts_until() -> datetime:
+        async with log.engine.connect() as connection:
+            end: datetime = (await connection.execute(text("SELECT expires_at FROM log.leases"))).scalar_one()
+        return end
+
     with statements(log) as sent:
 
         async def beaten() -> bool:
             return sum("watermark = " in each for each in sent) >= BEATS
 
-        async with running(Sealing(sealer, log.appended, log.sealed, BRIEF).run):
+        async with running(Sealing(sealer, log.appended, log.sealed, LONG).run):
             await until(beaten, "the log beats")
             began = next(n for n, each in enumerate(sent) if "watermark = " in each)
             quiet = sent[began:]
-            async with log.engine.connect() as connection:
-                epoch = (await connection.execute(text("SELECT epoch FROM log.leases"))).scalar_one()
+            then = await lasts_until()
+
+            async def is_kept() -> bool:
+                return await lasts_until() > then
+
+            await until(is_kept, "the lease lasts longer, though nothing else renewed it")
     assert {each.split()[0] for each in quiet} == {"SELECT", "WITH"}
     assert len(set(quiet)) == 2
-    assert epoch == 1
 
 
 async def test_the_watermark_of_a_quiet_log_goes_with_the_clock(log: Log) -> None:
@@ -114,7 +125,7 @@ async def test_a_sealer_that_hangs_is_cut_off_and_starts_again(log: Log, monkeyp
     work = Sealing(log.sealer, log.appended, log.sealed, service=log.service)
 
     async def cut_off() -> bool:
-        return failing_now().get(log.service) == f"Hangs: the sealer of {log.service} came to no end in 0 s"
+        return failing_now().get(log.service, "").startswith(f"Hangs: the sealer of {log.service} came to no end in ")
 
     async with log.engine.begin() as tx:
         await tx.execute(text("SELECT FROM log.head FOR UPDATE"))

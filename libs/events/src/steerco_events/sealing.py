@@ -37,6 +37,53 @@ STEP_SECONDS = 300.0
 _logger = logging.getLogger("steerco.sealing")
 
 
+class Rhythm:
+    """When a sealer beats, when it renews its lease, and how long it gathers until the next scan, by the loop's time.
+
+    A beat comes in the place of a scan that would find nothing: soon after the last one where the log rested, later
+    where it was woken for nothing, and never while it goes on.
+    """
+
+    def __init__(self, renew_seconds: float, now: float) -> None:
+        """It beats `now`."""
+        self._renew_seconds = renew_seconds
+        self._renewed = self._beaten = now
+        self._beats_after = inf
+        self.gather = GATHER_SECONDS
+        self.is_quiet = False
+
+    def is_beat_due(self, now: float) -> bool:
+        """Whether it is time for a beat."""
+        return now - self._beaten >= self._beats_after
+
+    def is_renewal_due(self, now: float) -> bool:
+        """Whether no beat has kept the lease for long."""
+        return now - self._renewed > self._renew_seconds
+
+    def renews(self, now: float) -> None:
+        """The lease was renewed by itself."""
+        self._renewed = now
+
+    def beats(self, now: float, is_quiet: bool) -> None:
+        """It beat, which renews the lease, and found the log quiet, or not."""
+        self._renewed = self._beaten = now
+        self._found(is_quiet)
+
+    def scans(self, scan: Sealed) -> None:
+        """It scanned."""
+        self._found(is_quiet=not scan.pending and not scan.events)
+        self.gather = GATHER_SECONDS if scan.events else min(GROWTH * self.gather, LONGEST_GATHER_SECONDS)
+
+    def _found(self, is_quiet: bool) -> None:
+        self.is_quiet = is_quiet
+        self._beats_after = inf
+
+    def rests(self, is_woken: bool) -> None:
+        """Nothing was there to be sealed: until some time was over, or it was woken."""
+        self._beats_after = STARVED_SECONDS if is_woken else BEAT_SECONDS
+        self.gather = GATHER_SECONDS
+
+
 class Sealing:
     """Runs a `Sealer` in one process; a standby tries for the lease when it would run out.
 
@@ -75,6 +122,26 @@ class Sealing:
 
     async def _lead(self, loop: asyncio.AbstractEventLoop) -> None:
         """Until the lease is lost. A quiet log costs one statement a second: a scan, or in its place a beat."""
+        await self._begin()
+        rhythm = Rhythm(self._renew_seconds, loop.time())
+        while True:
+            now = loop.time()
+            async with self._bounded():
+                if rhythm.is_beat_due(now):
+                    rhythm.beats(now, await self._beat())
+                else:
+                    if rhythm.is_renewal_due(now):
+                        if not await self._sealer.renew():
+                            return
+                        rhythm.renews(now)
+                    rhythm.scans(await self._scan())
+            if rhythm.is_quiet:
+                rhythm.rests(await self._appended.wait(POLL_SECONDS))
+            else:
+                await asyncio.sleep(now + rhythm.gather - loop.time())
+
+    async def _begin(self) -> None:
+        """Return once the lease is ours, and those who wait know it."""
         SEALER_LEADER.set(0, self._service)
         while not await self._has_turn():
             pass
@@ -83,31 +150,12 @@ class Sealing:
             if await self._sealer.beat():
                 self._sealed.notify()  # those who begin now need not wait to learn that it is quiet
         self._is_signed = False
-        renewed = beaten = loop.time()
-        rested = is_quiet = False
-        gather = GATHER_SECONDS
-        while True:
-            now = loop.time()
-            async with self._bounded():
-                if now - beaten >= (BEAT_SECONDS if rested else STARVED_SECONDS if is_quiet else inf):
-                    is_quiet = await self._sealer.beat()
-                    renewed = beaten = now
-                    if is_quiet:
-                        self._rested.notify()
-                else:
-                    if now - renewed > self._renew_seconds:
-                        if not await self._sealer.renew():
-                            return
-                        renewed = now
-                    scan = await self._scan()
-                    is_quiet = not scan.pending and not scan.events
-                    gather = GATHER_SECONDS if scan.events else min(GROWTH * gather, LONGEST_GATHER_SECONDS)
-            if is_quiet:
-                rested = not await self._appended.wait(POLL_SECONDS)
-                gather = GATHER_SECONDS
-            else:
-                rested = False
-                await asyncio.sleep(now + gather - loop.time())
+
+    async def _beat(self) -> bool:
+        is_quiet = await self._sealer.beat()
+        if is_quiet:
+            self._rested.notify()
+        return is_quiet
 
     async def _trace(self, scan: Sealed, began: int, ended: int) -> None:
         """The spans of a seal. They are worth no interruption: what goes wrong is logged."""

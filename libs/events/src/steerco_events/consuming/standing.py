@@ -140,11 +140,11 @@ class Standing:
             CONSUMER_STOPPED.forget(*self._labels)
         self._situation = Waiting()
 
-    def has_stalled(self, seconds: float) -> bool:
-        """Whether for so long it had something to apply, got no further, and nothing said why."""
+    def has_stalled(self) -> bool:
+        """Whether it had something to apply for `STALLED_SECONDS`, got no further, and nothing said why."""
         match self._situation:
             case Applying(since) | Stuck(since):
-                return self._now() - since >= seconds
+                return self._now() - since >= STALLED_SECONDS
             case Waiting() | Idle():
                 return False
             case _:
@@ -154,6 +154,6 @@ class Standing:
 _standings: WeakSet[Standing] = WeakSet()
 
 
-def stalled_now(seconds: float = STALLED_SECONDS) -> Sequence[str]:
+def stalled_now() -> Sequence[str]:
     """The consumers of this process that have stalled."""
-    return sorted(each.name for each in _standings if each.has_stalled(seconds))
+    return sorted(each.name for each in _standings if each.has_stalled())

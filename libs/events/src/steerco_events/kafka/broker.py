@@ -1,5 +1,6 @@
 """Where Kafka is, how one comes in, and what is said when it does not let us: the one place that clients come from."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -29,11 +30,17 @@ KAFKA_FAULTS = (KafkaError, OSError)
 NOT_AUTHORIZED = TopicAuthorizationFailedError.errno
 """The code of an answer about a topic with which we may not do that."""
 
+ANSWER_SECONDS = 15.0
+"""How long a broker may take to answer a client; so long for each that is to be asked first."""
+
+REASON_SECONDS = 5.0
+"""How long all of them may take to say why they do not let us in."""
+
 _NOT_AUTHORIZED = TopicAuthorizationFailedError, GroupAuthorizationFailedError, ClusterAuthorizationFailedError
 _NOT_LET_IN = SaslAuthenticationFailed, UnsupportedSaslMechanismError, IllegalSaslStateError, SSLError
 
 
-class BrokerRefuses(KafkaError):  # type: ignore[misc]
+class BrokerRefuses(KafkaError):
     """Kafka does not let us in, or lets us in and not do what we have to; the text says who may not do what."""
 
     def __str__(self) -> str:
@@ -54,7 +61,7 @@ class Broker:
     @property
     def options(self) -> dict[str, Any]:
         """What aiokafka's clients are made with. Raises `OSError` if the file can't be read."""
-        return {"bootstrap_servers": self.bootstrap, **self._credentials}
+        return {"bootstrap_servers": self.bootstrap, **self._credentials, **_within(ANSWER_SECONDS)}
 
     @property
     def _credentials(self) -> dict[str, Any]:
@@ -78,17 +85,22 @@ class Broker:
 
     async def refused(self) -> BrokerRefuses | None:
         """Why we are not let in; `None` if we are, or nobody answers."""
-        for host, port, _ in collect_hosts(self.bootstrap):
-            try:
-                with closing(await create_conn(host, port, **self._credentials)) as connection:
-                    await connection.send(MetadataRequest([]))
-            except _NOT_LET_IN as error:
-                return BrokerRefuses(f"Kafka at {host}:{port} does not let {self._who} in: {error}")
-            except KafkaConnectionError as error:
-                what = f"closes a connection that begins with {self.security}: it may want another"
-                return BrokerRefuses(f"Kafka at {host}:{port} {what} ({error})")
-            except (OSError, TimeoutError, KafkaError):
-                continue
+        hosts = [(host, port) for host, port, _ in collect_hosts(self.bootstrap)]
+        reasons = await asyncio.gather(*(self._refused_at(host, port) for host, port in hosts))
+        return next((reason for reason in reasons if reason), None)
+
+    async def _refused_at(self, host: str, port: int) -> BrokerRefuses | None:
+        try:
+            connection = await create_conn(host, port, **self._credentials, **_within(REASON_SECONDS))
+            with closing(connection):
+                await connection.send(MetadataRequest([]))
+        except _NOT_LET_IN as error:
+            return BrokerRefuses(f"Kafka at {host}:{port} does not let {self._who} in: {error}")
+        except KafkaConnectionError as error:
+            what = f"closes a connection that begins with {self.security}: it may want another"
+            return BrokerRefuses(f"Kafka at {host}:{port} {what} ({error})")
+        except (OSError, TimeoutError, KafkaError):
+            pass
         return None
 
     @contextmanager
@@ -108,3 +120,7 @@ class Broker:
         if self.security.startswith("SASL"):
             return f"user {self.user} ({self.mechanism})"
         return f"anybody without a user ({self.security})"
+
+
+def _within(seconds: float) -> dict[str, Any]:
+    return {"request_timeout_ms": round(seconds * 1000)}

@@ -3,32 +3,28 @@
 aiokafka's administration knows neither; these are the protocol's own requests.
 """
 
-import asyncio
 import secrets
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from hashlib import pbkdf2_hmac
 from typing import Any
 
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError, for_code
+from aiokafka.errors import KafkaTimeoutError, for_code
 from aiokafka.protocol.admin import CreateAclsRequest_v1, DeleteAclsRequest_v1, DescribeAclsRequest_v1
-from aiokafka.protocol.api import Request, RequestStruct, Response
-from aiokafka.protocol.types import CompactArray, CompactBytes, CompactString, Int8, Int16, Int32, Schema, TaggedFields
+from aiokafka.protocol.api import RequestStruct, Response
+from aiokafka.protocol.types import CompactArray, CompactBytes, Int8, Int16, Int32, Schema, TaggedFields
 
 from steerco_events.kafka.broker import Broker, Mechanism
 from steerco_events.kafka.permissions import Acl, Kind, Operation
+from steerco_events.kafka.requests import TEXT, ask
+from steerco_events.kafka.seeing import seen
 
 ITERATIONS = 8192
 """How often a password is hashed; Kafka takes 4096 to 16384."""
 
-SEEN_SECONDS = 0.05
-"""How often is looked whether the broker knows what it was told."""
-
-SEEN_WITHIN = 10.0
-
-_TEXT = CompactString("utf-8")
 _SCRAM: Mapping[Mechanism, tuple[int, str]] = {"SCRAM-SHA-256": (1, "sha256"), "SCRAM-SHA-512": (2, "sha512")}
 _KINDS: Mapping[Kind, int] = {"topic": 2, "group": 3}
 _OPERATIONS = {
@@ -47,17 +43,17 @@ type _Told = tuple[int, str, int, str, str, int, int]
 """What a user may or may not: kind and name of the thing, kind of name, user, host, operation, whether it may."""
 
 
-class _Passwords(Response):  # type: ignore[misc]
+class _Passwords(Response):
     API_KEY = 51
     API_VERSION = 0
     SCHEMA = Schema(
         ("throttle_time_ms", Int32),
-        ("results", CompactArray(("user", _TEXT), ("error_code", Int16), ("message", _TEXT), ("tags", TaggedFields))),
+        ("results", CompactArray(("user", TEXT), ("error_code", Int16), ("message", TEXT), ("tags", TaggedFields))),
         ("tags", TaggedFields),
     )
 
 
-class _SetPasswords(RequestStruct):  # type: ignore[misc]
+class _SetPasswords(RequestStruct):
     """AlterUserScramCredentials."""
 
     API_KEY = 51
@@ -65,11 +61,11 @@ class _SetPasswords(RequestStruct):  # type: ignore[misc]
     FLEXIBLE_VERSION = True
     RESPONSE_TYPE = _Passwords
     SCHEMA = Schema(
-        ("deletions", CompactArray(("name", _TEXT), ("mechanism", Int8), ("tags", TaggedFields))),
+        ("deletions", CompactArray(("name", TEXT), ("mechanism", Int8), ("tags", TaggedFields))),
         (
             "upsertions",
             CompactArray(
-                ("name", _TEXT),
+                ("name", TEXT),
                 ("mechanism", Int8),
                 ("iterations", Int32),
                 ("salt", CompactBytes),
@@ -79,18 +75,6 @@ class _SetPasswords(RequestStruct):  # type: ignore[misc]
         ),
         ("tags", TaggedFields),
     )
-
-
-class _Asked(Request[RequestStruct]):  # type: ignore[misc]
-    """One request, of the version that we know."""
-
-    API_KEY = -1
-
-    def __init__(self, struct: type[RequestStruct], *values: Any) -> None:
-        self.API_KEY, self._CLASSES, self._values = struct.API_KEY, (struct,), values
-
-    def build(self, request_struct_class: type[RequestStruct]) -> RequestStruct:
-        return request_struct_class(*self._values)
 
 
 async def grant(
@@ -109,27 +93,9 @@ async def grant(
         granted = await admin.granted(passwords)
         await admin.take(granted - wanted)
         await admin.give(wanted - granted)
-        await _seen(admin, passwords, wanted)
+        await seen(partial(admin.not_granted, passwords, wanted))
     for user, password in passwords.items():
-        await _let_in(replace(broker, mechanism=mechanism, user=user, password=password))
-
-
-async def _seen(admin: "_Administration", users: Collection[str], wanted: Collection[_Told]) -> None:
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + SEEN_WITHIN
-    while await admin.granted(users) != wanted:
-        if loop.time() > deadline:
-            raise KafkaTimeoutError("Kafka does not know yet who may do what, or somebody else says it, too")
-        await asyncio.sleep(SEEN_SECONDS)
-
-
-async def _let_in(broker: Broker) -> None:
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + SEEN_WITHIN
-    while refused := await broker.refused():
-        if loop.time() > deadline:
-            raise refused
-        await asyncio.sleep(SEEN_SECONDS)
+        await seen(replace(broker, mechanism=mechanism, user=user, password=password).refused)
 
 
 @asynccontextmanager
@@ -157,13 +123,13 @@ class _Administration:
             salt = secrets.token_bytes(16)
             hashed = pbkdf2_hmac(digest, password.encode(), salt, ITERATIONS)
             salted.append((user, number, ITERATIONS, salt, hashed, {}))
-        answer = await self._asked(_SetPasswords, [], salted, {})
+        answer = await ask(self._client, _SetPasswords, [], salted, {})
         for user, code, message, _ in answer.results:
             self._check(code, message, f"set the password of user {user}")
 
     async def granted(self, users: Collection[str]) -> set[_Told]:
         """All that is said of what these users may do, as the broker that we ask knows."""
-        answer = await self._asked(DescribeAclsRequest_v1, _ANY, None, _ANY, None, None, _ANY, _ANY)
+        answer = await ask(self._client, DescribeAclsRequest_v1, _ANY, None, _ANY, None, None, _ANY, _ANY)
         self._check(answer.error_code, answer.error_message, "read who may do what")
         return {
             (kind, name, pattern, principal, host, operation, allowed)
@@ -172,23 +138,23 @@ class _Administration:
             if principal.startswith(_USER) and principal.removeprefix(_USER) in users
         }
 
+    async def not_granted(self, users: Collection[str], wanted: Collection[_Told]) -> KafkaTimeoutError | None:
+        """That something else is said of these users, if so."""
+        if await self.granted(users) == wanted:
+            return None
+        return KafkaTimeoutError("Kafka does not know yet who may do what, or somebody else says it, too")
+
     async def give(self, acls: Collection[_Told]) -> None:
         """Let users do this, too."""
-        answer = await self._asked(CreateAclsRequest_v1, list(acls))
+        answer = await ask(self._client, CreateAclsRequest_v1, list(acls))
         for code, message in answer.creation_responses:
             self._check(code, message, "say who may do what")
 
     async def take(self, acls: Collection[_Told]) -> None:
         """Let users do this no more."""
-        answer = await self._asked(DeleteAclsRequest_v1, list(acls))
+        answer = await ask(self._client, DeleteAclsRequest_v1, list(acls))
         for code, message, _ in answer.filter_responses:
             self._check(code, message, "say who may do what")
-
-    async def _asked(self, struct: type[RequestStruct], *values: Any) -> Any:
-        node = self._client.get_random_node()
-        if node is None:
-            raise KafkaConnectionError("no broker is known")
-        return await self._client.send(node, _Asked(struct, *values))
 
     def _check(self, code: int, message: str | None, what: str) -> None:
         if code:

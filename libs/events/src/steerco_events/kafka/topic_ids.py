@@ -8,12 +8,10 @@ from typing import Any
 from uuid import UUID
 
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import KafkaConnectionError
-from aiokafka.protocol.api import Request, RequestStruct, Response
+from aiokafka.protocol.api import RequestStruct, Response
 from aiokafka.protocol.types import (
     Boolean,
     CompactArray,
-    CompactString,
     Int16,
     Int32,
     Schema,
@@ -21,9 +19,9 @@ from aiokafka.protocol.types import (
 )
 
 from steerco_events.kafka.broker import NOT_AUTHORIZED, Broker
+from steerco_events.kafka.requests import TEXT, ask
 
 _NO_ID = UUID(int=0)
-_TEXT = CompactString("utf-8")
 
 
 class _Id:
@@ -40,22 +38,22 @@ class _Id:
     repr = repr
 
 
-class _Response(Response):  # type: ignore[misc]
+class _Response(Response):
     API_KEY = 3
     API_VERSION = 12
     SCHEMA = Schema(
         ("throttle_time_ms", Int32),
         (
             "brokers",
-            CompactArray(("node_id", Int32), ("host", _TEXT), ("port", Int32), ("rack", _TEXT), ("tags", TaggedFields)),
+            CompactArray(("node_id", Int32), ("host", TEXT), ("port", Int32), ("rack", TEXT), ("tags", TaggedFields)),
         ),
-        ("cluster_id", _TEXT),
+        ("cluster_id", TEXT),
         ("controller_id", Int32),
         (
             "topics",
             CompactArray(
                 ("error_code", Int16),
-                ("name", _TEXT),
+                ("name", TEXT),
                 ("topic_id", _Id),
                 ("is_internal", Boolean),
                 (
@@ -79,27 +77,17 @@ class _Response(Response):  # type: ignore[misc]
     )
 
 
-class _Request(RequestStruct):  # type: ignore[misc]
+class _Request(RequestStruct):
     API_KEY = 3
     API_VERSION = 12
     FLEXIBLE_VERSION = True
     RESPONSE_TYPE = _Response
     SCHEMA = Schema(
-        ("topics", CompactArray(("topic_id", _Id), ("name", _TEXT), ("tags", TaggedFields))),
+        ("topics", CompactArray(("topic_id", _Id), ("name", TEXT), ("tags", TaggedFields))),
         ("allow_auto_topic_creation", Boolean),
         ("include_authorized_operations", Boolean),
         ("tags", TaggedFields),
     )
-
-
-class _Metadata(Request[_Request]):  # type: ignore[misc]
-    API_KEY = 3
-
-    def __init__(self, topics: Sequence[str]) -> None:
-        self._topics = topics
-
-    def build(self, request_struct_class: type[_Request]) -> _Request:
-        return request_struct_class([(_NO_ID, name, {}) for name in self._topics], False, False, {})
 
 
 class TopicIds:
@@ -125,10 +113,8 @@ class TopicIds:
         if not self._is_started:
             await self._broker.begin(self._client.bootstrap)
             self._is_started = True
-        node = self._client.get_random_node()
-        if node is None:
-            raise KafkaConnectionError("no broker is known")
-        answer = await self._client.send(node, _Metadata(topics))
+        asked: Sequence[Any] = [(_NO_ID, name, {}) for name in topics]
+        answer = await ask(self._client, _Request, asked, False, False, {})
         for error, name, *_ in answer.topics:
             if error == NOT_AUTHORIZED:  # else it would look as if it was not there
                 raise self._broker.refusal(f"know of topic {name}")

@@ -1,23 +1,23 @@
 """The topics of a service: its events, and the head of its log."""
 
-import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaTimeoutError, TopicAlreadyExistsError, for_code
 
-from steerco_events.kafka.broker import Broker
+from steerco_events.kafka.broker import NOT_AUTHORIZED, Broker
+from steerco_events.kafka.seeing import seen
 from steerco_events.kafka.topic_ids import TopicIds
 from steerco_events.kafka.topic_settings import check_partitions, set_right
 from steerco_events.positions import PARTITIONS
 
-SEEN_SECONDS = 0.1
-"""How often is looked whether a topic that was made is there, or one that was deleted is gone."""
+_DELETION_DISABLED = 73
+"""The code of an answer for which aiokafka has no error."""
 
-_KEPT = {29: "we are not authorized", 73: "the broker deletes no topic"}
+_KEPT = {NOT_AUTHORIZED: "we are not authorized", _DELETION_DISABLED: "the broker deletes no topic"}
 
 
 class TopicKept(Exception):
@@ -51,21 +51,35 @@ async def create_topics(broker: Broker, services: Iterable[str], replication: in
     Those that are there are set right. Raises `TopicUnfit` if one can't be, `BrokerRefuses` if we may not, aiokafka's
     `KafkaError`.
     """
-    wanted = [topic for service in services for topic in topics_of(service, replication)]
+    wanted: Sequence[NewTopic] = [topic for service in services for topic in topics_of(service, replication)]
     made = set[str]()
     async with _administering(broker) as admin, _knowing(broker) as ids:
-        while missing := await _missing(broker, admin, ids, wanted):
-            answer = await admin.create_topics(missing)
-            errors = {name: for_code(code) for name, code, *_ in answer.topic_errors if code}
-            for name, error in errors.items():
-                if error is not TopicAlreadyExistsError:
-                    with broker.doing(f"create topic {name}"):
-                        raise error(f"topic {name}")
-            made |= {topic.name for topic in missing} - errors.keys()
-            wanted = [topic for topic in missing if topic.name in errors]  # the broker whom we asked knew nothing of it
-            if wanted:
-                await asyncio.sleep(SEEN_SECONDS)
+
+        async def unknown() -> KafkaTimeoutError | None:
+            nonlocal wanted
+            missing = await _missing(broker, admin, ids, wanted)
+            wanted = await _made_by_others(broker, admin, missing)
+            made.update({topic.name for topic in missing} - {topic.name for topic in wanted})
+            names = ", ".join(topic.name for topic in wanted)
+            return KafkaTimeoutError(f"{names}: made by somebody, and not known yet") if names else None
+
+        await seen(unknown)
     return made
+
+
+async def _made_by_others(
+    broker: Broker, admin: AIOKafkaAdminClient, missing: Sequence[NewTopic]
+) -> Sequence[NewTopic]:
+    """Make these topics; those of them that are there already, of which the broker whom we asked knew nothing."""
+    if not missing:
+        return []
+    answer = await admin.create_topics(missing)
+    errors = {name: for_code(code) for name, code, *_ in answer.topic_errors if code}
+    for name, error in errors.items():
+        if error is not TopicAlreadyExistsError:
+            with broker.doing(f"create topic {name}"):
+                raise error(f"topic {name}")
+    return [topic for topic in missing if topic.name in errors]
 
 
 async def _missing(
@@ -92,8 +106,12 @@ async def make_anew(broker: Broker, service: str, replication: int) -> None:
             raise TopicKept(f"topic {topic} may not be deleted: {_KEPT[code]}")
         if code:
             raise for_code(code)(f"topic {topic}")
-        while topic in await admin.list_topics():
-            await asyncio.sleep(SEEN_SECONDS)
+
+        async def there() -> KafkaTimeoutError | None:
+            still = topic in await admin.list_topics()
+            return KafkaTimeoutError(f"topic {topic} is there still, or again") if still else None
+
+        await seen(there)
     await create_topics(broker, [service], replication)
 
 
