@@ -42,6 +42,7 @@ from steerco_service.identity.issuer import ISSUER
 from steerco_service.identity.keys import KeySource, KnownKeys
 from steerco_service.identity.own_token import ClientCredentials, ToldToken
 from steerco_service.log_key import LogKey, Signing
+from steerco_service.migrated import until_migrated
 from steerco_service.mirror.feed import MirrorFeed
 from steerco_service.mirror.mirroring import mirrors
 from steerco_service.operations import probes
@@ -147,10 +148,21 @@ class Process:
             await server.serve()
 
     async def serve_worker(self) -> None:
-        """Seal, relay, project and react until cancelled or told to end by SIGTERM; the leases are left free."""
-        ended = asyncio.Event()
+        """Seal, relay, project and react until cancelled or told to end by SIGTERM; the leases are left free.
+
+        Before the database is migrated it takes no part, so that those of the release before keep their leases.
+        """
+        ended, migrated = asyncio.Event(), asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
-        async with self._background("worker", [*self._work(), *self._operations(probes.routes)]):
+
+        async def wait_for_migration() -> None:
+            await until_migrated(self.runtime)
+            migrated.set()
+
+        found: list[tuple[str, Run]] = [("wait for the migration", wait_for_migration)]
+        found += self._operations(probes.routes)
+        found += ((name, partial(_once, migrated, run)) for name, run in self._work())
+        async with self._background("worker", found):
             await ended.wait()
 
     def _operations(self, probing: APIRouter) -> Sequence[tuple[str, Run]]:
@@ -195,6 +207,11 @@ class Process:
             background = asyncio.create_task(run_workers(found, self._service.name))
             stack.push_async_callback(_ended, background)
             yield
+
+
+async def _once(migrated: asyncio.Event, run: Run) -> None:
+    await migrated.wait()
+    await run()
 
 
 async def _ended(background: asyncio.Task[None]) -> None:
