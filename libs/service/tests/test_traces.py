@@ -19,13 +19,14 @@ from steerco_events.ids import new_id
 from steerco_events.testkit.spans import Spans, context_of, parent_of
 from steerco_service.edge.buckets import Rate
 from steerco_service.edge.front import Edge
+from steerco_service.exporting import FLUSH_SECONDS, install_tracing
 from steerco_service.log_lines import JsonLines
 from steerco_service.problems import Problem, problem_response
 from steerco_service.telemetry import TelemetrySettings
 from steerco_service.testkit.answering import answering, asking
 from steerco_service.testkit.listening import listening
 from steerco_service.testkit.serving import Served
-from steerco_service.traces import FLUSH_SECONDS, TracedRequests, install_tracing
+from steerco_service.traced_requests import TracedRequests
 
 CALLER = f"00-{'a' * 32}-{'b' * 16}-01"
 OF_NOBODY = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-0[02]")
@@ -183,7 +184,7 @@ async def test_a_caller_keeps_its_requests_out_only_where_the_settings_leave_it_
 ) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr("steerco_service.traces._exporting", lambda _: ())
+    monkeypatch.setattr("steerco_service.exporting._exporting", lambda _: ())
     exporter = InMemorySpanExporter()
     install_tracing("tests", TelemetrySettings(), processors=[SimpleSpanProcessor(exporter)])
     async with asking(Edge().before(answering())) as client:

@@ -10,18 +10,15 @@ from fastapi.routing import APIRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from steerco_service.call import DONE, call_of
+from steerco_service.http_terms import FAULT, METHODS, is_event_stream
 from steerco_service.metrics import COMMANDS, HTTP_REQUESTS, HTTP_SECONDS, STREAMS
-from steerco_service.traces import METHODS
 
 type Outcome = Literal["accepted", "unchanged", "repeated", "conflict", "invalid", "refused", "failed"]
 
 UNMATCHED = "unmatched"
 """A request that no route takes; a path that somebody made up is no label."""
 
-FAULT = 500
-
 _INVALID = frozenset({400, 413, 415, 422})
-_STREAM = b"text/event-stream; charset=utf-8"
 
 
 class _Problem(msgspec.Struct):
@@ -53,7 +50,7 @@ class MeasuredRequests:
             nonlocal status, is_stream, problem
             if message["type"] == "http.response.start":
                 status = message["status"]
-                is_stream = (b"content-type", _STREAM) in message["headers"]
+                is_stream = is_event_stream(message["headers"])
                 STREAMS.add(is_stream, self._service)
             elif status >= 400:
                 problem += message.get("body", b"")

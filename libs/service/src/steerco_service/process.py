@@ -33,6 +33,7 @@ from steerco_events.relay import Relay
 from steerco_events.signals import AnyOf, Signal
 from steerco_service import health
 from steerco_service.edge.beneath import beneath
+from steerco_service.exporting import install_tracing
 from steerco_service.factory import create_app
 from steerco_service.garbage import keep_what_is_there
 from steerco_service.http_server import Draining, HttpServer
@@ -52,7 +53,6 @@ from steerco_service.privacy.keys import KeptKeys, Keys, NoKeys
 from steerco_service.privacy.remote_keys import RemoteKeys, Tokens
 from steerco_service.runtime import Runtime, Service, Signals
 from steerco_service.settings import ServiceSettings
-from steerco_service.traces import install_tracing
 from steerco_service.workers import Run, run_workers, workers
 
 POOL = 6

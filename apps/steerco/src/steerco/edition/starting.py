@@ -29,6 +29,7 @@ from steerco.traces.keeping import KeptTraces
 from steerco.traces.serving import serve_traces
 from steerco_events.retrying import retrying
 from steerco_servers.child import ServerFailed, ServerMissing
+from steerco_service.exporting import install_tracing
 from steerco_service.hosting import NotSettled
 from steerco_service.kafka_settings import KafkaSettings
 from steerco_service.log_lines import install_logging
@@ -37,7 +38,6 @@ from steerco_service.operations.serving import operations_app, serve_operations
 from steerco_service.operations.settings import OperationsSettings
 from steerco_service.serving import NotServed, told, until_stopped
 from steerco_service.settings import EdgeSettings
-from steerco_service.traces import install_tracing
 
 
 def fail(error: Exception) -> typer.Exit:
