@@ -14,6 +14,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Tracer
+from opentelemetry.util.re import parse_env_headers
 
 from steerco_events import tracing
 from steerco_events.ids import new_id
@@ -76,7 +77,7 @@ def install_tracing(
     """
     global _tracer
     settings = settings or TelemetrySettings.model_construct()
-    takers = [*processors, *_exporting(settings.otlp_endpoint)]
+    takers = [*processors, *_exporting(settings)]
     about = {
         "service.name": process,
         "service.version": version("steerco-service"),
@@ -98,10 +99,12 @@ def install_tracing_once(process: str) -> None:
         install_tracing(process)
 
 
-def _exporting(endpoint: str) -> Iterator[SpanProcessor]:
+def _exporting(settings: TelemetrySettings) -> Iterator[SpanProcessor]:
     """What sends spans to a collector, from a thread of its own; what it does not take in time is lost."""
-    if endpoint:
-        exporter = OTLPSpanExporter(endpoint.rstrip("/") + TRACES_PATH, timeout=EXPORT_TIMEOUT_SECONDS)
+    if settings.otlp_endpoint:
+        url = settings.otlp_endpoint.rstrip("/") + TRACES_PATH
+        headers = dict(parse_env_headers(settings.otlp_headers, liberal=True))
+        exporter = OTLPSpanExporter(url, headers=headers, timeout=EXPORT_TIMEOUT_SECONDS)
         logging.getLogger(OTLPSpanExporter.__module__).addFilter(_NowAndThen())
         yield BatchSpanProcessor(exporter, schedule_delay_millis=EXPORT_SECONDS * 1000)
 
