@@ -9,9 +9,9 @@ import pytest
 from fastapi import FastAPI, Header, Query
 from opentelemetry.sdk.trace import TracerProvider
 
-from steerco_events import tracing
 from steerco_events.clock import SystemClock
 from steerco_events.ids import new_id
+from steerco_events.trace_contexts import traceparent
 from steerco_service.identity.own_token import ClientCredentials, NoToken, ToldToken
 from steerco_service.privacy import keys as kept
 from steerco_service.privacy.encryption import KEY_BYTES, encrypted
@@ -96,8 +96,8 @@ async def test_portfolio_is_asked_in_the_trace_of_who_wants_to_see_a_name() -> N
     app, came = FastAPI(), list[str | None]()
 
     @app.get("/keys")
-    async def read_keys(traceparent: str | None = Header(None)) -> object:
-        came.append(traceparent)
+    async def read_keys(context: str | None = Header(None, alias="traceparent")) -> object:
+        came.append(context)
         return {"keys": []}
 
     async with listening(app) as running:
@@ -105,7 +105,7 @@ async def test_portfolio_is_asked_in_the_trace_of_who_wants_to_see_a_name() -> N
         await keys.find([ADA])
         with TracerProvider().get_tracer("tests").start_as_current_span("something"):
             await keys.find([ADA])
-            assert came == [None, tracing.traceparent()]
+            assert came == [None, traceparent()]
     assert came[1]
 
 

@@ -55,7 +55,7 @@ class MeasuredRequests:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 is_stream = is_event_stream(message["headers"])
-                STREAMS.add(is_stream, self._service)
+                STREAMS.add(self._service, amount=int(is_stream))
             elif status and status >= 400:
                 problem += message.get("body", b"")
             await send(message)
@@ -70,7 +70,7 @@ class MeasuredRequests:
             path = route.path_format if isinstance(route, APIRoute) else UNMATCHED
             method = scope["method"] if scope["method"] in METHODS else "other"
             HTTP_REQUESTS.add(self._service, path, method, f"{status // 100}xx" if status else UNANSWERED)
-            STREAMS.add(-is_stream, self._service)
+            STREAMS.add(self._service, amount=-int(is_stream))
             if status and not is_stream:
                 HTTP_SECONDS.observe(monotonic() - began, self._service, path, method)
             if isinstance(route, APIRoute) and route.name in self._commands and method in (route.methods or ()):

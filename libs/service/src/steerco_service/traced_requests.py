@@ -14,6 +14,7 @@ from opentelemetry.propagate import extract
 from opentelemetry.trace import Span, SpanKind, StatusCode
 
 from steerco_events import tracing
+from steerco_events.trace_contexts import written
 from steerco_service.exporting import tracer
 from steerco_service.http_terms import FAULT, METHODS, is_event_stream
 
@@ -84,7 +85,7 @@ class TracedRequests:
 
 def _telling(span: Span, send: Send) -> Send:
     """Sends on what an answer begins with, and tells the trace in it."""
-    context = tracing.written(span.get_span_context())
+    context = written(span.get_span_context())
 
     async def told(message: MutableMapping[str, Any]) -> None:
         if message["type"] == "http.response.start":

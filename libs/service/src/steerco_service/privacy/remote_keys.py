@@ -7,7 +7,7 @@ from uuid import UUID
 
 import httpx
 
-from steerco_events.tracing import traceparent
+from steerco_events.trace_contexts import traceparent
 from steerco_service.identity.own_token import NoToken
 from steerco_service.privacy.keys import KeysUnavailable
 
