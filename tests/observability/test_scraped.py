@@ -1,23 +1,24 @@
 """Metrics that are collected from processes that run are the right numbers; each of the list is among them."""
 
+import asyncio
 import re
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from steerco.edition.services import SERVICES
 from steerco_events.ids import new_id
 from steerco_portfolio.app import SERVICE
-from steerco_servers.testing import TemporaryPostgres
-from steerco_service.metrics import ANSWER_AGE, METRICS
-from steerco_service.operations.sampling import Sampling
+from steerco_servers.child import clean_environment
+from steerco_servers.testing import POSTGRES_VARIABLE, TemporaryPostgres
+from steerco_service.metrics import METRICS
 from steerco_service.settings import ServiceSettings
-from steerco_service.testkit.serving import Served
-from tests.observability.known import read
-from tests.observability.scraping import Processes, Scraped, processes_of
+from tests.observability.known import ROOT, read
+from tests.observability.scraping import PATIENCE, Processes, Scraped, processes_of
+from tests.observability.together import opened
 
 
 @pytest.fixture(scope="module")
@@ -25,17 +26,6 @@ async def processes(postgres: TemporaryPostgres, tmp_path_factory: pytest.TempPa
     folder: Path = tmp_path_factory.mktemp("processes")
     async with processes_of(SERVICE, postgres, folder) as running:
         yield running
-
-
-def unit(kind: str = "enterprise", parent: str | None = None) -> dict[str, str]:
-    told = {"code": f"U-{new_id().hex[-8:]}", "name": "Unit", "kind": kind}
-    return told | ({"parent_id": parent} if parent else {})
-
-
-async def opened(client: httpx.AsyncClient, **about: str) -> httpx.Response:
-    answer = await client.post("/units", json=unit(**about))
-    assert answer.status_code == 201, answer.text
-    return answer
 
 
 async def test_a_command_is_counted_by_the_api_and_what_comes_of_it_by_the_worker(processes: Processes) -> None:
@@ -95,28 +85,24 @@ async def test_an_api_tells_operations_what_it_tells_all_and_its_metrics_to_them
     assert (await processes.api.scrape()).sum("steerco_database_pool_connections") == 6
 
 
-def answers_of(kind: str) -> float:
-    """How many answers about units of this kind this process gave, of whatever spec."""
-    return METRICS.value(ANSWER_AGE.about, "reporting", kind) or 0
-
-
-async def test_each_metric_of_the_list_is_told_by_somebody(processes: Processes, served: Served) -> None:
-    """Those of timers and answers by services that have them."""
-    portfolio, reporting = await served.client("portfolio"), await served.client("reporting")
-    top = await opened(portfolio)
-    division = await opened(portfolio, kind="business_unit", parent=top.json()["id"])
-    token = (await opened(portfolio, kind="department", parent=division.json()["id"])).headers["Consistency-Token"]
-    units = (await portfolio.get("/units", headers={"Consistency-Token": token})).json()
-    kinds = ("enterprise", "business_unit", "department")
-    before = [answers_of(kind) for kind in kinds]
-    for code in (each["code"] for each in units):
-        answer = await reporting.get("/portfolio", params={"scope": code}, headers={"Consistency-Token": token})
-        assert answer.status_code == 200, answer.text
-    assert [answers_of(kind) - earlier for kind, earlier in zip(kinds, before, strict=True)] == [1, 1, 1]
-
-    here = Scraped.of(METRICS.exposed(await Sampling(list(served.host.runtimes.values())).samples()).decode())
-    told = here.names | (await processes.api.scrape()).names | (await processes.worker.scrape()).names
+async def test_each_metric_of_the_list_is_told_by_somebody(processes: Processes, postgres: TemporaryPostgres) -> None:
+    """Those of timers and answers by services that have them, in a process of their own."""
+    together = await told_together(postgres)
+    for kind in ("enterprise", "business_unit", "department"):
+        assert together.sum("steerco_answer_age_seconds_count", service="reporting", scope=kind) == 1
+    told = together.names | (await processes.api.scrape()).names | (await processes.worker.scrape()).names
     assert {name for each in METRICS.declared for name in each.series} <= told
+
+
+async def told_together(postgres: TemporaryPostgres) -> Scraped:
+    """What all services in one process tell, after a question about a unit of each kind."""
+    environment = clean_environment(PYTHONPATH=str(ROOT), **{POSTGRES_VARIABLE: postgres.admin_url})
+    together = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.observability.together", env=environment, stdout=asyncio.subprocess.PIPE
+    )
+    told, _ = await asyncio.wait_for(together.communicate(), PATIENCE)
+    assert together.returncode == 0
+    return Scraped.of(told.decode())
 
 
 async def test_a_worker_that_is_told_to_end_does_so_though_it_is_being_watched(processes: Processes) -> None:

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from steerco_events.clock import SystemClock
-from steerco_events.kafka.broker import Broker, BrokerRefuses
+from steerco_events.kafka.broker import Broker, BrokerRefuses, Mechanism
 from steerco_events.kafka.granting import grant
 from steerco_events.kafka.topics import create_topics, events_topic
 from steerco_servers.child import free_port
@@ -68,10 +68,12 @@ def test_nothing_told_is_a_broker_for_anybody(monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize("mechanism", ["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"])
-def test_all_of_it_can_be_told_and_told_on(monkeypatch: pytest.MonkeyPatch, authority: Path, mechanism: str) -> None:
+def test_all_of_it_can_be_told_and_told_on(
+    monkeypatch: pytest.MonkeyPatch, authority: Path, mechanism: Mechanism
+) -> None:
     set_up(monkeypatch, **IN, kafka_security="SASL_SSL", kafka_mechanism=mechanism, kafka_ca=str(authority))
     broker = KafkaSettings().broker
-    assert broker == Broker(IN["kafka"], "SASL_SSL", mechanism, "steerco-risk", SECRET, authority)  # type: ignore[arg-type]
+    assert broker == Broker(IN["kafka"], "SASL_SSL", mechanism, "steerco-risk", SECRET, authority)
     told_on = environment_of(broker)
     for name in told_on:
         monkeypatch.delenv(name)

@@ -7,10 +7,16 @@ import sys
 
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
 
 from steerco_events.trace_contexts import trace_id
+from steerco_servers.testing import TemporaryPostgres
 from steerco_service.log_lines import JsonLines, TextLines
 
+TITLE = "Acquire Lumina"
 CRASH = """
 from steerco_service.log_lines import install_logging
 install_logging({form!r}, "risk", "worker")
@@ -83,3 +89,16 @@ def test_a_line_of_text_ends_with_its_trace_if_it_has_one() -> None:
 def test_text_is_as_python_writes_it() -> None:
     warned, *_, ended = crashed("text")
     assert (warned, ended) == ("the relay stands still", "RuntimeError: it broke")
+
+
+async def test_the_row_that_a_statement_failed_with_is_in_no_form_of_a_log(postgres: TemporaryPostgres) -> None:
+    async with postgres.databases("risk") as databases:
+        engine = create_async_engine(databases["risk"].owner_url, poolclass=NullPool)
+        async with engine.begin() as tx:
+            await tx.execute(text("CREATE TABLE risks (code text NOT NULL, title text)"))
+            with pytest.raises(IntegrityError) as raised:
+                await tx.execute(text("INSERT INTO risks (title) VALUES (:title)"), {"title": TITLE})
+    of = record("it failed", error=raised.value)
+    for written in (said(of)["exception"], TextLines().format(of)):
+        assert 'null value in column "code" of relation "risks" violates not-null constraint' in written
+        assert TITLE not in written

@@ -1,14 +1,17 @@
 """Requests are counted by their route, and commands by what came of them."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 
 import httpx
 import pytest
+from starlette.types import Message
 
 from steerco_events.ids import new_id
 from steerco_events.metering import Counter, Gauge, Histogram
 from steerco_events.metrics import METRICS
+from steerco_events.testkit.logs import PATIENCE
 from steerco_service.metrics import COMMANDS, HTTP_REQUESTS, HTTP_SECONDS, STREAMS
 from steerco_service.testkit.listening import listening
 from steerco_service.testkit.serving import Served
@@ -82,6 +85,33 @@ def told_of_commands() -> list[str]:
 async def test_what_comes_in_a_batch_is_counted_as_if_it_came_by_itself(shelf: httpx.AsyncClient) -> None:
     async with counts_one(COMMANDS, "put", "accepted", ""), counts_one(HTTP_REQUESTS, "/batch", "POST", "2xx"):
         await shelf.post("/batch", json={"commands": [{"path": "/things", "body": {"name": "Lamp"}}]})
+
+
+async def test_a_request_that_is_broken_off_before_its_answer_is_no_fault(
+    served: Served, shelf: httpx.AsyncClient
+) -> None:
+    comes, never = asyncio.Event(), asyncio.Event()
+
+    async def receive() -> Message:
+        comes.set()
+        await never.wait()
+        return {}
+
+    async def send(_: Message) -> None:
+        raise AssertionError("it is answered")
+
+    head = {"method": "POST", "path": "/things", "query_string": b"", "http_version": "1.1", "scheme": "http"}
+    headers = [(b"content-type", b"application/json"), (b"authorization", shelf.headers["Authorization"].encode())]
+    scope = {"type": "http", "headers": headers, "server": ("risk", 80), "client": None, **head}
+    faults = counted(HTTP_REQUESTS, "/things", "POST", "5xx")
+    async with counts_one(HTTP_REQUESTS, "/things", "POST", "none"), counts_one(COMMANDS, "put", "unanswered", ""):
+        asking = asyncio.create_task(served.apps["risk"](scope, receive, send))
+        async with asyncio.timeout(PATIENCE):
+            await comes.wait()
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+    assert counted(HTTP_REQUESTS, "/things", "POST", "5xx") == faults
 
 
 async def test_an_event_stream_is_open_until_its_reader_leaves(served: Served, shelf: httpx.AsyncClient) -> None:

@@ -8,12 +8,14 @@ import httpx
 import pytest
 from fastapi import APIRouter
 from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from steerco_servers.provisioning import ServiceDatabase
 from steerco_servers.testing import TemporaryPostgres
 from steerco_service import health
+from steerco_service.migrated import migrated
 from steerco_service.migrations import revisions_of
 from steerco_service.operations import probes
 from steerco_service.operations.serving import operations_app
@@ -74,3 +76,9 @@ async def test_it_is_ready_once_the_database_is_of_its_newest_revision(rolling: 
 async def test_one_of_before_is_ready_over_what_a_newer_release_migrated(rolling: Rolling, probing: APIRouter) -> None:
     await rolling.is_of(OF_A_NEWER_RELEASE)
     assert await rolling.answers(probing) == [(200, ""), (200, "")]
+
+
+async def test_what_fails_over_a_migrated_database_is_not_blamed_on_its_migration(rolling: Rolling) -> None:
+    with pytest.raises(ProgrammingError, match="no_such_column"):
+        async with migrated(rolling.served.runtime("risk")) as connection:
+            await connection.execute(text("SELECT no_such_column"))

@@ -113,9 +113,8 @@ async def test_a_worker_without_its_broker_is_degraded_and_goes_on(
             answer = await degraded_by(client, "risk relay")
             assert answer["ready"]
             assert await statuses(client) == [204, 200, 200, 200]
-            found = (await client.get("/metrics")).text
-            assert 'steerco_sealer_leader{service="risk"} 1.0' in found
-            assert 'steerco_log_position{service="risk"} 0.0' in found
+            await told_by(client, 'steerco_sealer_leader{service="risk"} 1.0')
+            await told_by(client, 'steerco_log_position{service="risk"} 0.0')
     finally:
         working.cancel()
         await asyncio.gather(working, return_exceptions=True)
@@ -130,6 +129,12 @@ async def degraded_by(client: httpx.AsyncClient, name: str) -> Mapping[str, obje
                     return found
             except httpx.TransportError:
                 pass
+            await asyncio.sleep(0.05)
+
+
+async def told_by(client: httpx.AsyncClient, line: str) -> None:
+    async with asyncio.timeout(60):
+        while line not in (await client.get("/metrics")).text.splitlines():
             await asyncio.sleep(0.05)
 
 

@@ -7,9 +7,11 @@ from uuid import UUID
 
 import pytest
 from fastapi import FastAPI, Header, Query
+from opentelemetry.sdk.trace import TracerProvider
 
 from steerco_events.clock import SystemClock
 from steerco_events.ids import new_id
+from steerco_events.trace_contexts import traceparent
 from steerco_service.identity.own_token import ClientCredentials, NoToken, ToldToken
 from steerco_service.privacy import keys as kept
 from steerco_service.privacy.encryption import KEY_BYTES, encrypted
@@ -88,6 +90,23 @@ async def test_portfolio_gives_keys_to_the_right_token(portfolio: str) -> None:
         await RemoteKeys(portfolio + "/elsewhere", ToldToken("right")).find([ADA])
     with pytest.raises(KeysUnavailable, match="ConnectError"):
         await RemoteKeys(NOWHERE, ToldToken("right")).find([ADA])
+
+
+async def test_portfolio_is_asked_in_the_trace_of_who_wants_to_see_a_name() -> None:
+    app, came = FastAPI(), list[str | None]()
+
+    @app.get("/keys")
+    async def read_keys(context: str | None = Header(None, alias="traceparent")) -> object:
+        came.append(context)
+        return {"keys": []}
+
+    async with listening(app) as running:
+        keys = RemoteKeys(running.url, ToldToken("right"))
+        await keys.find([ADA])
+        with TracerProvider().get_tracer("tests").start_as_current_span("something"):
+            await keys.find([ADA])
+            assert came == [None, traceparent()]
+    assert came[1]
 
 
 async def test_without_an_issuer_there_is_no_token_and_no_key() -> None:

@@ -5,27 +5,30 @@ import json
 import logging
 import re
 import socket
-import time
 from collections.abc import Iterator
+from typing import Annotated
 
 import httpx
 import pytest
+from fastapi import FastAPI, Header
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
 from steerco_events import tracing
 from steerco_events.ids import new_id
+from steerco_events.testkit.logs import PATIENCE
 from steerco_events.testkit.spans import Spans, context_of, parent_of
 from steerco_service.edge.buckets import Rate
 from steerco_service.edge.front import Edge
+from steerco_service.exporting import install_tracing
 from steerco_service.log_lines import JsonLines
 from steerco_service.problems import Problem, problem_response
 from steerco_service.telemetry import TelemetrySettings
 from steerco_service.testkit.answering import answering, asking
 from steerco_service.testkit.listening import listening
 from steerco_service.testkit.serving import Served
-from steerco_service.traces import FLUSH_SECONDS, TracedRequests, install_tracing
+from steerco_service.traced_requests import TracedRequests
 
 CALLER = f"00-{'a' * 32}-{'b' * 16}-01"
 OF_NOBODY = re.compile(r"00-([0-9a-f]{32})-[0-9a-f]{16}-0[02]")
@@ -147,8 +150,9 @@ async def test_the_span_of_a_stream_ends_when_the_stream_begins(spans: Spans, ca
         httpx.AsyncClient(base_url=server.url) as client,
         client.stream("GET", "/events", headers={"traceparent": CALLER}) as answer,
     ):
-        while not spans.names:
-            await asyncio.sleep(0)
+        async with asyncio.timeout(PATIENCE):
+            while not spans.names:
+                await asyncio.sleep(0)
         assert answer.headers["traceresponse"] == context_of(spans.one("GET /events"))
     assert spans.names == ["GET /events"]
     assert not [each for each in caplog.messages if "ended" in each], "it is ended once"
@@ -183,7 +187,7 @@ async def test_a_caller_keeps_its_requests_out_only_where_the_settings_leave_it_
 ) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr("steerco_service.traces._exporting", lambda _: ())
+    monkeypatch.setattr("steerco_service.exporting._exporting", lambda _: ())
     exporter = InMemorySpanExporter()
     install_tracing("tests", TelemetrySettings(), processors=[SimpleSpanProcessor(exporter)])
     async with asking(Edge().before(answering())) as client:
@@ -212,15 +216,37 @@ async def test_a_collector_that_takes_nothing_holds_up_neither_a_request_nor_the
     collector: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector)
+    monkeypatch.setattr("steerco_service.exporting.EXPORT_TIMEOUT_SECONDS", 10 * PATIENCE)
+    monkeypatch.setattr("steerco_service.exporting.FLUSH_SECONDS", 0.01)
     installed = install_tracing("tests", TelemetrySettings())
     try:
         async with asking(Edge(rate=Rate(1e6, 10_000)).before(answering())) as client, asyncio.timeout(20):
             for _ in range(100):
                 assert (await client.get("/thing")).status_code == 200
-        began = time.monotonic()
-        await installed.stop()
-        assert time.monotonic() - began < FLUSH_SECONDS + 1
+        async with asyncio.timeout(20):
+            await installed.stop()
     finally:
         install_tracing("tests")
     said = [each for each in caplog.records if each.levelno >= logging.WARNING and "export" in each.getMessage()]
     assert len(said) <= 1, "now and then"
+
+
+async def test_a_collector_is_told_the_headers_of_the_settings() -> None:
+    collector, came = FastAPI(), list[str]()
+
+    @collector.post("/v1/traces", status_code=200)
+    async def take(authorization: Annotated[str, Header()]) -> None:
+        came.append(authorization)
+
+    async with listening(collector) as running:
+        settings = TelemetrySettings.model_construct(
+            otlp_endpoint=running.url, otlp_headers="authorization=Bearer hushhush,x-tenant=pmo"
+        )
+        installed = install_tracing("tests", settings)
+        try:
+            async with asking(Edge().before(answering())) as client:
+                await client.get("/thing")
+        finally:
+            await installed.stop()
+            install_tracing("tests")
+    assert came == ["Bearer hushhush"]

@@ -5,10 +5,11 @@ import logging
 from collections.abc import Awaitable, Callable
 from time import monotonic
 
+from steerco_events.saying import said
+
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 10.0
 LISTED_SECONDS = 60.0
-LONGEST_LINE = 2000
 
 _failures: dict[tuple[str, str], tuple[float, str]] = {}
 """By the service and the name of the work."""
@@ -48,9 +49,3 @@ async def retrying(run: Callable[[], Awaitable[None]], name: str, service: str =
 def _is_cancelled() -> bool:
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
-
-
-def said(error: BaseException) -> str:
-    """An error in one line, its first: those below may hold statements and what was written by them."""
-    line = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"[:LONGEST_LINE]
-    return line.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()

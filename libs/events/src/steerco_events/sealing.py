@@ -11,7 +11,7 @@ from steerco_events.bounding import bounded
 from steerco_events.metrics import SEALED_EVENTS, SEALER_LEADER, SEALS
 from steerco_events.postgres.lease import LeaseLost
 from steerco_events.postgres.sealer import Sealed, Sealer
-from steerco_events.retrying import said
+from steerco_events.saying import said
 from steerco_events.signals import Signal
 from steerco_events.signing import HeadSigner
 

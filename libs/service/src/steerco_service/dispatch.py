@@ -9,8 +9,8 @@ from fastapi import Request
 
 from steerco_events.trace_contexts import traceparent
 from steerco_service.edge.sizes import check_batched
+from steerco_service.logged_faults import log_fault
 from steerco_service.problems import Problem, problem_response
-from steerco_service.traces import log_fault
 
 
 @dataclass(slots=True)

@@ -19,8 +19,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from steerco_service.edge.security_headers import DEFAULTS
 from steerco_service.edge.sizes import LARGEST_HEAD, head_too_large
+from steerco_service.logged_faults import is_logged
 from steerco_service.problems import Problem, problem_response
-from steerco_service.traces import is_logged
 
 GRACE_SECONDS = 5
 """What an answer that is under way has at the end."""

@@ -3,17 +3,25 @@
 import logging
 import sys
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 from opentelemetry import trace
 
+from steerco_events.saying import said_in_full
 from steerco_events.trace_contexts import trace_id
 from steerco_service.telemetry import LogFormat
 
 _logger = logging.getLogger("steerco")
 
 
-class JsonLines(logging.Formatter):
+class _Lines(logging.Formatter):
+    def formatException(self, ei: Any) -> str:
+        """What of it may be said."""
+        return said_in_full(ei[1])
+
+
+class JsonLines(_Lines):
     """A line has time (UTC), level, logger, message, service and role; where there are some, trace and exception."""
 
     def __init__(self, service: str, role: str) -> None:
@@ -37,7 +45,7 @@ class JsonLines(logging.Formatter):
         return msgspec.json.encode(line).decode()
 
 
-class TextLines(logging.Formatter):
+class TextLines(_Lines):
     """A message alone; where there is one, with its trace."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
@@ -55,3 +63,5 @@ def install_logging(form: LogFormat | None, service: str, role: str, *, default:
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=chosen == "json")
     if chosen == "json":
         sys.excepthook = lambda kind, error, at: _logger.critical("ends by a fault", exc_info=(kind, error, at))
+    else:
+        sys.excepthook = lambda kind, error, at: print(said_in_full(error), file=sys.stderr)

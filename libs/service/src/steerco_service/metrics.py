@@ -10,7 +10,8 @@ HTTP_REQUESTS = METRICS.counter(
     "request",
     ["service", "route", "method", "status"],
     "Requests that were answered, or broken off, those in a batch among them. `route` is the path's pattern, "
-    "`unmatched` where there is none; `status` is the class of the answer, such as 2xx.",
+    "`unmatched` where there is none; `status` is the class of the answer, such as 2xx; `none` where it was broken off "
+    "before.",
 )
 HTTP_SECONDS = METRICS.histogram(
     "steerco_http_request_duration_seconds",
@@ -24,8 +25,8 @@ COMMANDS = METRICS.counter(
     "command",
     ["service", "operation", "outcome", "code"],
     "Commands by their operation and what came of them: `accepted`; `unchanged`, it was so already; `repeated`, its "
-    "key was accepted before; `conflict`, others came between; `invalid`, it could not be read; `refused`; `failed`. "
-    "`code` is the problem's, where there is one.",
+    "key was accepted before; `conflict`, others came between; `invalid`, it could not be read; `refused`; `failed`; "
+    "`unanswered`, it was broken off, done or not. `code` is the problem's, where there is one.",
 )
 STREAMS = METRICS.gauge("steerco_event_streams_open", "stream", ["service"], "Event streams that are being read now.")
 CONNECTIONS = METRICS.sampled(

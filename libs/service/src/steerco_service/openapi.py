@@ -16,7 +16,7 @@ from steerco_service.headers import CONSISTENCY_TOKEN
 from steerco_service.identity.discovery import DISCOVERY, is_trustworthy
 from steerco_service.problems import MEDIA_TYPE
 from steerco_service.reading import page_of
-from steerco_service.traces import TracedRequests
+from steerco_service.traced_requests import TracedRequests
 
 type Json = MutableMapping[str, Any]
 

@@ -19,14 +19,15 @@ from steerco_events.postgres.faults import DATABASE_FAULTS, is_unavailable
 from steerco_events.postgres.store import EventTooLarge
 from steerco_events.registry import NewerVersion
 from steerco_events.trace_contexts import trace_id
+from steerco_service.http_terms import FAULT
+from steerco_service.logged_faults import log_fault
 from steerco_service.printing import printable
-from steerco_service.traces import log_fault, named
+from steerco_service.traced_requests import named
 
 NEWER_RETRY_SECONDS = 30
 """When to ask again for what a newer release wrote: that has to be brought first."""
 
 MEDIA_TYPE = "application/problem+json"
-FAULT = 500
 
 _logger = logging.getLogger("steerco.http")
 

@@ -33,6 +33,7 @@ from steerco_events.relay import Relay
 from steerco_events.signals import AnyOf, Signal
 from steerco_service import health
 from steerco_service.edge.beneath import beneath
+from steerco_service.exporting import install_tracing
 from steerco_service.factory import create_app
 from steerco_service.garbage import keep_what_is_there
 from steerco_service.http_server import Draining, HttpServer
@@ -42,6 +43,7 @@ from steerco_service.identity.issuer import ISSUER
 from steerco_service.identity.keys import KeySource, KnownKeys
 from steerco_service.identity.own_token import ClientCredentials, ToldToken
 from steerco_service.log_key import LogKey, Signing
+from steerco_service.migrated import until_migrated
 from steerco_service.mirror.feed import MirrorFeed
 from steerco_service.mirror.mirroring import mirrors
 from steerco_service.operations import probes
@@ -51,7 +53,6 @@ from steerco_service.privacy.keys import KeptKeys, Keys, NoKeys
 from steerco_service.privacy.remote_keys import RemoteKeys, Tokens
 from steerco_service.runtime import Runtime, Service, Signals
 from steerco_service.settings import ServiceSettings
-from steerco_service.traces import install_tracing
 from steerco_service.workers import Run, run_workers, workers
 
 POOL = 6
@@ -147,10 +148,21 @@ class Process:
             await server.serve()
 
     async def serve_worker(self) -> None:
-        """Seal, relay, project and react until cancelled or told to end by SIGTERM; the leases are left free."""
-        ended = asyncio.Event()
+        """Seal, relay, project and react until cancelled or told to end by SIGTERM; the leases are left free.
+
+        Before the database is migrated it takes no part, so that those of the release before keep their leases.
+        """
+        ended, migrated = asyncio.Event(), asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ended.set)
-        async with self._background("worker", [*self._work(), *self._operations(probes.routes)]):
+
+        async def wait_for_migration() -> None:
+            await until_migrated(self.runtime)
+            migrated.set()
+
+        found: list[tuple[str, Run]] = [("wait for the migration", wait_for_migration)]
+        found += self._operations(probes.routes)
+        found += ((name, partial(_once, migrated, run)) for name, run in self._work())
+        async with self._background("worker", found):
             await ended.wait()
 
     def _operations(self, probing: APIRouter) -> Sequence[tuple[str, Run]]:
@@ -195,6 +207,11 @@ class Process:
             background = asyncio.create_task(run_workers(found, self._service.name))
             stack.push_async_callback(_ended, background)
             yield
+
+
+async def _once(migrated: asyncio.Event, run: Run) -> None:
+    await migrated.wait()
+    await run()
 
 
 async def _ended(background: asyncio.Task[None]) -> None:

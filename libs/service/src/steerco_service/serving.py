@@ -106,10 +106,9 @@ def until_stopped(work: Coroutine[Any, Any, None]) -> None:
 
     async def stoppable() -> None:
         task, loop = asyncio.current_task(), asyncio.get_running_loop()
-        assert task  # noqa: S101 tells the type
 
         def stop(*_: object) -> None:
-            if not (task.done() or task.cancelling()):
+            if task and not (task.done() or task.cancelling()):
                 task.cancel()
                 loop.call_soon_threadsafe(lambda: None)
 

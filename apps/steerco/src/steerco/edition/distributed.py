@@ -37,12 +37,12 @@ from steerco_events.envelope import Actor
 from steerco_events.ids import derived_id
 from steerco_servers.child import Child, ServerFailed, clean_environment, free_port, start_child
 from steerco_servers.postgres import ServiceDatabase, provision, start_postgres
+from steerco_service.exporting import install_tracing
 from steerco_service.hosting import databases_of
 from steerco_service.identity.principal import Principal
 from steerco_service.kafka_settings import KafkaSettings, environment_of
 from steerco_service.privacy.key_database import keys_of
 from steerco_service.settings import EdgeSettings
-from steerco_service.traces import install_tracing
 
 SERVICES_TOGETHER = Principal(Actor(derived_id("services"), "services"), "steerco-services", is_machine=True)
 """Whom the services' own token speaks for, which shows people's names."""

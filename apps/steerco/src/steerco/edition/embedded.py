@@ -27,6 +27,7 @@ from steerco_events.postgres.accesses import KEPT
 from steerco_servers.postgres import PostgresServer, provision, remove_cluster, start_postgres
 from steerco_service.access.groups import group_roles
 from steerco_service.edge.front import Edge
+from steerco_service.exporting import install_tracing_once
 from steerco_service.garbage import keep_what_is_there
 from steerco_service.hosting import DatabaseUrls, Host, NotSettled, databases_of
 from steerco_service.http_server import HttpServer
@@ -34,7 +35,6 @@ from steerco_service.identity.authenticator import Authenticator
 from steerco_service.identity.issuer import Issuer
 from steerco_service.identity.keys import KnownKeys
 from steerco_service.identity.principal import Principal
-from steerco_service.traces import install_tracing_once
 
 TOKEN_LASTS = timedelta(days=365)
 NEVER_STALE = timedelta(days=36525)

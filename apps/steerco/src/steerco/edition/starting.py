@@ -28,6 +28,7 @@ from steerco.edition.welcome import (
 from steerco.traces.keeping import KeptTraces
 from steerco.traces.serving import serve_traces
 from steerco_servers.child import ServerFailed, ServerMissing
+from steerco_service.exporting import install_tracing
 from steerco_service.hosting import NotSettled
 from steerco_service.kafka_settings import KafkaSettings
 from steerco_service.log_lines import install_logging
@@ -36,7 +37,6 @@ from steerco_service.operations.serving import operations_app, serve_operations
 from steerco_service.operations.settings import OperationsSettings
 from steerco_service.serving import NotServed, told, until_stopped
 from steerco_service.settings import EdgeSettings
-from steerco_service.traces import install_tracing
 
 
 def fail(error: Exception) -> typer.Exit:

@@ -13,7 +13,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
-from steerco_service.traces import TRACES_PATH
+from steerco_service.exporting import TRACES_PATH
 
 LARGEST_BODY = 16 * 1024 * 1024
 """As it is sent, and as it is unpacked."""

@@ -30,7 +30,8 @@ from steerco_events.postgres.lease import LeaseLost
 from steerco_events.postgres.lease_keeper import LeaseKeeper
 from steerco_events.postgres.parking import Parking
 from steerco_events.postgres.statements import driver_connection
-from steerco_events.retrying import retrying, said
+from steerco_events.retrying import retrying
+from steerco_events.saying import said
 from steerco_events.signals import Signal
 
 IDLE_SECONDS = 5.0

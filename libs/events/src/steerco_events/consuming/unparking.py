@@ -15,7 +15,7 @@ from steerco_events.consuming.poison import digest_stream
 from steerco_events.postgres.checkpoints import Checkpoints
 from steerco_events.postgres.parking import ParkedStream, Parking, parked_and_asked
 from steerco_events.registry import Registry
-from steerco_events.retrying import said
+from steerco_events.saying import said
 from steerco_events.signals import Signal
 
 POLL_SECONDS = 30.0

@@ -15,7 +15,8 @@ from steerco_events.projections.bulk import CHUNK, LOOKS, PATIENCE, Source
 from steerco_events.projections.making import Making, NotFolded
 from steerco_events.projections.model import View
 from steerco_events.projections.tables import own_index
-from steerco_events.retrying import retrying, said
+from steerco_events.retrying import retrying
+from steerco_events.saying import said
 
 
 class Rebuilding:

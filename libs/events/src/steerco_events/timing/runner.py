@@ -35,7 +35,7 @@ from steerco_events.postgres.timers import (
     remove_timers,
     settings_of,
 )
-from steerco_events.retrying import said
+from steerco_events.saying import said
 from steerco_events.signals import Signal
 from steerco_events.timers import Timer
 from steerco_events.timing.timetable import Timetable, rebuild_if_other_rules

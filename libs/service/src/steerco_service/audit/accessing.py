@@ -17,6 +17,7 @@ from steerco_events.trace_contexts import traceparent
 from steerco_service.access.permissions import Permission
 from steerco_service.audit.access_log import AccessLog
 from steerco_service.edge.buckets import Buckets, Rate
+from steerco_service.http_terms import FAULT
 from steerco_service.identity.principal import Principal
 from steerco_service.problems import Problem, problem_response
 
@@ -25,7 +26,6 @@ STRANGERS = Rate(per_second=1.0, at_once=100)
 """So many requests of who has no valid token are recorded: a flood of them fills no table."""
 LONGEST_NAME = 500
 REFUSED = 400
-FAULT = 500
 RETRY_SECONDS = 5
 
 _ACCESSING = "steerco.accessing"

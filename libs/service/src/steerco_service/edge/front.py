@@ -10,7 +10,7 @@ from steerco_service.edge.origins import opened_to
 from steerco_service.edge.security_headers import YEAR_SECONDS, SecurityHeaders
 from steerco_service.edge.sizes import LimitedSizes, Sizes
 from steerco_service.edge.visits import LimitedVisits, Streams, Visits
-from steerco_service.traces import TracedRequests
+from steerco_service.traced_requests import TracedRequests
 
 
 @dataclass(frozen=True, slots=True)

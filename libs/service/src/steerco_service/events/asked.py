@@ -16,12 +16,13 @@ from steerco_service.accepting import best_form
 from steerco_service.access.scope import Scope
 from steerco_service.asking import runtime_of
 from steerco_service.bodies import one_line
+from steerco_service.http_terms import EVENT_STREAM
 from steerco_service.printing import printable
 from steerco_service.problems import Problem
 from steerco_service.runtime import Runtime
 
 BATCH = "application/cloudevents-batch+json"
-STREAM = "text/event-stream"
+STREAM = EVENT_STREAM
 
 PAGE = 100
 LARGEST_PAGE = 1000

@@ -13,11 +13,12 @@ from steerco_service.http_server import HttpServer
 from steerco_service.operations.sampling import Sampling
 from steerco_service.problems import install_problem_handlers
 from steerco_service.runtime import Runtime
+from steerco_service.traced_requests import NOTHING_OF_FASTAPI
 
 
 def operations_app(runtimes: Sequence[Runtime], probes: APIRouter | None = None) -> FastAPI:
     """What operations ask a process, without a token: its metrics, and the probes of its only service."""
-    app = FastAPI(openapi_url=None, telemetry={"tracing": False, "metrics": False, "logs": False})
+    app = FastAPI(openapi_url=None, telemetry=NOTHING_OF_FASTAPI)
     install_problem_handlers(app)
     if probes:
         (app.state.runtime,) = runtimes

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import httpx
 
+from steerco_events.trace_contexts import traceparent
 from steerco_service.identity.own_token import NoToken
 from steerco_service.privacy.keys import KeysUnavailable
 
@@ -35,6 +36,8 @@ class RemoteKeys:
             headers = {"Authorization": f"Bearer {await self._tokens()}"}
         except NoToken as error:
             raise KeysUnavailable(str(error)) from error
+        if context := traceparent():
+            headers["traceparent"] = context
         async with httpx.AsyncClient(headers=headers, timeout=ASK_SECONDS) as client:
             for start in range(0, len(wanted), MOST_AT_ONCE):
                 found |= await self._ask(client, wanted[start : start + MOST_AT_ONCE])

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 from steerco_events.envelope import Actor
 from steerco_service.edge.pages import serve_pages
 from steerco_service.edge.visits import Visit, visit_of
+from steerco_service.http_terms import EVENT_STREAM
 from steerco_service.identity.principal import Principal
 from steerco_service.problems import Problem, install_problem_handlers
 
@@ -59,7 +60,7 @@ def answering() -> FastAPI:
     async def events(visit: Visiting) -> StreamingResponse:
         if visit:
             visit.begin_stream()
-        return StreamingResponse(_without_end(), media_type="text/event-stream")
+        return StreamingResponse(_without_end(), media_type=EVENT_STREAM)
 
     return app
 

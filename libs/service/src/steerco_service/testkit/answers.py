@@ -4,7 +4,7 @@ from typing import Any
 
 import httpx
 
-from steerco_service.traces import TRACERESPONSE
+from steerco_service.traced_requests import TRACERESPONSE
 
 type Said = tuple[int, Any, dict[str, str]]
 """Status, body and headers."""
