@@ -16,6 +16,7 @@ from steerco.doctor.findings import (
     Finding,
     clocks,
     is_behind,
+    parts,
     reacting,
     readiness,
     relaying,
@@ -28,6 +29,7 @@ from steerco.doctor.findings import (
 )
 from steerco.doctor.looking import database, disk
 from steerco.edition.services import BY_NAME
+from steerco.views import EVERY_SERVICE, VIEWS
 from steerco_events.positions import PARTITIONS
 from steerco_servers.testing import TemporaryPostgres
 from steerco_service.migrations import migrate, revisions_of
@@ -157,6 +159,19 @@ def test_services_of_another_release_are_to_be_looked_at() -> None:
     assert "intake" not in found.said
 
 
+def test_an_edition_without_some_services_is_to_be_looked_at() -> None:
+    every = list(BY_NAME)
+    assert list(parts(every, every)) == []
+    (found,) = parts(["reporting"], every)
+    assert found.grade == "look"
+    assert all(service in found.said for service in every if service != "reporting")
+
+
+def test_commands_know_the_services_that_there_are() -> None:
+    assert list(EVERY_SERVICE) == list(BY_NAME)
+    assert {name: service.view.name for name, service in BY_NAME.items()} == {of: view for view, of in VIEWS.items()}
+
+
 def test_a_log_that_nobody_seals_or_an_append_holds_up_fails() -> None:
     assert one(list(sealing(log(watermark=HOUR_AGO), NOW))) == ("failing", f"{WATCHING}#sealerwithoutleader")
     (held,) = sealing(log(watermark=HOUR_AGO, unsealed=3, open_since=HOUR_AGO), NOW)
@@ -229,6 +244,7 @@ def test_what_is_to_be_done_next_is_a_command_that_is_there_or_a_page() -> None:
     found = [
         *clocks(NOW + timedelta(hours=1), NOW),
         *releases("0.2.0", {"risk": "0.1.0"}),
+        *parts(["reporting"], EVERY_SERVICE),
         silent("risk", "does not answer"),
         *readiness("risk", {}),
         *readiness("risk", {"ready": True, "degraded": degraded}),
@@ -243,7 +259,7 @@ def test_what_is_to_be_done_next_is_a_command_that_is_there_or_a_page() -> None:
         *viewing("reporting", view(position=65), {"intake": RESTORED}),
         *viewing("reporting", view() | {"builds": []}, {}),
     ]
-    assert len(found) == 18
+    assert len(found) == 19
     assert [each for each in found if each.then is None or not is_there(each.then)] == []
     assert not any(map(is_there, ("steerco mend", "steerco log", "docs/how-to/operate.md#mend", "no-such-program /")))
 

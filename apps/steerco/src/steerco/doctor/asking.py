@@ -9,10 +9,10 @@ from typing import Any
 import httpx
 
 from steerco.client import Client, CommandFailed, address
-from steerco.commands.rebuild import VIEWS
 from steerco.doctor import findings
 from steerco.doctor.findings import Finding
 from steerco.edition.directory import DataDirectory
+from steerco.views import EVERY_SERVICE, VIEWS
 from steerco_events.clock import SystemClock
 from steerco_events.contracts.catalog import LOGS
 
@@ -51,13 +51,20 @@ def ask_the_workers(directory: DataDirectory) -> Iterator[Finding]:
 
 
 def _services(client: Client, http: httpx.Client) -> Iterator[Finding]:
-    services: Mapping[str, Any] = client.get("/")
+    services = client.services()
+    yield from findings.parts(services, EVERY_SERVICE)
     logs, releases = {}, {}
-    for service, told in services.items():
+    for service in services:
         answer = http.get(f"/{service}/readyz")
-        yield from findings.readiness(service, answer.json() if "json" in answer.headers["Content-Type"] else {})
-        if (document := http.get(told["openapi"])).is_success:
-            releases[service] = document.json()["info"]["version"]
+        match _json(answer):
+            case {"ready": _} | {"detail": _} as told:
+                yield from findings.readiness(service, told)
+            case _:
+                said = f"GET /{service}/readyz was answered with {answer.status_code}, and not by the service"
+                yield findings.silent(service, said)
+        match _json(http.get(f"/{service}/openapi.json")):
+            case {"info": {"version": str(release)}}:
+                releases[service] = release
     yield from findings.releases(version("steerco"), releases)
     for service in (each for each in LOGS if each in services):
         try:
@@ -78,6 +85,14 @@ def _services(client: Client, http: httpx.Client) -> Iterator[Finding]:
                 yield findings.silent(view, str(failure))
             else:
                 yield from findings.viewing(service, state, logs)
+
+
+def _json(answer: httpx.Response) -> Any:
+    """What is in an answer, also of a gateway; `None` if that is no JSON."""
+    try:
+        return answer.json()
+    except ValueError:
+        return None
 
 
 def _once_read(client: Client, service: str, state: Any, logs: Mapping[str, Any], deadline: float) -> Any:

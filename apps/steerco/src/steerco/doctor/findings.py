@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from steerco.commands.backup import way_out
+from steerco.views import way_out
+from steerco_events.consumer_names import consumer_name
 from steerco_events.positions import kept_of
 
 type Grade = Literal["fine", "look", "failing"]
@@ -15,6 +16,7 @@ SEALED_WITHIN = timedelta(seconds=30)
 """A quiet log is said to be complete every few seconds."""
 
 WATCHING = "docs/how-to/watch-operations.md"
+UNITS = "docs/how-to/report-for-a-unit.md#start-it"
 UPGRADING = "docs/how-to/upgrade-and-scale.md"
 WELL = "docs/how-to/back-up-and-restore.md#is-it-well"
 
@@ -44,6 +46,12 @@ def clocks(theirs: datetime | None, ours: datetime) -> Iterator[Finding]:
         yield Finding("fine", "clocks", "the edition's and this machine's agree")
     else:
         yield Finding("look", "clocks", f"the edition's is {apart.total_seconds():,.0f} s from this one's", WELL)
+
+
+def parts(there: Sequence[str], every: Sequence[str]) -> Iterator[Finding]:
+    """Whether the edition has every service. That of a unit has reporting alone."""
+    if missing := [service for service in every if service not in there]:
+        yield Finding("look", "services", f"there is no {', '.join(missing)}: is the edition a unit's?", UNITS)
 
 
 def releases(ours: str, theirs: Mapping[str, str]) -> Iterator[Finding]:
@@ -163,7 +171,7 @@ def viewing(service: str, state: Any, logs: Mapping[str, Any]) -> Iterator[Findi
     for build in state["builds"]:
         if build["state"] == "live":
             for at in build["progress"]:
-                yield from _reading(service, f"{view}_v{state['version']}_b{build['build']}", at, logs)
+                yield from _reading(service, consumer_name(view, state["version"], build["build"]), at, logs)
         elif build["way"] and build["way"]["waits_for"]:
             said = f"build {build['build']} waits: {build['way']['waits_for']}"
             yield Finding("failing", view, said, f"steerco rebuild {view}")
