@@ -29,6 +29,7 @@ from steerco.doctor.findings import (
 )
 from steerco.doctor.looking import database, disk
 from steerco.edition.services import BY_NAME
+from steerco.testkit.backups import tell
 from steerco.views import EVERY_SERVICE, VIEWS
 from steerco_events.positions import PARTITIONS
 from steerco_servers.testing import TemporaryPostgres
@@ -272,7 +273,7 @@ def test_a_disk_with_little_room_is_to_be_looked_at_and_one_with_next_to_none_fa
     assert is_there(command)
 
 
-async def test_a_database_of_another_schema_fails_and_one_that_nobody_seals_is_to_be_looked_at(
+async def test_a_database_of_an_older_schema_fails_and_one_that_nobody_seals_is_to_be_looked_at(
     postgres: TemporaryPostgres,
 ) -> None:
     package = BY_NAME["risk"].migrations
@@ -288,6 +289,9 @@ async def test_a_database_of_another_schema_fails_and_one_that_nobody_seals_is_t
         assert (fine.grade, unled.grade) == ("fine", "look")
         assert f"schema {newest}" in fine.said
         assert unled.then == f"{WATCHING}#sealerwithoutleader"
+        await tell(url, "UPDATE public.alembic_version SET version_num = 'of_a_newer_release'")
+        newer, _ = await database("risk", url)
+        assert (newer.grade, "schema of_a_newer_release" in newer.said) == ("fine", True)
     assert is_there(UPGRADING)
     (gone,) = await database("risk", url)
     assert (gone.grade, gone.then) == ("failing", "steerco up")

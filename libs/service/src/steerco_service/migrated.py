@@ -21,14 +21,14 @@ async def migrated(runtime: Runtime) -> AsyncIterator[AsyncConnection]:
     async with runtime.engine.connect() as connection:
         try:
             revision = (await connection.execute(_REVISION)).scalar_one_or_none()
-            if not _suffices(revision, runtime.service.migrations):
+            if not suffices(revision, runtime.service.migrations):
                 raise _not_migrated(runtime)
             yield connection
         except ProgrammingError as error:
             raise _not_migrated(runtime) from error
 
 
-def _suffices(revision: str | None, package: str) -> bool:
+def suffices(revision: str | None, package: str) -> bool:
     """Whether a revision is the newest of a package, or one of a newer release: a migration only adds."""
     known = _revisions(package)
     return revision is not None and (revision == known[-1] or revision not in known)
