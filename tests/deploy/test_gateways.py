@@ -13,7 +13,7 @@ import yaml
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 from typer.testing import CliRunner
 
 from steerco.cli import app
@@ -51,11 +51,13 @@ def gateway(apps: Mapping[str, ASGIApp]) -> Starlette:
     return Starlette(routes=mounts, exception_handlers={404: not_found})
 
 
-async def by_itself(scope: Any, receive: Any, send: Any) -> None:
-    """What a gateway says where a service does not answer: a page without a type."""
-    answer = Response(b"<html>Bad Gateway</html>", 502)
-    del answer.headers["content-length"]
-    await answer(scope, receive, send)
+def always(status: int, body: str) -> ASGIApp:
+    """What a gateway says where a service does not answer: a page, and not what it is of."""
+
+    async def by_itself(scope: Scope, receive: Receive, send: Send) -> None:
+        await Response(body, status)(scope, receive, send)
+
+    return by_itself
 
 
 @pytest.fixture
@@ -93,10 +95,15 @@ async def test_by_the_gateway_of_a_unit_they_know_reporting(served: Served, ask:
     assert (code, [each["then"] for each in found if each["grade"] != "fine"]) == (0, [UNITS])
 
 
+@pytest.mark.parametrize(
+    "answers",
+    [always(502, "<html>Bad Gateway</html>"), always(200, "<html>Log in</html>"), always(200, '{"ready": "perhaps"}')],
+    ids=["bad gateway", "a page", "what nobody knows"],
+)
 async def test_what_a_gateway_answers_by_itself_is_a_finding_and_the_rest_is_looked_at(
-    served: Served, ask: Ask
+    answers: ASGIApp, served: Served, ask: Ask
 ) -> None:
-    code, found = await ask({**served.apps, "finance": by_itself}, "doctor")
+    code, found = await ask({**served.apps, "finance": answers}, "doctor")
     failing = {each["subject"] for each in found if each["grade"] == "failing"}
     assert (code, failing) == (1, {"finance", "log of finance"})
     assert {"log of risk", "reporting"} <= {each["subject"] for each in found if each["grade"] == "fine"}
