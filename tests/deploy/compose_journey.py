@@ -20,6 +20,7 @@ from steerco_events.ids import derived_id
 from steerco_servers.child import free_port
 from steerco_servers.realm import ADMINISTRATOR, CLI
 from tests.deploy.compose import ROOT, defaults
+from tests.journeys.bodies import pitch, unit
 
 PROJECT = "steerco-test"
 UP_SECONDS = 1200
@@ -58,13 +59,12 @@ def walk(url: str, secret: str) -> None:
         client.headers["Authorization"] = f"Bearer {_token(client, secret)}"
         for service in ("intake", "portfolio", "finance", "risk", "training", "reporting"):
             _until(client, f"/{service}/readyz", lambda answer: bool(answer["ready"]))
-        root = _sent(client, "/portfolio/units", {"code": "ENT", "name": "Enterprise", "kind": "enterprise"})
-        unit = {"code": "LIC", "name": "Licensing", "kind": "business_unit", "parent_id": root.json()["id"]}
-        opened = _sent(client, "/portfolio/units", unit)
-        pitched = _until_sent(client, "/intake/pitches", _pitch(opened.json()["id"]))
-        pitch = f"/intake/pitches/{pitched.json()['id']}"
-        _sent(client, f"{pitch}/screening", {"note": "fit"})
-        _sent(client, f"{pitch}/decision", {"outcome": "approved", "reason": "It pays back within two years"})
+        root = _sent(client, "/portfolio/units", unit("ENT", "enterprise"))
+        opened = _sent(client, "/portfolio/units", unit("LIC", "business_unit", root.json()["id"]))
+        pitched = _until_sent(client, "/intake/pitches", pitch(opened.json()["id"]))
+        path = f"/intake/pitches/{pitched.json()['id']}"
+        _sent(client, f"{path}/screening", {"note": "fit"})
+        _sent(client, f"{path}/decision", {"outcome": "approved", "reason": "It pays back within two years"})
         project_id = str(derived_id("project", pitched.json()["id"]))
         project = f"/portfolio/projects/{project_id}"
         _until(client, project, lambda answer: answer.get("state") == "chartered")
@@ -73,6 +73,7 @@ def walk(url: str, secret: str) -> None:
         _until_sent(client, f"/finance/projects/{project_id}/budget", budget, method="PUT")
         _until_sent(client, "/risk/risks", _risk(project_id))
         _until(client, "/reporting/register", lambda answer: project_id in str(answer))
+        _until(client, "/finance/log", lambda answer: answer["signed"] is not None)
 
 
 def watched(url: str) -> None:
@@ -139,16 +140,6 @@ def _until(client: httpx.Client, path: str, is_so: Any) -> None:
         if time.monotonic() > end:
             raise JourneyFailed(f"GET {path}: {answer.status_code} {answer.text}")
         time.sleep(LOOK_SECONDS)
-
-
-def _pitch(unit_id: str) -> Mapping[str, Any]:
-    return {
-        "title": "Licence register on line",
-        "unit_id": unit_id,
-        "project_code": "LIC-01",
-        "currency": "EUR",
-        "fields": {"problem": "Paper.", "outcome": "One register.", "sponsor": "Director of Licensing"},
-    }
 
 
 def _risk(project_id: str) -> Mapping[str, Any]:

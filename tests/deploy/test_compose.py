@@ -1,5 +1,6 @@
 """docker-compose.yml brings up what the code has, and tells it what it takes."""
 
+import json
 import re
 import subprocess
 import sys
@@ -23,6 +24,8 @@ from steerco_servers.realm import ADMINISTRATOR, CLI, INTEGRATION, REALM, REPORT
 from steerco_service.factory import routers_of
 from steerco_service.hosting import databases_of
 from steerco_service.http_server import GRACE_SECONDS
+from steerco_service.log_key import LogKey
+from steerco_service.runtime import Service
 from steerco_service.settings import ServiceSettings
 from tests.deploy.compose import ROOT, Described, composed, defaults, running
 from tests.deploy.images import built
@@ -59,7 +62,12 @@ def test_plain_up_starts_everything_and_less_is_the_services_with_what_they_need
 def test_a_process_starts_with_what_it_is_told(service: str, role: str, monkeypatch: pytest.MonkeyPatch) -> None:
     container = process(service, role)
     assert container["command"] == [role]
-    environment = {name: value for name, value in container["environment"].items()}
+    environment = dict(container["environment"])
+    for target, source in _mounted(container).items():
+        if source.startswith("./"):
+            environment = {
+                name: value.replace(f"{target}/", f"{ROOT / source}/") for name, value in environment.items()
+            }
     assert environment.keys() <= known_variables(role)
     settings = started(service, role, environment, monkeypatch)
     if isinstance(settings, ServiceSettings):
@@ -71,6 +79,34 @@ def test_a_process_starts_with_what_it_is_told(service: str, role: str, monkeypa
             assert list(settings.trusted_proxies) == [_subnet()]
         else:
             assert (settings.kafka_user, settings.kafka) == (user_of(service), "kafka:9092")
+        _signs(container, settings, is_meant=role == "worker" and BY_NAME[service].owns_log)
+
+
+def _signs(container: Described, settings: ServiceSettings, is_meant: bool) -> None:
+    assert (settings.log_key is not None, settings.heads is not None) == (is_meant, is_meant)
+    if settings.log_key and settings.heads:
+        key = LogKey.from_private(json.loads(settings.log_key.read_text()))
+        public = settings.log_key.with_name("log-key.public.json")
+        assert json.loads(public.read_text()) == key.public()
+        assert _mounted(container)[str(settings.heads)] in composed()["volumes"]
+        image = (ROOT / "deploy" / "image" / "Dockerfile").read_text()
+        assert f"install --directory --owner 10001 --group 10001 --mode 0700 {settings.heads}" in image
+
+
+def _mounted(container: Described) -> dict[str, str]:
+    """What is mounted where."""
+    volumes = [volume.split(":") for volume in container.get("volumes", [])]
+    return {target: source for source, target, *_ in volumes}
+
+
+@pytest.mark.parametrize(("service", "role"), [place for place in SERVICES_BY_ROLE if place[1] != "migrate"])
+def test_it_is_well_when_it_is_ready(service: str, role: str) -> None:
+    """For that is what `docker compose up --wait` waits for, and the gateway."""
+    check = process(service, role)["healthcheck"]
+    program, _, script = check["test"][1:]
+    (url,) = re.findall(r"urlopen\('([^']+)'", script)
+    assert (program, url) == ("python", "http://127.0.0.1:9100/readyz")
+    assert int(check["start_period"].removesuffix("s")) >= 300
 
 
 @pytest.mark.parametrize(("service", "role"), SERVICES_BY_ROLE)
@@ -177,8 +213,8 @@ def test_the_gateway_has_the_paths_of_the_one_process_edition() -> None:
     mounted = parent_app({service.name: FastAPI() for service in SERVICES})
     paths = {route.path for route in mounted.routes if isinstance(route, Mount)}
     routes = yaml.safe_load((FOLDER / "gateway" / "routes.yaml").read_text())["http"]
-    told = {name: re.fullmatch(r"PathPrefix\(`(/\w+)/`\)", each["rule"]) for name, each in routes["routers"].items()}
-    assert {found[1] for found in told.values() if found} == paths | {"/identity"}
+    told = {name: re.fullmatch(r"PathPrefix\(`(.+)`\)", each["rule"]) for name, each in routes["routers"].items()}
+    assert {found[1] for found in told.values() if found} == {f"{path}/" for path in paths} | {"/identity"}
     for name, each in routes["routers"].items():
         (server,) = routes["services"][each["service"]]["loadBalancer"]["servers"]
         host = "keycloak:8080" if name == "identity" else f"{name}-api:8000"
@@ -190,11 +226,10 @@ def test_the_gateway_has_the_paths_of_the_one_process_edition() -> None:
 
 
 @pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
-def test_no_path_of_an_api_begins_with_its_name(service: object) -> None:
+def test_no_path_of_an_api_begins_with_its_name(service: Service) -> None:
     """So one that is asked beneath it, before a gateway that leaves it in, is not taken for another."""
-    assert service in SERVICES
-    routes = [route for each in routers_of(service) for route in each.routes if isinstance(route, APIRoute)]  # type: ignore[arg-type]
-    assert not [route.path for route in routes if f"{route.path}/".startswith(f"/{service.name}/")]  # type: ignore[attr-defined]
+    routes = [route for each in routers_of(service) for route in each.routes if isinstance(route, APIRoute)]
+    assert not [route.path for route in routes if f"{route.path}/".startswith(f"/{service.name}/")]
 
 
 def test_only_this_machine_gets_in_and_nothing_has_rights_that_it_does_not_need() -> None:

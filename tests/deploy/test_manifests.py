@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from steerco.edition.services import BY_NAME, SERVICES
 from steerco_events.kafka.permissions import user_of
+from steerco_service.http_server import GRACE_SECONDS
 from steerco_service.settings import ServiceSettings
 from tests.deploy.images import built
 from tests.deploy.manifests import (
@@ -90,6 +91,23 @@ def test_a_process_starts_with_what_it_is_told(
         assert settings.operations_host == "0.0.0.0"
         if workload.role == "api":
             assert (settings.host, settings.root_path) == ("0.0.0.0", f"/{workload.service}")
+        assert workload.pod["terminationGracePeriodSeconds"] > settings.drain_seconds + GRACE_SECONDS
+
+
+@pytest.mark.parametrize("workload", EVERY_PLACE, indirect=True, ids="-".join)
+def test_in_production_signed_heads_are_kept_in_files_that_all_workers_share(workload: Workload) -> None:
+    keeps = workload.overlay == "production" and "STEERCO_LOG_KEY" in workload.environment
+    folder = workload.environment.get("STEERCO_HEADS")
+    assert (folder is not None) == keeps
+    claims = {
+        mount["mountPath"]: named(workload.overlay, "PersistentVolumeClaim", claim["claimName"])
+        for mount in workload.container["volumeMounts"]
+        for volume in workload.pod["volumes"]
+        if volume["name"] == mount["name"] and (claim := volume.get("persistentVolumeClaim"))
+    }
+    assert list(claims) == ([folder] if keeps else [])
+    assert all(claim["spec"]["accessModes"] == ["ReadWriteMany"] for claim in claims.values())
+    assert workload.pod["securityContext"]["fsGroup"] == _user_of_the_image()
 
 
 @pytest.mark.parametrize("workload", EVERY_PLACE, indirect=True, ids="-".join)

@@ -5,6 +5,7 @@ from sqlalchemy import text
 
 from steerco_events.ids import derived_id, new_id
 from steerco_service.testkit.serving import Served
+from tests.journeys.bodies import pitch, unit
 
 type Clients = dict[str, httpx.AsyncClient]
 
@@ -101,7 +102,7 @@ async def test_a_pitch_whose_code_is_taken_comes_back_and_becomes_a_project_unde
     opened = await sent(await portfolio.post("/units", json=unit("SUP", "business_unit", root["unit_id"])))
     taken = {"code": "SUP-01", "title": "Old", "unit_id": opened.json()["id"], "currency": "EUR"}
     registered = await sent(await portfolio.post("/projects", json=taken | {"source": "list", "reference": "1"}))
-    content = pitch(opened.json()["id"]) | {"project_code": "sup-01"}
+    content = {**pitch(opened.json()["id"]), "project_code": "sup-01"}
     headers = {"Consistency-Token": registered.headers["Consistency-Token"]}
     location = (await sent(await intake.post("/pitches", json=content, headers=headers))).headers["Location"]
 
@@ -117,17 +118,3 @@ async def test_a_pitch_whose_code_is_taken_comes_back_and_becomes_a_project_unde
     await approved()
     project = (await portfolio.get(f"/projects/{derived_id('project', returned['pitch_id'])}")).json()
     assert (project["code"], project["pitch_id"], project["state"]) == ("SUP-02", returned["pitch_id"], "chartered")
-
-
-def unit(code: str, kind: str, parent_id: str | None = None) -> dict[str, object]:
-    return {"code": code, "name": code, "kind": kind, "parent_id": parent_id}
-
-
-def pitch(unit_id: str) -> dict[str, object]:
-    return {
-        "title": "Licence register on line",
-        "unit_id": unit_id,
-        "project_code": "LIC-01",
-        "currency": "EUR",
-        "fields": {"problem": "Paper.", "outcome": "One register.", "sponsor": "Director of Licensing"},
-    }

@@ -7,15 +7,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import typer
 from typer.core import TyperGroup
 
 from steerco.cli import app
+from steerco.doctor.answers import Log, Readiness, View
 from steerco.doctor.findings import (
     Finding,
     clocks,
     is_behind,
+    parts,
     reacting,
     readiness,
     relaying,
@@ -28,6 +31,8 @@ from steerco.doctor.findings import (
 )
 from steerco.doctor.looking import database, disk
 from steerco.edition.services import BY_NAME
+from steerco.testkit.backups import tell
+from steerco.views import EVERY_SERVICE, VIEWS
 from steerco_events.positions import PARTITIONS
 from steerco_servers.testing import TemporaryPostgres
 from steerco_service.migrations import migrate, revisions_of
@@ -38,15 +43,16 @@ UPGRADING = "docs/how-to/upgrade-and-scale.md#roll-a-release-out"
 WELL = "docs/how-to/back-up-and-restore.md#is-it-well"
 
 NOW = datetime(2026, 3, 31, 12, tzinfo=UTC)
+HEADS = [100, *range(50, 50 + PARTITIONS - 1)]
 HOUR_AGO = (NOW - timedelta(hours=1)).isoformat()
 
 
-def log(**other: Any) -> dict[str, Any]:
+def log(**other: Any) -> Log:
     signed = {"position": 100, "watermark": NOW.isoformat()}
-    return {
+    told = {
         "service": "intake",
         "position": 100,
-        "positions": [100, *range(50, 50 + PARTITIONS - 1)],
+        "positions": HEADS,
         "generations": [{"generation": 1, "from_position": 0}],
         "watermark": NOW.isoformat(),
         "unsealed": 0,
@@ -54,17 +60,18 @@ def log(**other: Any) -> dict[str, Any]:
         "signed": signed,
         "relay": {"position": 100, "behind": 0},
         "reactions": [],
-    } | other
+    }
+    return msgspec.convert(told | other, Log)
 
 
 RESTORED = log(
     position=70,
     positions=[60] * PARTITIONS,
-    generations=[*log()["generations"], {"generation": 2, "from_position": 60}],
+    generations=[{"generation": 1, "from_position": 0}, {"generation": 2, "from_position": 60}],
 )
 
 
-def reaction(positions: Sequence[int], generation: int = 1) -> dict[str, Any]:
+def reaction(positions: Sequence[int], generation: int = 1) -> Log:
     at = {"reaction": "charter", "service": "intake", "generation": generation, "positions": positions}
     return log(service="portfolio", reactions=[at])
 
@@ -93,10 +100,13 @@ def is_there(then: str) -> bool:
     return not isinstance(command, TyperGroup)
 
 
-def view(**at: Any) -> dict[str, Any]:
+def view(**at: Any) -> View:
     read = {"service": "intake", "generation": 1, "position": 100, "watermark": NOW.isoformat()} | at
-    build = {"build": 3, "state": "live", "progress": [read], "way": None}
-    return {"view": "portfolio_register", "version": 6, "builds": [build]}
+    return built({"build": 3, "state": "live", "progress": [read], "way": None})
+
+
+def built(*builds: Mapping[str, Any]) -> View:
+    return msgspec.convert({"view": "portfolio_register", "version": 6, "builds": builds}, View)
 
 
 def one(found: Sequence[Finding]) -> tuple[str, str | None]:
@@ -107,12 +117,12 @@ def one(found: Sequence[Finding]) -> tuple[str, str | None]:
 def test_what_is_well_is_fine() -> None:
     found = [
         *clocks(NOW, NOW),
-        *readiness("intake", {"ready": True, "degraded": {}}),
+        *readiness("intake", Readiness(ready=True, degraded={})),
         *sealing(log(), NOW),
         *signing(log()),
         *relaying(log()),
         *releases("0.2.0", {"intake": "0.2.0"}),
-        *reacting(reaction(log()["positions"]), {"intake": log()}),
+        *reacting(reaction(HEADS), {"intake": log()}),
         *viewing("reporting", view(), {"intake": log()}),
     ]
     assert [each.grade for each in found] == ["fine"] * 8
@@ -135,17 +145,17 @@ def test_clocks_that_differ_are_to_be_looked_at() -> None:
     ],
 )
 def test_what_fails_behind_a_service_is_failing_with_its_way_out(name: str, error: str, then: str) -> None:
-    assert one(list(readiness("reporting", {"ready": True, "degraded": {name: error}}))) == ("failing", then)
+    assert one(list(readiness("reporting", Readiness(ready=True, degraded={name: error})))) == ("failing", then)
 
 
 def test_what_fails_in_a_worker_has_the_way_out_of_its_service() -> None:
-    said = {"ready": True, "degraded": {"charter in the log of intake": "LogRewound"}}
+    said = Readiness(ready=True, degraded={"charter in the log of intake": "LogRewound"})
     then = "steerco log accept-loss portfolio charter --reason WHY"
     assert one(list(readiness("portfolio worker", said))) == ("failing", then)
 
 
 def test_a_service_that_is_not_ready_fails() -> None:
-    (found,) = readiness("intake", {"detail": "the database is not migrated"})
+    (found,) = readiness("intake", Readiness(detail="the database is not migrated"))
     assert (found.grade, found.said) == ("failing", "the database is not migrated")
     assert found.then == f"{WATCHING}#errorrate"
 
@@ -155,6 +165,19 @@ def test_services_of_another_release_are_to_be_looked_at() -> None:
     assert (found.grade, found.then) == ("look", UPGRADING)
     assert "risk of 0.1.0" in found.said
     assert "intake" not in found.said
+
+
+def test_an_edition_without_some_services_is_to_be_looked_at() -> None:
+    every = list(BY_NAME)
+    assert list(parts(every, every)) == []
+    (found,) = parts(["reporting"], every)
+    assert found.grade == "look"
+    assert all(service in found.said for service in every if service != "reporting")
+
+
+def test_commands_know_the_services_that_there_are() -> None:
+    assert list(EVERY_SERVICE) == list(BY_NAME)
+    assert {name: service.view.name for name, service in BY_NAME.items()} == {of: view for view, of in VIEWS.items()}
 
 
 def test_a_log_that_nobody_seals_or_an_append_holds_up_fails() -> None:
@@ -188,17 +211,17 @@ def test_who_read_more_of_a_restored_log_than_it_kept_fails() -> None:
 
 @pytest.mark.parametrize("stuck", range(PARTITIONS))
 def test_a_reaction_that_does_not_come_on_in_one_partition_is_to_be_looked_at(stuck: int) -> None:
-    logs: Mapping[str, Any] = {"intake": log()}
-    at = reaction([0 if n == stuck else position for n, position in enumerate(log()["positions"])])
+    logs: Mapping[str, Log] = {"intake": log()}
+    at = reaction([0 if n == stuck else position for n, position in enumerate(HEADS)])
     assert is_behind(at, logs)
     (found,) = reacting(at, logs)
     assert (found.grade, found.then) == ("look", f"{WATCHING}#consumerstuck")
-    assert f"{log()['positions'][stuck]:,} positions behind" in found.said
+    assert f"{HEADS[stuck]:,} positions behind" in found.said
 
 
 def test_nobody_waits_for_a_reaction_that_is_stopped_or_has_all() -> None:
     assert not is_behind(reaction([61, *[0] * (PARTITIONS - 1)]), {"intake": RESTORED})
-    assert not is_behind(reaction(log()["positions"]), {"intake": log()})
+    assert not is_behind(reaction(HEADS), {"intake": log()})
     assert not is_behind(reaction([0] * PARTITIONS), {})
 
 
@@ -215,8 +238,7 @@ def test_a_view_that_is_late_is_to_be_looked_at() -> None:
 
 def test_a_view_that_is_not_there_or_waits_for_a_decision_fails() -> None:
     way = {"waits_for": "streams are parked for it"}
-    state = view() | {"builds": [{"build": 4, "state": "building", "progress": [], "way": way}]}
-    found = list(viewing("reporting", state, {}))
+    found = list(viewing("reporting", built({"build": 4, "state": "building", "progress": [], "way": way}), {}))
     assert [each.grade for each in found] == ["failing", "failing"]
     assert {each.then for each in found} == {"steerco rebuild portfolio_register"}
     assert worst([*found, Finding("fine", "a", "b")]) == "failing"
@@ -229,9 +251,10 @@ def test_what_is_to_be_done_next_is_a_command_that_is_there_or_a_page() -> None:
     found = [
         *clocks(NOW + timedelta(hours=1), NOW),
         *releases("0.2.0", {"risk": "0.1.0"}),
+        *parts(["reporting"], EVERY_SERVICE),
         silent("risk", "does not answer"),
-        *readiness("risk", {}),
-        *readiness("risk", {"ready": True, "degraded": degraded}),
+        *readiness("risk", Readiness()),
+        *readiness("risk", Readiness(ready=True, degraded=degraded)),
         *sealing(held, NOW),
         *sealing(log(watermark=HOUR_AGO), NOW),
         *signing(log(signed=None)),
@@ -241,9 +264,9 @@ def test_what_is_to_be_done_next_is_a_command_that_is_there_or_a_page() -> None:
         *reacting(reaction(up_to(61)), {"intake": RESTORED}),
         *viewing("reporting", view(watermark=HOUR_AGO), {"intake": log()}),
         *viewing("reporting", view(position=65), {"intake": RESTORED}),
-        *viewing("reporting", view() | {"builds": []}, {}),
+        *viewing("reporting", built(), {}),
     ]
-    assert len(found) == 18
+    assert len(found) == 19
     assert [each for each in found if each.then is None or not is_there(each.then)] == []
     assert not any(map(is_there, ("steerco mend", "steerco log", "docs/how-to/operate.md#mend", "no-such-program /")))
 
@@ -256,7 +279,7 @@ def test_a_disk_with_little_room_is_to_be_looked_at_and_one_with_next_to_none_fa
     assert is_there(command)
 
 
-async def test_a_database_of_another_schema_fails_and_one_that_nobody_seals_is_to_be_looked_at(
+async def test_a_database_of_an_older_schema_fails_and_one_that_nobody_seals_is_to_be_looked_at(
     postgres: TemporaryPostgres,
 ) -> None:
     package = BY_NAME["risk"].migrations
@@ -272,6 +295,9 @@ async def test_a_database_of_another_schema_fails_and_one_that_nobody_seals_is_t
         assert (fine.grade, unled.grade) == ("fine", "look")
         assert f"schema {newest}" in fine.said
         assert unled.then == f"{WATCHING}#sealerwithoutleader"
+        await tell(url, "UPDATE public.alembic_version SET version_num = 'of_a_newer_release'")
+        newer, _ = await database("risk", url)
+        assert (newer.grade, "schema of_a_newer_release" in newer.said) == ("fine", True)
     assert is_there(UPGRADING)
     (gone,) = await database("risk", url)
     assert (gone.grade, gone.then) == ("failing", "steerco up")

@@ -62,8 +62,8 @@ class Services:
 
     def answer(self, request: httpx.Request) -> httpx.Response:
         path = request.url.path
-        if path == "/":
-            return httpx.Response(200, json={"risk": {}, "finance": {}})
+        if path.endswith("/livez"):
+            return httpx.Response(204 if path in ("/risk/livez", "/finance/livez") else 404)
         if path.endswith("/log/parked"):
             found = list(self.parked.values()) if path.startswith("/risk") else []
             return httpx.Response(200, json=found)
@@ -122,7 +122,7 @@ def test_a_list_can_be_of_one_service_and_of_one_consumer(run: Run) -> None:
     assert run(services, "list", "--service", "finance") == (0, "nothing is parked\n")
     assert len(json.loads(run(services, "list", "--consumer", "mirror", "--format", "json")[1])) == 1
     code, said = run(services, "list", "--service", "finances")
-    assert (code, "there is no service 'finances'; there is risk, finance" in said) == (1, True)
+    assert (code, "there is no service 'finances'; there is finance, risk" in said) == (1, True)
 
 
 def test_a_retry_that_goes_well_ends_well(run: Run) -> None:

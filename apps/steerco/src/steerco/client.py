@@ -17,6 +17,7 @@ import httpx
 
 from steerco.login import LoginFailed, kept_login
 from steerco.traces.last import new_trace, remember, trace_id_of
+from steerco.views import EVERY_SERVICE
 from steerco_events.positions import Token
 from steerco_service.headers import CONSISTENCY_TOKEN
 
@@ -136,11 +137,23 @@ class Client:
     def get(self, path: str, params: Mapping[str, str | None] | None = None, after: Token = NOTHING_SEEN) -> Any:
         """The answer to a question, once what `after` covers is in it."""
         given = {name: value for name, value in (params or {}).items() if value is not None}
-        return self._send("GET", path, params=given, headers=_seen(after)).json()
+        answer = self._send("GET", path, params=given, headers=_seen(after))
+        try:
+            return answer.json()
+        except ValueError:
+            raise CommandFailed(f"GET {path} was answered with what is no JSON: is a gateway in the way?") from None
+
+    def services(self) -> Sequence[str]:
+        """The services that are there, well or not. Raises `CommandFailed` if there is none."""
+        asked = {service: self._asked("GET", f"/{service}/livez") for service in EVERY_SERVICE}
+        found = [service for service, answer in asked.items() if answer.status_code != httpx.codes.NOT_FOUND]
+        if not found:
+            raise CommandFailed(f"there is no service at {self.at.url}: is that where the edition is?")
+        return found
 
     def clock(self) -> datetime | None:
-        """What time the edition says that it is, to the second, if it does."""
-        said = self._send("GET", "/").headers.get("Date")
+        """What time the edition says that it is, to the second, if it does; whatever the answer is."""
+        said = self._asked("GET", "/").headers.get("Date")
         return parsedate_to_datetime(said) if said else None
 
     def pages(self, path: str, **params: str | Sequence[str]) -> Iterator[Any]:
@@ -184,17 +197,20 @@ class Client:
         if method != "GET" and self._trace_id:
             remember(self._trace_id)
             self._trace_id = ""
-        try:
-            answer = self._http.request(method, path, **more)
-        except httpx.TransportError as error:
-            raise CommandFailed(unreachable(self.at, error)) from error
-        except (httpx.InvalidURL, UnicodeError) as error:
-            raise CommandFailed(f"{method} {path!a} can't be sent: {error}") from error
+        answer = self._asked(method, path, **more)
         if answer.status_code == httpx.codes.NOT_FOUND:
             raise NotThere(problem_of(answer))
         if answer.is_error:
             raise CommandFailed(problem_of(answer))
         return answer
+
+    def _asked(self, method: str, path: str, **more: Any) -> httpx.Response:
+        try:
+            return self._http.request(method, path, **more)
+        except httpx.TransportError as error:
+            raise CommandFailed(unreachable(self.at, error)) from error
+        except (httpx.InvalidURL, UnicodeError) as error:
+            raise CommandFailed(f"{method} {path!a} can't be sent: {error}") from error
 
 
 def seen_by(answer: httpx.Response) -> Token:

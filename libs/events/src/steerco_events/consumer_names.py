@@ -3,6 +3,7 @@
 import re
 
 _BUILD = re.compile(r"(?<=_v)(\d+)_b\d+\Z")
+_OF_A_VIEW = re.compile(r"(.+)_v\d+_b\d+")
 
 
 def consumer_name(view: str, version: int, build: int) -> str:
@@ -13,3 +14,9 @@ def consumer_name(view: str, version: int, build: int) -> str:
 def without_build(consumer: str) -> str:
     """What all builds of a view's version are called together, such as `closures_v1`; else the consumer itself."""
     return _BUILD.sub(r"\1", consumer)
+
+
+def view_of(consumer: str) -> str | None:
+    """The view that a consumer builds; `None` if it builds none."""
+    found = _OF_A_VIEW.fullmatch(consumer)
+    return found[1] if found else None

@@ -15,7 +15,7 @@ from steerco_events.archive.writing import NotSealed, ReactionNamed, Slice, arch
 from steerco_events.consuming.reactions import Reaction
 from steerco_events.postgres.checkpoints import Checkpoints
 from steerco_events.postgres.generations import open_generation
-from steerco_events.postgres.schema import HOLDS_LOG_LOCK
+from steerco_events.postgres.schema import AS_WHO_LOGGED_IN, HOLDS_LOG_LOCK
 from steerco_events.relay import CONSUMER
 from steerco_service.asking import Asker, runtime_of
 from steerco_service.bodies import Name
@@ -97,6 +97,7 @@ async def log_state(request: Request, _: Asker) -> LogState:
 
 async def _state(connection: AsyncConnection, runtime: Runtime) -> LogState:
     service = runtime.service.name
+    await connection.execute(text(AS_WHO_LOGGED_IN))
     row = (await connection.execute(_STATE)).one()
     relay = None
     if runtime.relays:

@@ -50,10 +50,10 @@ async def _is_migrated(connection: AsyncConnection, package: str) -> bool:
         revision = (await connection.execute(_REVISION)).scalar_one_or_none()
     except ProgrammingError:
         return False
-    return _suffices(revision, package)
+    return suffices(revision, package)
 
 
-def _suffices(revision: str | None, package: str) -> bool:
+def suffices(revision: str | None, package: str) -> bool:
     """Whether a revision is the newest of a package, or one of a newer release: a migration only adds."""
     known = _revisions(package)
     return revision is not None and (revision == known[-1] or revision not in known)

@@ -10,9 +10,9 @@ from typer.core import TyperGroup
 
 from steerco.client import CommandFailed, data_directory
 from steerco.commands.instants import to_the_second
-from steerco.commands.rebuild import VIEWS
 from steerco.commands.said import console, told
 from steerco.edition.commands import DataDir
+from steerco.views import way_out
 
 if TYPE_CHECKING:
     from steerco.backups.manifest import Manifest
@@ -150,12 +150,6 @@ def _say_what_is_next(beyond: "Sequence[Beyond]", data_dir: Path | None) -> None
             f"  {each.consumer} of {each.service}, at {each.position:,} of {each.source}, which has {each.kept:,}:"
             f" {way_out(each.service, each.consumer)}"
         )
-
-
-def way_out(service: str, consumer: str) -> str:
-    """The command that lets a consumer go on that stopped for a restore."""
-    view = next((view for view, of in VIEWS.items() if of == service and consumer.startswith(f"{view}_v")), None)
-    return f"steerco rebuild {view}" if view else f"steerco log accept-loss {service} {consumer} --reason WHY"
 
 
 def _run[Found](work: Coroutine[Any, Any, Found]) -> Found:

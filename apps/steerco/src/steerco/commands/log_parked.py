@@ -184,7 +184,7 @@ def _skipped(found: Sequence[Any]) -> Table:
 
 def _services(client: Client, service: str | None) -> Sequence[str]:
     """All services, or the one that is meant. Raises `CommandFailed` if that is not there."""
-    services: Sequence[str] = client.get("/")
+    services = client.services()
     if service is None:
         return services
     if service not in services:

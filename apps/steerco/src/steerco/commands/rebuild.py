@@ -11,15 +11,8 @@ from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextC
 
 from steerco.client import Client, CommandFailed, connected
 from steerco.commands.said import console, told
+from steerco.views import VIEWS
 
-VIEWS = {
-    "intake": "intake",
-    "portfolio": "portfolio",
-    "finance": "finance",
-    "risk": "risk",
-    "training": "training",
-    "portfolio_register": "reporting",
-}
 POLL_SECONDS = 0.2
 INTERRUPTED = 130
 

@@ -22,6 +22,7 @@ from steerco.edition.directory import DataDirectory
 from steerco.edition.services import BY_NAME
 from steerco_servers.attaching import home_of, runs_in
 from steerco_servers.child import ServerFailed, quiet
+from steerco_service.migrated import suffices
 from steerco_service.migrations import revisions_of
 from steerco_service.privacy.key_database import MIGRATIONS
 
@@ -98,9 +99,9 @@ async def database(name: str, url: str) -> Sequence[Finding]:
         return [Finding("failing", subject, str(error).splitlines()[0], "steerco up")]
     finally:
         await engine.dispose()
-    newest = revisions_of(BY_NAME[name].migrations if name in BY_NAME else MIGRATIONS)[-1]
-    if about.revision != newest:
-        said = f"schema {about.revision}, and this release has {newest}"
+    package = BY_NAME[name].migrations if name in BY_NAME else MIGRATIONS
+    if not suffices(about.revision, package):
+        said = f"schema {about.revision}, and this release has {revisions_of(package)[-1]}"
         return [Finding("failing", subject, said, f"{UPGRADING}#roll-a-release-out")]
     said = f"PostgreSQL {about.postgresql}, schema {about.revision}, {about.size / 1e6:,.1f} MB{_pace(about.size, log)}"
     found = [Finding("fine", subject, said)]

@@ -19,6 +19,9 @@ HOLDS_LOG_LOCK = (
 )
 """Which rows of `pg_locks` are of appends that are under way."""
 
+AS_WHO_LOGGED_IN = "SET LOCAL ROLE NONE"
+"""`pg_stat_activity` shows what is one's own to the role that logged in, not to the one that it has since become."""
+
 REVISIONS = (1, 2, 3, 4)
 """The revisions of the schema; one that was released is never changed, a new one is added."""
 

@@ -14,7 +14,7 @@ from steerco_events import metrics
 from steerco_events.metering import Sample
 from steerco_events.postgres.checkpoints import Checkpoints
 from steerco_events.postgres.faults import DATABASE_FAULTS
-from steerco_events.postgres.schema import HOLDS_LOG_LOCK
+from steerco_events.postgres.schema import AS_WHO_LOGGED_IN, HOLDS_LOG_LOCK
 from steerco_events.projections.builds import Build
 from steerco_events.relay import CONSUMER
 from steerco_events.retrying import failing_now
@@ -86,6 +86,7 @@ async def _of_database(runtime: Runtime) -> Sequence[Sample]:
 async def _of_log(connection: AsyncConnection, runtime: Runtime, now: datetime) -> Sequence[Sample]:
     if not runtime.service.owns_log:
         return ()
+    await connection.execute(text(AS_WHO_LOGGED_IN))
     name, row = runtime.service.name, (await connection.execute(_LOG)).one()
     found = [
         metrics.LOG_POSITION.sample(row.position, name),
