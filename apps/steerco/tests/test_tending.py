@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from steerco.edition import distributed
+from steerco.edition.background import in_background
 from steerco.edition.brokers import Brokers
 from steerco.edition.directory import DataDirectory
 from steerco.edition.distributed import ServiceProcesses
@@ -45,7 +46,7 @@ async def test_what_can_not_be_started_for_a_while_is_started_once_it_can(
     told: list[str] = []
     tending = asyncio.create_task(processes.tend(told.append))
     try:
-        await until(lambda: sum("risk worker can't be started now: " in each for each in told) >= 2)
+        await until(lambda: sum("and can't be started now: " in each for each in told) >= 2)
         assert processes._running["risk", "worker"] is ended
         logs.mkdir()
         await until(lambda: processes._running["risk", "worker"] is not ended)
@@ -54,3 +55,21 @@ async def test_what_can_not_be_started_for_a_while_is_started_once_it_can(
         tending.cancel()
         await asyncio.gather(tending, return_exceptions=True)
         await processes.stop()
+
+
+async def test_what_fails_in_the_background_begins_again_and_ends_with_what_it_is_beside() -> None:
+    began: list[int] = []
+    ended = asyncio.Event()
+
+    async def failing_once() -> None:
+        began.append(len(began))
+        if len(began) == 1:
+            raise BrokenPipeError("nobody reads what is printed")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    async with in_background(failing_once, "tending"):
+        await until(lambda: len(began) == 2)
+    assert ended.is_set()

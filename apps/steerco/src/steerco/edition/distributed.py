@@ -6,12 +6,14 @@ import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
+from functools import partial
 from math import inf
 from pathlib import Path
 
 import httpx
 from rich.console import Console
 
+from steerco.edition.background import in_background
 from steerco.edition.brokers import Brokers, brokers
 from steerco.edition.directory import DataDirectory, EditionFailed
 from steerco.edition.embedded import (
@@ -97,11 +99,13 @@ class ServiceProcesses:
         while True:
             for (service, role), child in self._running.items():
                 if child.exit_code is not None:
-                    tell(f"{child.name} ended with code {child.exit_code} and starts again; its log is {child.log}")
+                    ended = f"{child.name} ended with code {child.exit_code}"
                     try:
                         self._running[service, role] = self.start(service, role)
                     except (ServerFailed, OSError) as error:
-                        tell(f"{child.name} can't be started now: {error}")
+                        tell(f"{ended} and can't be started now: {error}")
+                    else:
+                        tell(f"{ended} and starts again; its log is {child.log}")
             await asyncio.sleep(LOOK_SECONDS)
 
     async def stop(self) -> None:
@@ -198,8 +202,7 @@ async def run_distributed(
         console.print("stop with Ctrl-C; the data stays")
         titles = {service.name: service.title for service in SERVICES}
         clients = await stack.enter_async_context(proxy_client())
-        tending = asyncio.create_task(processes.tend(step))
-        stack.callback(tending.cancel)
+        await stack.enter_async_context(in_background(partial(processes.tend, step), "tending the processes"))
         proxy = proxy_app(processes.addresses, titles, clients)
         serve_traces(proxy, kept_traces, authenticator_of(issuer), OPERATORS)
         await serve(settings.edge.before_proxy(proxy), settings.edge, listening)

@@ -1,8 +1,7 @@
 """Starting an edition: what the commands do."""
 
-import asyncio
 from collections.abc import AsyncIterator, Coroutine, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +11,7 @@ import typer
 
 from steerco.client import data_directory
 from steerco.commands.said import console
+from steerco.edition.background import in_background
 from steerco.edition.directory import EditionFailed
 from steerco.edition.distributed import run_distributed as run_all
 from steerco.edition.embedded import OPERATORS, Edition, bind, edition, open_directory, serve
@@ -27,7 +27,6 @@ from steerco.edition.welcome import (
 )
 from steerco.traces.keeping import KeptTraces
 from steerco.traces.serving import serve_traces
-from steerco_events.retrying import retrying
 from steerco_servers.child import ServerFailed, ServerMissing
 from steerco_service.hosting import NotSettled
 from steerco_service.kafka_settings import KafkaSettings
@@ -122,13 +121,8 @@ async def _measured(started: Edition, operations: OperationsSettings) -> AsyncIt
         return
     app = operations_app(list(started.host.runtimes.values()))
     serving = partial(serve_operations, app, operations.operations_host, operations.operations_port)
-    task = asyncio.create_task(retrying(serving, "operations"))
-    try:
+    async with in_background(serving, "operations"):
         yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 def _told[S: (EdgeSettings, KafkaSettings, OperationsSettings)](settings: type[S], command: str) -> S:
