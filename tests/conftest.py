@@ -5,10 +5,21 @@ from typing import Any
 
 import httpx
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from steerco.edition.services import SERVICES
 from steerco_servers.testing import TemporaryPostgres
 from steerco_service.testkit.serving import Served, serving
+
+SHARING = {
+    "an edition of processes": ("tests/distributed/",),
+    "a Keycloak": (
+        "tests/access/test_issuer",
+        "tests/docs/test_identity_provider.py",
+        "apps/steerco/tests/test_login.py",
+    ),
+}
+"""What is started once for the specs of these."""
 
 type Client = Callable[[str], Awaitable[httpx.AsyncClient]]
 
@@ -30,3 +41,17 @@ async def clients(served: Served) -> dict[str, httpx.AsyncClient]:
 def openapi() -> Callable[[Served], dict[str, dict[str, Any]]]:
     """The OpenAPI description of each service."""
     return lambda served: {name: app.openapi() for name, app in served.apps.items()}
+
+
+class Scheduling(LoadFileScheduling):  # type: ignore[misc]
+    """Specs of a file go to one process, as do those of files that share what is slow to start."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return next(
+            (shared for shared, files in SHARING.items() if nodeid.startswith(files)), nodeid.partition("::")[0]
+        )
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
+    """How specs are given to processes."""
+    return Scheduling(config, log)

@@ -16,12 +16,13 @@ from tests.editions.running import RunningEdition, steerco, without_instants
 
 ROOT = Path(__file__).parents[2]
 MAP = str(ROOT / "examples" / "uk-major-projects.toml")
+EXAMPLE = ROOT / "examples" / "register.csv"
 ROWS = 120
 
 
 def made_up(file: Path) -> Path:
     """A made-up register with the columns of the map."""
-    with (ROOT / "examples" / "register.csv").open() as examples:
+    with EXAMPLE.open() as examples:
         reader = csv.DictReader(examples)
         lines, columns = list(reader), reader.fieldnames or []
     with file.open("w") as sink:

@@ -91,14 +91,17 @@ def free_port() -> int:
         return port
 
 
-def start(data_dir: Path, *arguments: str, command: str = "up") -> RunningEdition:
-    """Start an edition and wait until it is ready."""
+def start(
+    data_dir: Path, *arguments: str, command: str = "up", environment: Mapping[str, str] | None = None
+) -> RunningEdition:
+    """Start an edition, told this beside our own environment, and wait until it is ready."""
     data_dir.mkdir(parents=True, exist_ok=True)
     (data_dir / "run.json").unlink(missing_ok=True)
     log = data_dir.with_suffix(".log")
     with log.open("wb") as sink:
         process = subprocess.Popen(
             steerco(command, *arguments, "--data-dir", str(data_dir), "--port", str(free_port())),
+            env={**os.environ, **(environment or {})},
             stdout=sink,
             stderr=subprocess.STDOUT,
         )
@@ -114,11 +117,13 @@ def start(data_dir: Path, *arguments: str, command: str = "up") -> RunningEditio
 
 
 @contextmanager
-def running_edition(*arguments: str, command: str = "up") -> Iterator[RunningEdition]:
+def running_edition(
+    *arguments: str, command: str = "up", environment: Mapping[str, str] | None = None
+) -> Iterator[RunningEdition]:
     """An edition in a new data directory; stopped and removed at the end."""
     home = Path(tempfile.mkdtemp(prefix="steerco-edition-"))
     try:
-        edition = start(home / "data", *arguments, command=command)
+        edition = start(home / "data", *arguments, command=command, environment=environment)
         try:
             yield edition
         finally:

@@ -130,6 +130,19 @@ def events_in(archive: Path) -> list[Any]:
     return [line for line in lines if "specversion" in line]
 
 
+def appoint(edition: RunningEdition) -> None:
+    """By the command; return when the drawing of its trace shows what came of it in other processes."""
+    (unit,) = asked(edition, "/portfolio/units", code="SUP-data").json()
+    edition.steerco("appoint", str(derived_id("person", "viewer")), "viewer", "--at", unit["code"])
+    names = "handle MakeAppointment", "send steerco.portfolio.events.v1", "process steerco.portf"
+
+    def drawn() -> bool | str:
+        drawing = edition.steerco("trace", "last")
+        return all(name in drawing for name in names) or f"not all of {names} are in\n{drawing}"
+
+    wait_until(drawn)
+
+
 def published(edition: RunningEdition, service: str) -> list[tuple[int, str]]:
     """Position and id of every event in a service's topic, in the order of the log."""
     topic = Topic(service, edition.kafka("reporting"))
@@ -228,6 +241,7 @@ def test_services_as_processes_go_on_from_an_export_and_one_process_from_theirs(
         assert positions(distributed) == positions(example)
         assert answers(distributed) == known
         charter_by_pitch(distributed)
+        appoint(distributed)
         hand_over(distributed)
         distributed.steerco("log", "export", str(again))
         assert distributed.steerco("verify").count("✓") == 5

@@ -1,9 +1,8 @@
 """That the services of a running distributed edition are kept apart: each is told secrets that open its own alone."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from sqlalchemy import make_url, text
@@ -20,25 +19,8 @@ from steerco_events.kafka.topics import events_topic
 from steerco_events.ports import Cursor
 from steerco_events.testkit.logs import read_on
 from steerco_service.kafka_settings import environment_of
+from tests.distributed.processes import Environments, environments
 from tests.editions.running import RunningEdition
-
-type Environments = Mapping[tuple[str, str], Mapping[str, str]]
-
-
-def environments(edition: RunningEdition) -> Environments:
-    """What each process of the edition was told, by service and role."""
-    found = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
-            *_, module, role = (folder / "cmdline").read_text().split("\0")[:-1] or ("", "")
-            told = (folder / "environ").read_text()
-        except (OSError, ValueError):
-            continue  # it has ended, or is none of ours
-        if int(parent) == edition.process.pid and module.startswith("steerco_"):
-            pairs = (each.partition("=") for each in told.split("\0") if each)
-            found[module.removeprefix("steerco_"), role] = {name: value for name, _, value in pairs}
-    return found
 
 
 async def check_apart(edition: RunningEdition) -> None:

@@ -2,18 +2,19 @@
 
 import asyncio
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import httpx
 import pytest
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from tests.editions.running import RunningEdition, running_edition
-from tests.editions.separation import environments
-from tests.telemetry.collected import Collected, Sent, collector
+from tests.distributed.collected import Sent
+from tests.distributed.conftest import Distributed
+from tests.distributed.processes import environments
+from tests.editions.watching import root_of
 
 SECRETS = ("Licence register", "LIC-77", "Ada Lovelace", "two years", "1250.50")
 INTAKE, PORTFOLIO = "steerco.intake.events.v1", "steerco.portfolio.events.v1"
@@ -48,15 +49,9 @@ LEADS_TO: set[Step] = {
 class Followed:
     """What was sent while a pitch became a project: the trace of its approval, a refused request's, and all spans."""
 
-    edition: RunningEdition
     approval: str
     refusal: str
     spans: Sequence[Sent]
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """Who asks."""
-        return {"Authorization": f"Bearer {self.edition.run['token']}"}
 
     @property
     def trace(self) -> Sequence[Sent]:
@@ -65,19 +60,11 @@ class Followed:
 
 
 @pytest.fixture(scope="module")
-def followed() -> Iterator[Followed]:
-    with collector() as collected, pytest.MonkeyPatch.context() as environment:
-        environment.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collected.url)
-        environment.setenv("STEERCO_LOG_FORMAT", "json")
-        with running_edition(command="run-distributed") as edition:
-            yield follow(edition, collected)
-
-
-def follow(edition: RunningEdition, collected: Collected) -> Followed:
-    headers = {"Authorization": f"Bearer {edition.run['token']}"}
-    with httpx.Client(base_url=edition.run["url"], headers=headers, timeout=60) as client:
-        unit = None
-        for code, kind in (("COM", "enterprise"), ("LIC", "business_unit"), ("LIC-ops", "department")):
+def followed(distributed: Distributed) -> Followed:
+    edition = distributed.edition
+    with httpx.Client(base_url=edition.run["url"], headers=distributed.headers, timeout=60) as client:
+        unit = root_of(edition)
+        for code, kind in (("LIC", "business_unit"), ("LIC-ops", "department")):
             body = {"code": code, "name": "Ada Lovelace", "kind": kind, "parent_id": unit}
             opened = sent(client.post("/portfolio/units", json=body))
             unit = opened.json()["id"]
@@ -100,14 +87,17 @@ def follow(edition: RunningEdition, collected: Collected) -> Followed:
         assert refused.json()["trace_id"] == refusal
 
     def is_there(spans: Sequence[Sent]) -> bool:
-        consumers = {span.about.get("steerco.consumer") for span in spans if span.trace_id == approval}
+        trace = [span for span in spans if span.trace_id == approval]
         return (
             steps(spans, approval) >= LEADS_TO
-            and CHARTERING in consumers
+            and CHARTERING in {span.about.get("steerco.consumer") for span in trace}
             and {"POST", DECISION} <= {span.name for span in spans if span.trace_id == refusal}
+            and leads(trace) <= {span.id for span in spans}
         )
 
-    return Followed(edition, approval, refusal, collected.until(is_there, "what the approval leads to"))
+    return Followed(
+        approval, refusal, distributed.collected.until(is_there, "what the approval leads to, each link of it")
+    )
 
 
 def sent(answer: httpx.Response) -> httpx.Response:
@@ -124,6 +114,11 @@ def steps(spans: Sequence[Sent], trace_id: str) -> set[Step]:
     return {(span.service, span.process.get("steerco.role", ""), span.name) for span in of_it}
 
 
+def leads(trace: Sequence[Sent]) -> set[str]:
+    """The spans that those of a trace are below, or link to."""
+    return {other for span in trace for other in (span.parent_id, *span.links)} - {""}
+
+
 def test_one_command_s_trace_goes_over_request_append_seal_topic_reaction_and_views_of_four_services(
     followed: Followed,
 ) -> None:
@@ -134,8 +129,7 @@ def test_every_span_of_it_is_below_another_and_every_link_leads_to_a_span(follow
     known = {span.id for span in followed.spans}
     roots = [span for span in followed.trace if not span.parent_id]
     assert [(span.service, span.kind) for span in roots] == [("steerco-proxy", SERVER)]
-    assert {span.parent_id for span in followed.trace if span.parent_id} <= known
-    assert {link for span in followed.trace for link in span.links} <= known
+    assert leads(followed.trace) <= known
 
 
 def test_what_a_reaction_appends_is_below_the_reaction_and_that_below_the_command(followed: Followed) -> None:
@@ -180,12 +174,13 @@ def test_a_refusal_s_trace_says_which_it_was(followed: Followed) -> None:
     assert {span.about.get("steerco.refusal") for span in of_it} - {None} == {"PitchInAnotherState"}
 
 
-def test_what_the_processes_log_is_json_line_by_line_and_a_fault_is_found_by_its_trace(followed: Followed) -> None:
-    asyncio.run(take_away_risks(followed.edition))
-    failed = httpx.get(f"{followed.edition.run['url']}/risk/risks", headers=followed.headers, timeout=60)
+def test_what_the_processes_log_is_json_line_by_line_and_a_fault_is_found_by_its_trace(
+    distributed: Distributed,
+) -> None:
+    failed = asyncio.run(asked_without_risks(distributed))
     assert failed.status_code == 500, failed.text
     found = []
-    for log in (followed.edition.data_dir / "logs").glob("*.log"):
+    for log in (distributed.edition.data_dir / "logs").glob("*.log"):
         for said in map(json.loads, log.read_text().splitlines()):
             assert f"{said['service']}-{said['role']}" == log.stem
             found += [said] if said.get("trace_id") == failed.json()["trace_id"] else []
@@ -194,11 +189,20 @@ def test_what_the_processes_log_is_json_line_by_line_and_a_fault_is_found_by_its
     assert "UndefinedTable" in fault["exception"]
 
 
-async def take_away_risks(edition: RunningEdition) -> None:
-    """Have the list of risks fail: by the role that owns its table."""
-    url = environments(edition)["risk", "worker"]["STEERCO_DATABASE_URL"]
+async def asked_without_risks(distributed: Distributed) -> httpx.Response:
+    """The list of risks, asked for while its table is away: the role that owns it takes it, and gives it back."""
+    url = environments(distributed.edition)["risk", "worker"]["STEERCO_DATABASE_URL"]
     engine = create_async_engine(url, poolclass=NullPool)
-    async with engine.begin() as tx:
-        tables = await tx.execute(text("SELECT tablename FROM pg_tables WHERE tablename LIKE 'risk_risks_v%'"))
+    async with engine.connect() as connection, httpx.AsyncClient(headers=distributed.headers, timeout=60) as client:
+        tables = await connection.execute(text("SELECT tablename FROM pg_tables WHERE tablename LIKE 'risk_risks_v%'"))
         (table,) = tables.scalars()
-        await tx.execute(text(f"ALTER TABLE views.{table} RENAME TO taken_away"))
+        try:
+            await renamed(connection, table, "taken_away")
+            return await client.get(f"{distributed.edition.run['url']}/risk/risks")
+        finally:
+            await renamed(connection, "taken_away", table)
+
+
+async def renamed(connection: AsyncConnection, before: str, now: str) -> None:
+    await connection.execute(text(f"ALTER TABLE views.{before} RENAME TO {now}"))
+    await connection.commit()

@@ -3,16 +3,14 @@
 import signal
 
 import httpx
-import pytest
 
+from tests.distributed.collected import collector
 from tests.editions.running import running_edition
-from tests.telemetry.collected import collector
 
 
-def test_the_last_request_before_an_edition_ends_is_sent_to_the_collector(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_last_request_before_an_edition_ends_is_sent_to_the_collector() -> None:
     with collector() as collected:
-        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collected.url)
-        with running_edition("--empty") as edition:
+        with running_edition("--empty", environment={"OTEL_EXPORTER_OTLP_ENDPOINT": collected.url}) as edition:
             answer = httpx.get(edition.run["url"])
             edition.stop(signal.SIGTERM)
         trace = answer.headers["traceresponse"].split("-")[1]
