@@ -17,6 +17,7 @@ import pytest
 from typer.testing import CliRunner
 
 from steerco.cli import app
+from steerco.commands.said import PIPE_WIDTH, console
 from steerco_events.contracts.catalog import LOGS
 from steerco_events.ids import new_id
 from steerco_servers.attaching import home_of
@@ -24,6 +25,16 @@ from tests.editions.registers import asked
 from tests.editions.running import RunningEdition, remove, running_edition, start, wait_until, without_instants
 
 REACTION = "charter_project_on_pitch_approved"
+
+
+def steerco(edition: RunningEdition, *arguments: str, expect: int = 0) -> str:
+    """Run the command against this edition in this process; what it printed on stdout, or on stderr where it fails."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(console, "width", PIPE_WIDTH)
+        done = CliRunner().invoke(app, arguments, env=edition.environment)
+    assert done.exit_code == expect, done.output
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    return done.stdout + done.stderr
 
 
 def send(edition: RunningEdition, path: str, body: dict[str, Any]) -> None:
@@ -122,7 +133,7 @@ def manifest(edition: RunningEdition, home: Path) -> dict[str, Any]:
         there = max(watermarks(edition))
         wait_until(lambda: min(watermarks(edition)) > there)  # of quiet logs too: they are known as far as the others
         before = projects(edition)
-        edition.steerco("backup", str(home / "backup"))
+        steerco(edition, "backup", str(home / "backup"))
         wait_until(lambda: projects(edition) > before + 1)
     found: dict[str, Any] = json.loads((home / "backup" / "backup.json").read_text())
     return found
@@ -131,7 +142,7 @@ def manifest(edition: RunningEdition, home: Path) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def restored(edition: RunningEdition, home: Path, manifest: dict[str, Any]) -> RunningEdition:
     """The edition that was restored into a new data directory; it does not run."""
-    edition.steerco("restore", str(home / "backup"), "--data-dir", str(home / "data"))
+    steerco(edition, "restore", str(home / "backup"), "--data-dir", str(home / "data"))
     return RunningEdition(edition.process, home / "data", home / "data.log")
 
 
@@ -147,7 +158,7 @@ def running(restored: RunningEdition) -> Iterator[RunningEdition]:
 def test_a_backup_that_was_taken_under_load_is_whole_and_of_before_what_came_since(
     edition: RunningEdition, manifest: dict[str, Any], home: Path
 ) -> None:
-    assert edition.steerco("backup", "verify", str(home / "backup")).count("✓") == 7
+    assert steerco(edition, "backup", "verify", str(home / "backup")).count("✓") == 7
     now = logs(edition)
     assert all(log["position"] <= now[service]["position"] for service, log in manifest["logs"].items())
     assert manifest["logs"]["intake"]["position"] < now["intake"]["position"]
@@ -174,8 +185,8 @@ def goes_on_and_nobody_stands_beyond_a_log(
         assert 3 <= before < projects(edition)
         charter(other, "AFTER-1")
         wait_until(lambda: projects(other) == reported(other) == before + 1)
-        assert other.steerco("verify").count("✓") == 5
-        found = other.steerco("doctor")
+        assert steerco(other, "verify").count("✓") == 5
+        found = steerco(other, "doctor")
         assert "0 failing" in found
         assert f"are free for {cluster_of(other)}" in found
 
@@ -190,14 +201,13 @@ def cluster_of(edition: RunningEdition) -> Path:
 def who_read_more_than_a_log_has_stops_and_says_so_until_it_is_put_right(
     edition: RunningEdition, restored: RunningEdition, backup: Path
 ) -> None:
-    data_dir = ("--data-dir", str(restored.data_dir))
-    edition.steerco("restore", str(backup), *data_dir, "--only", "intake", expect=1)
-    printed = edition.steerco("restore", str(backup), *data_dir, "--only", "intake", "--replace")
+    of_intake = ("--data-dir", str(restored.data_dir), "--only", "intake", "--replace")
+    printed = steerco(edition, "restore", str(backup), *of_intake)
     assert "steerco rebuild portfolio_register" in printed
     assert f"steerco log accept-loss portfolio {REACTION} --reason" in printed
     with running(restored) as other:
         assert "portfolio_register_v" in other.said
-        found = other.steerco("doctor", expect=1)
+        found = steerco(other, "doctor", expect=1)
         told = [line for line in found.splitlines() if line.startswith("✗")]
         assert {line.rpartition("→ ")[2] for line in told} == {
             "steerco rebuild portfolio_register",
@@ -205,33 +215,30 @@ def who_read_more_than_a_log_has_stops_and_says_so_until_it_is_put_right(
         }
         before, without_what_is_lost = reported(other), shown(other)
         without_what_is_lost["totals"]["pitches"]["approved"] -= 1
-        other.steerco("rebuild", "portfolio_register")
-        other.steerco("log", "accept-loss", "portfolio", REACTION, "--reason", "The disk was lost")
+        steerco(other, "rebuild", "portfolio_register")
+        steerco(other, "log", "accept-loss", "portfolio", REACTION, "--reason", "The disk was lost")
         assert len(logs(other)["intake"]["generations"]) == 3
         assert shown(other) == without_what_is_lost
         charter(other, "LATER-1")
         wait_until(lambda: projects(other) == reported(other) == before + 1)
-        assert other.steerco("verify").count("✓") == 5
-
-
-def restore(backup: Path, data_dir: Path, *more: str) -> str:
-    """What a restore says that fails."""
-    done = CliRunner().invoke(app, ["restore", str(backup), "--data-dir", str(data_dir), *more])
-    assert done.exit_code == 1, done.output
-    return done.stderr
+        assert steerco(other, "verify").count("✓") == 5
 
 
 def test_an_edition_that_is_there_is_not_written_over_and_one_that_runs_is_not_touched(
     edition: RunningEdition, manifest: dict[str, Any], home: Path
 ) -> None:
     before = projects(edition)
-    assert "holds an edition already" in restore(home / "backup", edition.data_dir)
-    assert "in use" in restore(home / "backup", edition.data_dir, "--replace")
+    into = ("restore", str(home / "backup"), "--data-dir", str(edition.data_dir))
+    assert "holds an edition already" in steerco(edition, *into, expect=1)
+    assert "in use" in steerco(edition, *into, "--replace", expect=1)
     assert projects(edition) == before
 
 
-def test_a_damaged_backup_makes_no_edition(manifest: dict[str, Any], home: Path, tmp_path: Path) -> None:
+def test_a_damaged_backup_makes_no_edition(
+    edition: RunningEdition, manifest: dict[str, Any], home: Path, tmp_path: Path
+) -> None:
     copy = Path(shutil.copytree(home / "backup", tmp_path / "copy"))
     (copy / "risk.dump").unlink()
-    assert "risk.dump is missing" in restore(copy, tmp_path / "data")
+    into = ("--data-dir", str(tmp_path / "data"))
+    assert "risk.dump is missing" in steerco(edition, "restore", str(copy), *into, expect=1)
     assert not (tmp_path / "data").exists()

@@ -10,7 +10,8 @@ from steerco.backups.reading import keys_beside
 from steerco.backups.taking import Beside, take
 from steerco.commands.said import PIPE_WIDTH, console
 from steerco.edition.services import BY_NAME
-from steerco.testkit.backups import ERASED, MOVE, OTHER, quiet, tell
+from steerco.testkit.backups import ERASED, MOVE, OTHER, tell
+from steerco_servers.child import quiet
 from steerco_servers.testing import TemporaryPostgres
 from steerco_service.migrations import migrate
 from steerco_service.privacy.key_database import MIGRATIONS

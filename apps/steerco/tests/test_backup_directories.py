@@ -10,11 +10,12 @@ from steerco.archives.files import KEY, read_keys
 from steerco.backups.directories import restore_directory
 from steerco.backups.manifest import BackupFailed
 from steerco.backups.places import beside_in
-from steerco.backups.reading import checked, keys_beside
+from steerco.backups.reading import checked, checked_without_keys, keys_beside
 from steerco.backups.taking import Beside, take
 from steerco.edition.directory import DataDirectory
 from steerco.edition.services import BY_NAME, SERVICES
-from steerco.testkit.backups import HEAD, MOVE, ask, put_back, quiet, tell
+from steerco.testkit.backups import HEAD, MOVE, ask, put_back, tell
+from steerco_servers.child import quiet
 from steerco_servers.postgres import provision, remove_cluster, start_postgres
 from steerco_servers.testing import TemporaryPostgres
 from steerco_service.hosting import databases_of
@@ -41,7 +42,7 @@ async def test_what_was_signed_stays_verifiable_without_the_keys(former: Path, t
     shutil.rmtree(keys_beside(former))
     directory = DataDirectory(tmp_path / "again")
     try:
-        found = await checked(former, None, quiet, with_keys=False)
+        found = await checked_without_keys(former, quiet)
         await restore_directory(found, directory.path, (), quiet, replace=False)
         signed = read_keys(DataDirectory(tmp_path / "former").log_key)
         assert [key.key_id for key in read_keys(directory.earlier_log_keys)] == [key.key_id for key in signed]
@@ -60,7 +61,7 @@ async def test_a_restore_that_fails_takes_nothing_away_that_was_rescued(former: 
     directory.renew_log_key()
     directory.keep_issuer_key({"kty": "rescued"})
     before = files_in(directory.path)
-    found = await checked(former, None, quiet, with_keys=True)
+    found = await checked(former, None, quiet)
     (former / "finance.dump").write_bytes(b"no dump")
     with pytest.raises(BackupFailed, match="finance can't be restored"):
         await restore_directory(found, directory.path, (), quiet, replace=False)

@@ -15,12 +15,13 @@ from sqlalchemy.pool import NullPool
 from steerco.backups.cutting import cut
 from steerco.backups.manifest import FORMAT, BackupFailed
 from steerco.backups.places import databases_told, not_told
-from steerco.backups.reading import checked, keys_beside
+from steerco.backups.reading import checked, checked_without_keys, keys_beside
 from steerco.backups.restoring import restore
 from steerco.backups.taking import Beside, take
 from steerco.edition.services import BY_NAME
-from steerco.testkit.backups import GENERATIONS, HEAD, LEFT, MOVE, ask, put_back, quiet, tell
+from steerco.testkit.backups import GENERATIONS, HEAD, LEFT, MOVE, ask, put_back, tell
 from steerco_events.testkit.logs import until, waits_for_a_lock
+from steerco_servers.child import quiet
 from steerco_servers.testing import TemporaryPostgres
 from steerco_service.migrations import migrate
 
@@ -60,7 +61,7 @@ def manifest_changed(folder: Path, change: Callable[[bytes], bytes]) -> None:
 
 
 async def test_a_backup_says_how_far_each_log_is_and_keeps_the_keys_apart(urls: dict[str, str], taken: Path) -> None:
-    found = await checked(taken, None, quiet, with_keys=True)
+    found = await checked(taken, None, quiet)
     assert (found.manifest.logs["finance"].position, found.manifest.logs["finance"].generation) == (5, 1)
     assert set(found.manifest.databases) == {"finance"}
     assert found.keys
@@ -139,7 +140,7 @@ async def test_a_restore_that_fails_leaves_every_database_as_it_was(
     databases: Mapping[str, Any], urls: dict[str, str], taken: Path
 ) -> None:
     await tell(urls["finance"], MOVE.format(9))
-    found = await checked(taken, None, quiet, with_keys=True)
+    found = await checked(taken, None, quiet)
     (keys_beside(taken) / "portfolio_keys.dump").write_bytes(b"no dump")
     with pytest.raises(BackupFailed, match="portfolio_keys can't be restored"):
         await restore(found, urls, (), quiet, replace=True)
@@ -159,26 +160,26 @@ async def test_a_byte_that_was_altered_is_found(taken: Path) -> None:
     content[len(content) // 2] ^= 1
     (taken / "finance.dump").write_bytes(content)
     with pytest.raises(BackupFailed, match=r"finance\.dump is not what was written"):
-        await checked(taken, None, quiet, with_keys=False)
+        await checked_without_keys(taken, quiet)
 
 
 async def test_a_file_that_is_gone_is_named(taken: Path) -> None:
     (taken / "finance.dump").unlink()
     with pytest.raises(BackupFailed, match=r"finance\.dump is missing"):
-        await checked(taken, None, quiet, with_keys=False)
+        await checked_without_keys(taken, quiet)
 
 
 async def test_without_its_manifest_a_folder_is_no_backup(taken: Path) -> None:
     (taken / "backup.json").unlink()
     with pytest.raises(BackupFailed, match="is no backup"):
-        await checked(taken, None, quiet, with_keys=False)
+        await checked_without_keys(taken, quiet)
 
 
 async def test_keys_that_are_elsewhere_are_asked_for(taken: Path, tmp_path: Path) -> None:
     shutil.move(keys_beside(taken), tmp_path / "safe")
     with pytest.raises(BackupFailed, match="--keys DIR"):
-        await checked(taken, None, quiet, with_keys=True)
-    assert (await checked(taken, tmp_path / "safe", quiet, with_keys=True)).keys
+        await checked(taken, None, quiet)
+    assert (await checked(taken, tmp_path / "safe", quiet)).keys
 
 
 @pytest.mark.parametrize(
@@ -209,6 +210,49 @@ async def test_a_backup_that_fails_leaves_nothing(urls: dict[str, str], tmp_path
     with pytest.raises(BackupFailed, match="can't be written"):
         await take(urls, Beside(plain={"heads": unreadable}), folder, keys_beside(folder), quiet)
     assert list(tmp_path.iterdir()) == [unreadable]
+
+
+@pytest.mark.parametrize(("folder", "keys"), [("one", "one"), ("one", "one/keys"), ("keys/one", "keys"), ("a/..", ".")])
+async def test_keys_within_the_backup_or_around_it_are_refused_before_any_work(
+    folder: str, keys: str, tmp_path: Path
+) -> None:
+    said: list[str] = []
+    with pytest.raises(BackupFailed, match="the keys are kept apart"):
+        await take({"finance": "nowhere"}, Beside(), tmp_path / folder, tmp_path / keys, said.append)
+    assert not said
+    assert not list(tmp_path.iterdir())
+
+
+async def test_a_backup_that_can_not_take_its_place_takes_its_keys_back(urls: dict[str, str], tmp_path: Path) -> None:
+    folder = tmp_path / "one"
+
+    def be_there_first(_: str) -> None:
+        folder.mkdir(exist_ok=True)
+        (folder / "of another").touch()
+
+    with pytest.raises(BackupFailed, match="one can't be written: Directory not empty"):
+        await take(urls, Beside(), folder, keys_beside(folder), be_there_first)
+    assert list(tmp_path.iterdir()) == [folder]
+    assert [path.name for path in folder.iterdir()] == ["of another"]
+
+
+async def test_keys_that_a_kill_left_without_their_backup_are_in_nobodys_way(urls: dict[str, str], taken: Path) -> None:
+    before = (keys_beside(taken) / "keys.json").read_bytes()
+    taken.rename(taken.with_name(f".{taken.name}.part"))
+    await take(urls, Beside(), taken, keys_beside(taken), quiet)
+    assert (await checked(taken, None, quiet)).keys
+    assert (keys_beside(taken) / "keys.json").read_bytes() != before
+    assert {path.name for path in taken.parent.iterdir()} == {taken.name, keys_beside(taken).name}
+
+
+async def test_keys_of_another_backup_are_never_written_over(urls: dict[str, str], taken: Path) -> None:
+    before = (keys_beside(taken) / "keys.json").read_bytes()
+    other = taken.with_name("other")
+    await take(urls, Beside(), other, keys_beside(other), quiet)
+    other.rename(taken.with_name(".third.part"))
+    with pytest.raises(BackupFailed, match="one-keys is there already"):
+        await take(urls, Beside(), taken.with_name("third"), keys_beside(taken), quiet)
+    assert (keys_beside(taken) / "keys.json").read_bytes() == before
 
 
 async def test_nothing_is_written_over(urls: dict[str, str], taken: Path) -> None:

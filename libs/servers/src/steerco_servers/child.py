@@ -72,6 +72,10 @@ async def on_port[Server](port: int | None, start: Callable[[int], Awaitable[Ser
     raise AssertionError("unreachable")
 
 
+type Progress = Callable[[str], None]
+"""Is told each step as it begins, in one line."""
+
+
 def quiet(_: str) -> None:
     """Progress that nobody is told of."""
 

@@ -1,7 +1,6 @@
 """Taking over the logs of an export into a new data directory; views are then built from them at the first start."""
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -13,12 +12,11 @@ from steerco.edition.embedded import open_directory
 from steerco.edition.services import SERVICES
 from steerco_events.archive.taking import CannotTakeOver, take_over
 from steerco_events.archive.verifying import Altered, Verified, Verifier, verify
+from steerco_servers.child import Progress
 from steerco_servers.postgres import provision, remove_cluster, start_postgres
 from steerco_service.hosting import databases_of
 from steerco_service.log_key import PublicLogKey
 from steerco_service.migrations import migrate
-
-type Progress = Callable[[str], None]
 
 
 async def import_logs(archives: Path, data_dir: Path, progress: Progress) -> list[Verified]:

@@ -4,6 +4,7 @@ Its schemas are renamed: `…_before_restore` while the copies come in, and `…
 filled, in the transaction that lets the others in again. So whatever is cut off can be told: no restore of which one
 database is let in again is undone, and none before that is taken for one that ended. The schema that says which
 revision they are of goes along as `public_…`; it is there also if nothing else was, and is the mark of the restore.
+The mark comes with the shutting, before anything is renamed: until then a table in it says that all is in its place.
 """
 
 import asyncio
@@ -13,11 +14,12 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
-from sqlalchemy.pool import NullPool
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from steerco.backups.connecting import connected
 from steerco.backups.manifest import BackupFailed
+from steerco_events.postgres.faults import DATABASE_FAULTS
+from steerco_events.saying import said
 from steerco_service.migrations import BEING_RESTORED
 
 SCHEMAS = ("log", "views", "privacy", "mirror")
@@ -28,12 +30,15 @@ REPLACED = "_replaced"
 
 MARKED = BEING_RESTORED.removesuffix(ASIDE)
 
+IN_PLACE = f'"{BEING_RESTORED}".in_place'
+"""A table that is there while the mark is, and nothing stands aside yet."""
+
 LEAVING_SECONDS = 3.0
 """So long it is waited for who was connected until now: a server ends a connection a moment after its client."""
 
 _PRESENT = text("SELECT nspname FROM pg_namespace WHERE nspname = ANY(:schemas)")
 _MARK = text("SELECT obj_description(oid, 'pg_namespace') FROM pg_namespace WHERE nspname = :schema")
-_VERSIONED = text("SELECT to_regclass(:name) IS NOT NULL")
+_TABLE = text("SELECT to_regclass(:name) IS NOT NULL")
 _DATABASE = text("SELECT current_database()")
 _OTHERS = text(
     "SELECT usename FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -72,10 +77,13 @@ class Aside:
             comment = (await connection.execute(_MARK, {"schema": f"{MARKED}{suffix}"})).scalar()
             return Mark.of(comment) if comment else None
 
-    async def shut(self) -> None:
-        """Let none but the owner in. Raises `BackupFailed` where somebody is in and does not leave."""
+    async def shut(self, mark: Mark) -> None:
+        """Mark it, and let none but the owner in. Raises `BackupFailed` where somebody is in and does not leave."""
         async with self.connected() as connection:
-            await self._let_in(connection, False)
+            await connection.execute(text(f'CREATE SCHEMA "{BEING_RESTORED}"'))
+            await connection.execute(text(f"COMMENT ON SCHEMA \"{BEING_RESTORED}\" IS '{mark}'"))
+            await connection.execute(text(f"CREATE TABLE {IN_PLACE} ()"))
+            await _let_nobody_in(connection)
             await connection.commit()
             roles = await _staying(connection)
         if roles:
@@ -84,13 +92,12 @@ class Aside:
                 f"{self.name} is in use ({len(roles)} connections, of {who}): stop its API and worker first"
             )
 
-    async def put_aside(self, mark: Mark) -> None:
-        """Put aside what is there."""
+    async def put_aside(self) -> None:
+        """Put aside what is there, once it is shut."""
         async with self.connected() as connection:
-            await connection.execute(text(f'CREATE SCHEMA "{MARKED}{ASIDE}"'))
-            await connection.execute(text(f"COMMENT ON SCHEMA \"{MARKED}{ASIDE}\" IS '{mark}'"))
-            if (await connection.execute(_VERSIONED, {"name": "public.alembic_version"})).scalar_one():
-                await connection.execute(text(f'ALTER TABLE public.alembic_version SET SCHEMA "{MARKED}{ASIDE}"'))
+            await connection.execute(text(f"DROP TABLE {IN_PLACE}"))
+            if await _has(connection, "public.alembic_version"):
+                await connection.execute(text(f'ALTER TABLE public.alembic_version SET SCHEMA "{BEING_RESTORED}"'))
             await _rename(connection, SCHEMAS, "", ASIDE)
             await connection.commit()
 
@@ -98,22 +105,18 @@ class Aside:
         """Have it as it was before, if something stands aside; and let the others in."""
         async with self.connected() as connection:
             if await present(connection, ASIDE, MARKED):
-                for schema in await present(connection):
-                    await connection.execute(text(f'DROP SCHEMA "{schema}" CASCADE'))
-                await connection.execute(text("DROP TABLE IF EXISTS public.alembic_version"))
-                versions = f'"{MARKED}{ASIDE}".alembic_version'
-                if (await connection.execute(_VERSIONED, {"name": versions})).scalar_one():
-                    await connection.execute(text(f"ALTER TABLE {versions} SET SCHEMA public"))
-                await connection.execute(text(f'DROP SCHEMA "{MARKED}{ASIDE}"'))
-                await _rename(connection, SCHEMAS, ASIDE, "")
-            await self._let_in(connection, True)
+                if not await _has(connection, IN_PLACE):
+                    await _bring_back(connection)
+                await connection.execute(text(f"DROP TABLE IF EXISTS {IN_PLACE}"))
+                await connection.execute(text(f'DROP SCHEMA "{BEING_RESTORED}"'))
+            await _let_in(connection)
             await connection.commit()
 
     async def settle(self) -> None:
         """The copies are all in: what stands aside is not brought back any more, and the others are let in."""
         async with self.connected() as connection:
             await _rename(connection, (MARKED, *SCHEMAS), ASIDE, REPLACED)
-            await self._let_in(connection, True)
+            await _let_in(connection)
             await connection.commit()
 
     async def clear(self) -> None:
@@ -128,23 +131,11 @@ class Aside:
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[AsyncConnection]:
         """A connection of the owner. What goes wrong is a `BackupFailed`."""
-        engine = create_async_engine(self._url, poolclass=NullPool)
         try:
-            async with engine.connect() as connection:
+            async with connected(self._url) as connection:
                 yield connection
-        except (DBAPIError, OSError) as error:
-            raise BackupFailed(f"the database of {self.name}: {str(error).splitlines()[0]}") from error
-        finally:
-            await engine.dispose()
-
-    async def _let_in(self, connection: AsyncConnection, may: bool) -> None:
-        """Everybody may connect to a database that was made by hand, and to none of ours."""
-        database = (await connection.execute(_DATABASE)).scalar_one()
-        roles = f"{quoted(f'{database}_app')}, {quoted(f'{database}_feed')}"
-        if may:
-            await connection.execute(text(f"GRANT CONNECT ON DATABASE {quoted(database)} TO {roles}"))
-        else:
-            await connection.execute(text(f"REVOKE CONNECT ON DATABASE {quoted(database)} FROM PUBLIC, {roles}"))
+        except DATABASE_FAULTS as error:
+            raise BackupFailed(f"the database of {self.name}: {said(error)}") from error
 
 
 async def present(connection: AsyncConnection, suffix: str = "", *of: str) -> list[str]:
@@ -156,6 +147,38 @@ async def present(connection: AsyncConnection, suffix: str = "", *of: str) -> li
 def quoted(name: str) -> str:
     """A name in a statement."""
     return '"' + name.replace('"', '""') + '"'
+
+
+async def _let_in(connection: AsyncConnection) -> None:
+    database, roles = await _to_be_let_in(connection)
+    await connection.execute(text(f"GRANT CONNECT ON DATABASE {database} TO {roles}"))
+
+
+async def _let_nobody_in(connection: AsyncConnection) -> None:
+    """Everybody may connect to a database that was made by hand, and to none of ours."""
+    database, roles = await _to_be_let_in(connection)
+    await connection.execute(text(f"REVOKE CONNECT ON DATABASE {database} FROM PUBLIC, {roles}"))
+
+
+async def _to_be_let_in(connection: AsyncConnection) -> tuple[str, str]:
+    """The database, and the roles by which its service comes, as statements name them."""
+    database = (await connection.execute(_DATABASE)).scalar_one()
+    return quoted(database), f"{quoted(f'{database}_app')}, {quoted(f'{database}_feed')}"
+
+
+async def _bring_back(connection: AsyncConnection) -> None:
+    """Drop what came in, and have in its place what stands aside."""
+    for schema in await present(connection):
+        await connection.execute(text(f'DROP SCHEMA "{schema}" CASCADE'))
+    await connection.execute(text("DROP TABLE IF EXISTS public.alembic_version"))
+    versions = f'"{BEING_RESTORED}".alembic_version'
+    if await _has(connection, versions):
+        await connection.execute(text(f"ALTER TABLE {versions} SET SCHEMA public"))
+    await _rename(connection, SCHEMAS, ASIDE, "")
+
+
+async def _has(connection: AsyncConnection, table: str) -> bool:
+    return bool((await connection.execute(_TABLE, {"name": table})).scalar_one())
 
 
 async def _staying(connection: AsyncConnection) -> list[str]:

@@ -12,17 +12,17 @@ and whoever was erased in between is among the erased of the keys, which a start
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
-from sqlalchemy.pool import NullPool
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from steerco.backups.aside import SCHEMAS
+from steerco.backups.connecting import connected
 from steerco.backups.manifest import BackupFailed, LogAt
-from steerco_events.postgres.faults import is_unavailable
+from steerco_events.postgres.faults import DATABASE_FAULTS, is_unavailable
+from steerco_events.saying import said
 from steerco_service.migrations import BEING_RESTORED
 
 HELD_SECONDS = 10
@@ -62,7 +62,7 @@ class Snapshot:
     revision: str
     settings: Sequence[str]
     at: datetime
-    log: LogAt | None
+    log: LogAt | None = None
 
 
 @asynccontextmanager
@@ -80,10 +80,10 @@ async def cut(urls: Mapping[str, str], logs: Sequence[str], last: Sequence[str])
                     await _keep_tables(reader)
             except TimeoutError as error:
                 raise BackupFailed(f"no cut can be made: the logs could not be held within {HELD_SECONDS} s") from error
-            except (DBAPIError, OSError) as error:
+            except DATABASE_FAULTS as error:
                 if attempts_left and not is_unavailable(error):
                     continue  # a table was dropped between the snapshot and its lock: in the next cut it is not there
-                raise BackupFailed(f"no cut can be made: {str(error).splitlines()[0]}") from error
+                raise BackupFailed(f"no cut can be made: {said(error)}") from error
             yield {name: snapshot for name, (_, snapshot) in readers.items()}
             return
 
@@ -92,11 +92,11 @@ async def _taken(
     stack: AsyncExitStack, urls: Mapping[str, str], logs: Sequence[str], last: Sequence[str]
 ) -> dict[str, tuple[AsyncConnection, Snapshot]]:
     """Hold the heads in the order of their names, export the snapshots, let the heads go."""
-    readers = {name: await _connected(stack, url) for name, url in urls.items()}
+    readers = {name: await stack.enter_async_context(connected(url)) for name, url in urls.items()}
     for name, reader in readers.items():
         await _refuse_half_restored(name, reader)
     async with AsyncExitStack() as holding, asyncio.timeout(HELD_SECONDS):
-        holders = [await _connected(holding, urls[name]) for name in sorted(logs)]
+        holders = [await holding.enter_async_context(connected(urls[name])) for name in sorted(logs)]
         for holder in holders:
             # Longer than we hold: it never ends one that we need, but lets go of the log when we are gone.
             await holder.execute(text(f"SET LOCAL idle_in_transaction_session_timeout = '{2 * HELD_SECONDS}s'"))
@@ -104,7 +104,10 @@ async def _taken(
             await holder.execute(_HOLD)
         found = {}
         for name in sorted(urls, key=lambda each: (each in last, each)):
-            found[name] = readers[name], await _snapshot(readers[name], name in logs)
+            snapshot = await _snapshot(readers[name])
+            if name in logs:
+                snapshot = await _with_log(readers[name], snapshot)
+            found[name] = readers[name], snapshot
         for holder in holders:
             await holder.execute(text("SELECT 1"))  # the cut is one only if all held until here
         return found
@@ -117,18 +120,16 @@ async def _refuse_half_restored(name: str, reader: AsyncConnection) -> None:
         raise BackupFailed(f"a restore of {name} has not ended: if it was cut off, run it again with --replace")
 
 
-async def _connected(stack: AsyncExitStack, url: str) -> AsyncConnection:
-    engine = create_async_engine(url, poolclass=NullPool)
-    stack.push_async_callback(engine.dispose)
-    return await stack.enter_async_context(engine.connect())
-
-
-async def _snapshot(reader: AsyncConnection, has_log: bool) -> Snapshot:
+async def _snapshot(reader: AsyncConnection) -> Snapshot:
     await reader.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
     await reader.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
     about = (await reader.execute(_ABOUT)).one()
-    log = LogAt(**(await reader.execute(_LOG)).one()._mapping) if has_log else None
-    return Snapshot(**about._mapping, log=log)
+    return Snapshot(**about._mapping)
+
+
+async def _with_log(reader: AsyncConnection, snapshot: Snapshot) -> Snapshot:
+    """The same, with where the log ends in it."""
+    return replace(snapshot, log=LogAt(**(await reader.execute(_LOG)).one()._mapping))
 
 
 async def _keep_tables(reader: AsyncConnection) -> None:

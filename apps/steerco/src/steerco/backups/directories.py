@@ -9,11 +9,11 @@ from steerco.backups.manifest import BackupFailed
 from steerco.backups.places import HEADS
 from steerco.backups.reading import Backup
 from steerco.backups.restoring import Beyond, restore
-from steerco.backups.taking import Progress
 from steerco.edition.directory import Content, DataDirectory
 from steerco.edition.embedded import open_directory
 from steerco.edition.services import SERVICES
 from steerco_servers.attaching import owner_urls
+from steerco_servers.child import Progress
 from steerco_servers.cluster import is_cluster
 from steerco_servers.directory import read_private, write_private
 from steerco_servers.postgres import provision, remove_cluster, start_postgres

@@ -10,10 +10,11 @@ from sqlalchemy.exc import ArgumentError
 
 from steerco.archives.files import KEY, read_keys
 from steerco.backups.manifest import BackupFailed
-from steerco.backups.taking import Beside, Progress
+from steerco.backups.taking import Beside
 from steerco.edition.directory import DataDirectory
 from steerco.edition.services import SERVICES
 from steerco_servers.attaching import attached, owner_urls
+from steerco_servers.child import Progress
 from steerco_service.hosting import databases_of
 
 DRIVER = "postgresql+asyncpg"

@@ -1,12 +1,13 @@
 """Reading a backup: nothing of it is believed before its files are what its manifest says."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from steerco.backups.manifest import NAMES, BackupFailed, Dump, Kind, Manifest, decoded
 from steerco.backups.programs import NO_DATABASE, run_program
 from steerco.backups.taking import digest_of
+from steerco_servers.child import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +31,23 @@ def keys_beside(folder: Path) -> Path:
     return folder.with_name(f"{folder.name}-keys")
 
 
-async def checked(folder: Path, keys: Path | None, progress: Callable[[str], None], *, with_keys: bool) -> Backup:
+async def checked(folder: Path, keys: Path | None, progress: Progress) -> Backup:
     """A backup of which every byte was checked. Raises `BackupFailed`, which names what is damaged or missing.
 
-    The keys may be those of another backup of the same edition, such as a later one.
+    The keys are beside it, if `keys` says nothing else; they may be of another backup of the same edition, such as a
+    later one.
     """
-    keys_folder = keys or keys_beside(folder)
-    manifest = await _checked(folder, "backup", progress)
-    theirs = await _checked(keys_folder, "keys", progress) if with_keys else None
-    return Backup(folder, manifest, keys_folder, theirs)
+    without = await checked_without_keys(folder, progress)
+    keys_folder = keys or without.keys_folder
+    return replace(without, keys_folder=keys_folder, keys=await _checked(keys_folder, "keys", progress))
 
 
-async def _checked(folder: Path, kind: Kind, progress: Callable[[str], None]) -> Manifest:
+async def checked_without_keys(folder: Path, progress: Progress) -> Backup:
+    """The same, where the keys are not at hand."""
+    return Backup(folder, await _checked(folder, "backup", progress), keys_beside(folder), None)
+
+
+async def _checked(folder: Path, kind: Kind, progress: Progress) -> Manifest:
     path = folder / NAMES[kind]
     try:
         manifest = decoded(path.read_bytes(), kind)

@@ -1,12 +1,13 @@
 """What an earlier restore left that was cut off is ended before anything else: undone, or brought to its end."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from steerco.backups.aside import ASIDE, REPLACED, Aside
 from steerco.backups.manifest import BackupFailed
+from steerco_servers.child import Progress
 
 
-async def end_what_was_cut_off(urls: Mapping[str, str], progress: Callable[[str], None]) -> None:
+async def end_what_was_cut_off(urls: Mapping[str, str], progress: Progress) -> None:
     """Have these databases as before, or as after, any restore that did not come to its end.
 
     One that had let somebody in already had filled all its databases: it is brought to its end. Nobody was let in by

@@ -1,32 +1,29 @@
 """Restoring a backup: all databases of an edition together, or some of them while the others go on."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import Executable, text
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
+from sqlalchemy import text
 
-from steerco.backups.aside import Mark
+from steerco.backups.aside import Aside, Mark, present
 from steerco.backups.manifest import BackupFailed, Dump
 from steerco.backups.reading import Backup
 from steerco.backups.recovering import end_what_was_cut_off
 from steerco.backups.replacing import Replaced
 from steerco.edition.services import BY_NAME
+from steerco_events.consumer_names import consumer_name
 from steerco_events.ids import new_id
 from steerco_events.positions import kept_of
+from steerco_servers.child import Progress
 from steerco_service.migrations import revisions_of
 from steerco_service.privacy.key_database import MIGRATIONS
 
-type Progress = Callable[[str], None]
-
 _CHECKPOINTS = text(
-    "SELECT c.consumer, max(c.generation) AS generation, max(p) AS position FROM log.checkpoints c,"
-    " unnest(c.positions) p WHERE c.service = :service AND NOT EXISTS (SELECT FROM log.builds b WHERE b.state IN"
-    " ('retired', 'dropped') AND c.consumer = b.view || '_v' || b.version || '_b' || b.build) GROUP BY c.consumer"
+    "SELECT consumer, max(generation) AS generation, max(p) AS position"
+    " FROM log.checkpoints, unnest(positions) p WHERE service = :service GROUP BY consumer"
 )
+_NO_MORE_READ = text("SELECT view, version, build FROM log.builds WHERE state IN ('retired', 'dropped')")
 _HEAD = text("SELECT position FROM log.head")
 _BEGAN = text("SELECT from_position FROM log.generations ORDER BY generation")
 
@@ -65,26 +62,45 @@ async def restore(
             await target.clear()
     except BackupFailed as error:
         raise BackupFailed(f"{error}; the copies are in: run the restore again, which ends this one first") from error
-    return [each for name in chosen if only for each in await beyond(urls, name)]
+    try:
+        return [each for name in chosen if only for each in await beyond(urls, name)]
+    except BackupFailed as error:
+        raise BackupFailed(
+            f"{error}; the copies are in: steerco doctor tells who has read more than they have"
+        ) from error
 
 
 async def _fill(targets: Sequence[Replaced], progress: Progress) -> None:
-    """All of them; on an error each is as it was. All are marked before the first is filled."""
+    """All of them; on an error each is as it was. All are marked before anything is put aside."""
+    mark = Mark(new_id(), frozenset(target.name for target in targets))
     begun: list[Replaced] = []
     try:
         for target in targets:
             begun.append(target)
-            await target.shut()
-        mark = Mark(new_id(), frozenset(target.name for target in targets))
+            await target.shut(mark)
         for target in targets:
-            await target.put_aside(mark)
+            await target.put_aside()
         for target in targets:
             progress(f"restoring {target.name}")
             await target.fill()
-    except BaseException:
-        for target in begun:
-            await target.undo()
+    except BaseException as error:
+        await _undo(begun, error)
         raise
+
+
+async def _undo(begun: Sequence[Replaced], because: BaseException) -> None:
+    """Each of them, whatever becomes of the others. Raises `BackupFailed` if one could not be undone."""
+    left = []
+    for target in begun:
+        try:
+            await target.undo()
+        except BackupFailed as error:
+            left.append(str(error))
+    if left:
+        why = str(because) or "it was interrupted"
+        raise BackupFailed(
+            f"{why}; not everything could be undone ({'; '.join(left)}): run the restore again, which does so first"
+        ) from because
 
 
 def _say_older_keys(backup: Backup, progress: Progress) -> None:
@@ -114,16 +130,20 @@ def _check_revision(name: str, dump: Dump) -> None:
 
 
 async def beyond(urls: Mapping[str, str], source: str) -> Sequence[Beyond]:
-    """The consumers of the other databases that have read what the log of `source` has no more."""
+    """The consumers of the other databases that have read what the log of `source` has no more.
+
+    In a database that is empty there are none. Raises `BackupFailed`.
+    """
     if source not in BY_NAME or not BY_NAME[source].owns_log:
         return []
-    began = tuple(position for (position,) in await _rows(urls[source], _BEGAN, {}))
-    ((head,),) = await _rows(urls[source], _HEAD, {})
+    async with Aside(source, urls[source]).connected() as connection:
+        began = tuple((await connection.execute(_BEGAN)).scalars())
+        head = (await connection.execute(_HEAD)).scalar_one()
     found = []
     for name, url in urls.items():
         if name == source or name not in BY_NAME:
             continue
-        for consumer, generation, position in await _rows(url, _CHECKPOINTS, {"service": source}):
+        for consumer, generation, position in await _read(Aside(name, url), source):
             kept = kept_of(began, generation) if generation else None
             kept = head if kept is None else kept
             if position > kept:
@@ -131,10 +151,11 @@ async def beyond(urls: Mapping[str, str], source: str) -> Sequence[Beyond]:
     return found
 
 
-async def _rows(url: str, query: Executable, values: Mapping[str, object]) -> Sequence[tuple[Any, ...]]:
-    engine = create_async_engine(url, poolclass=NullPool)
-    try:
-        async with engine.connect() as connection:
-            return [tuple(row) for row in await connection.execute(query, values)]
-    finally:
-        await engine.dispose()
+async def _read(database: Aside, source: str) -> Sequence[tuple[str, int | None, int]]:
+    """The consumers that go on there, with the generation and the position up to which they have read that log."""
+    async with database.connected() as connection:
+        if not await present(connection, "", "log"):
+            return []
+        over = {consumer_name(*build) for build in await connection.execute(_NO_MORE_READ)}
+        found = [tuple(row) for row in await connection.execute(_CHECKPOINTS, {"service": source})]
+    return [(consumer, *how_far) for consumer, *how_far in found if consumer not in over]

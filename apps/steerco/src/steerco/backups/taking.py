@@ -2,10 +2,8 @@
 
 import asyncio
 import hashlib
-import os
 import shutil
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -15,11 +13,12 @@ import msgspec
 from steerco.archives.files import write_keys
 from steerco.backups.aside import REPLACED
 from steerco.backups.cutting import Snapshot, cut
+from steerco.backups.drafts import LOCK, drafts, sync
 from steerco.backups.manifest import FORMAT, NAMES, BackupFailed, Dump, Kind, LogAt, Manifest, Part
 from steerco.backups.programs import reached_by, run_program
 from steerco.edition.services import SERVICES
 from steerco_events.ids import new_id
-from steerco_servers.directory import DirectoryLock
+from steerco_servers.child import Progress
 from steerco_service.log_key import PublicLogKey
 from steerco_service.privacy.key_database import keys_of
 
@@ -28,9 +27,6 @@ AT_ONCE = 2
 
 LOGS = tuple(service.name for service in SERVICES if service.owns_log)
 KEYS = tuple(keys_of(service.name) for service in SERVICES if service.keeps_keys)
-
-type Progress = Callable[[str], None]
-"""Is told each step, in one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +47,13 @@ async def take(urls: Mapping[str, str], beside: Beside, folder: Path, keys: Path
 
     Both are there as a whole in the end, or not at all. Raises `BackupFailed`, `ServerFailed`.
     """
-    if forgotten := sorted(name for name in KEYS if name not in urls and name.removesuffix("_keys") in urls):
+    needed = [keys_of(service.name) for service in SERVICES if service.keeps_keys and service.name in urls]
+    if forgotten := sorted(set(needed) - urls.keys()):
         raise BackupFailed(f"without {', '.join(forgotten)} nobody in the copy would have a name: say where it is")
     logs = [name for name in urls if name in LOGS]
     theirs = {name: url for name, url in urls.items() if name in KEYS}
     ours = {name: url for name, url in urls.items() if name not in KEYS}
-    async with _draft(folder) as draft, _draft(keys) as secret:
+    async with drafts(folder, keys) as (draft, secret):
         progress("holding the logs for an instant")
         async with cut(urls, logs, KEYS) as snapshots:
             begun = _manifest(snapshots, beside, {name: each.log for name, each in snapshots.items() if each.log})
@@ -76,34 +73,6 @@ async def take(urls: Mapping[str, str], beside: Beside, folder: Path, keys: Path
 def file_of(database: str) -> str:
     """What the copy of a database is called."""
     return f"{database}.dump"
-
-
-@asynccontextmanager
-async def _draft(folder: Path) -> AsyncIterator[Path]:
-    """A folder beside that one, which takes its place at the end; on an error nothing of it stays."""
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-            raise BackupFailed(f"{folder} is there already, and nothing is written over: name another folder")
-        draft = folder.with_name(f".{folder.name}.part")
-        lock = DirectoryLock.try_take(draft)
-    except OSError as error:
-        raise BackupFailed(f"{folder} can't be made: {error.strerror}") from error
-    if lock is None:
-        raise BackupFailed(f"another backup is being taken into {folder}")
-    try:
-        for left in draft.iterdir():
-            if left.name != "lock":
-                shutil.rmtree(left) if left.is_dir() else left.unlink()
-        yield draft
-        (draft / "lock").unlink()
-        os.replace(draft, folder)
-        _sync(folder.parent)
-    except OSError as error:
-        raise BackupFailed(f"{folder} can't be written: {error.strerror}") from error
-    finally:
-        lock.release()
-        shutil.rmtree(draft, ignore_errors=True)
 
 
 async def _dumps(
@@ -158,14 +127,14 @@ def _of(kind: Kind, begun: Manifest, snapshots: Mapping[str, Snapshot], which: M
         if name in which
     }
     files = {str(path.relative_to(at)): _part(path) for path in sorted(at.rglob("*")) if path.is_file()}
-    del files["lock"]
+    del files[LOCK]
     return msgspec.structs.replace(begun, kind=kind, databases=databases, files=files)
 
 
 def _part(path: Path) -> Part:
     """What is written there, private and safely on the disk."""
     path.chmod(0o600)
-    _sync(path)
+    sync(path)
     return Part(digest_of(path), path.stat().st_size)
 
 
@@ -179,13 +148,5 @@ def _write(folder: Path, manifest: Manifest) -> None:
     path = folder / NAMES[manifest.kind]
     path.write_bytes(manifest.encoded())
     path.chmod(0o600)
-    _sync(path)
-    _sync(folder)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(path)
+    sync(folder)

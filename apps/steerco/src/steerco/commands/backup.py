@@ -90,10 +90,12 @@ def verify_backup(
     without_keys: Annotated[bool, typer.Option("--without-keys", help="The keys are not at hand.")] = False,
 ) -> None:
     """Check every byte of a backup against its manifest, and that each copy can be read. Needs no edition."""
-    from steerco.backups.reading import checked
+    from steerco.backups.reading import checked, checked_without_keys
+    from steerco_servers.child import quiet
 
+    folder, keys = folder.absolute(), keys and keys.absolute()
     with told():
-        found = _run(checked(folder.absolute(), keys and keys.absolute(), lambda _: None, with_keys=not without_keys))
+        found = _run(checked_without_keys(folder, quiet) if without_keys else checked(folder, keys, quiet))
         for name, (file, dump) in found.dumps.items():
             _print(f"[green]✓[/] {name}: schema {dump.revision}, {file.stat().st_size / 1e6:,.1f} MB")
         at = to_the_second(found.manifest.taken_at.isoformat())
@@ -119,14 +121,16 @@ def restore(
     """Bring an edition back from a backup, which is checked first. It must not run; an error leaves it as it was."""
     from steerco.backups.directories import restore_directory
     from steerco.backups.places import databases_told
-    from steerco.backups.reading import checked
+    from steerco.backups.reading import checked, checked_without_keys
     from steerco.backups.restoring import restore as restore_databases
+    from steerco.backups.taking import KEYS
 
     target = data_dir or data_directory()
-    with_keys = not without_keys and (not only or any(name.endswith("_keys") for name in only))
+    at, theirs = folder.absolute(), keys and keys.absolute()
+    needs_keys = not without_keys and (not only or any(name in KEYS for name in only))
 
     async def work() -> "Sequence[Beyond]":
-        found = await checked(folder.absolute(), keys and keys.absolute(), _say, with_keys=with_keys)
+        found = await (checked(at, theirs, _say) if needs_keys else checked_without_keys(at, _say))
         if databases is not None:
             return await restore_databases(found, databases_told(databases), only or (), _say, replace=replace)
         return await restore_directory(found, target, only or (), _say, replace=replace)

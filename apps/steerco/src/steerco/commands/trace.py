@@ -1,6 +1,5 @@
 """`steerco trace`: what a command led to, across the services, drawn in the terminal."""
 
-import re
 from typing import Annotated
 
 import typer
@@ -10,9 +9,9 @@ from steerco.commands.said import console, told
 from steerco.traces.asking import asked_for
 from steerco.traces.drawing import drawn
 from steerco.traces.last import remembered
+from steerco.traces.spans import TRACE_ID
 
 LAST = "last"
-_TRACE_ID = re.compile("[0-9a-f]{32}")
 
 
 def trace(
@@ -23,7 +22,7 @@ def trace(
     """Draw a trace: by default that of the last command that was sent from here."""
     with told():
         named = _last() if trace_id == LAST else trace_id.lower()
-        if not _TRACE_ID.fullmatch(named):
+        if not TRACE_ID.fullmatch(named):
             raise CommandFailed(f"{trace_id!r} is no trace; one has 32 hexadecimal digits")
         console.print(drawn(named, asked_for(named), console.width), highlight=False, soft_wrap=True)
 

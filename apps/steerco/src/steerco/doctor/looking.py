@@ -10,16 +10,16 @@ from importlib.metadata import version
 from pathlib import Path
 
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
 
+from steerco.backups.connecting import connected
 from steerco.backups.places import databases_in
 from steerco.client import CommandFailed, address
 from steerco.doctor.asking import ask_the_workers
 from steerco.doctor.findings import UPGRADING, WATCHING, Finding
 from steerco.edition.directory import DataDirectory
 from steerco.edition.services import BY_NAME
+from steerco_events.postgres.faults import DATABASE_FAULTS
+from steerco_events.saying import said as in_a_line
 from steerco_servers.attaching import home_of, runs_in
 from steerco_servers.child import ServerFailed, quiet
 from steerco_service.migrated import suffices
@@ -89,16 +89,13 @@ async def _databases(directory: DataDirectory) -> Sequence[Finding]:
 async def database(name: str, url: str) -> Sequence[Finding]:
     """Whether a database answers, is of this release's schema, and has somebody who seals its log."""
     subject = f"database of {name}"
-    engine = create_async_engine(url, poolclass=NullPool)
     try:
-        async with engine.connect() as connection:
+        async with connected(url) as connection:
             about = (await connection.execute(_DATABASE)).one()
             owns_log = name in BY_NAME and BY_NAME[name].owns_log
             log = (await connection.execute(_LOG)).one()._asdict() if owns_log else None
-    except (DBAPIError, OSError) as error:
-        return [Finding("failing", subject, str(error).splitlines()[0], "steerco up")]
-    finally:
-        await engine.dispose()
+    except DATABASE_FAULTS as error:
+        return [Finding("failing", subject, in_a_line(error), "steerco up")]
     package = BY_NAME[name].migrations if name in BY_NAME else MIGRATIONS
     if not suffices(about.revision, package):
         said = f"schema {about.revision}, and this release has {revisions_of(package)[-1]}"

@@ -2,7 +2,7 @@
 
 import errno
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -24,6 +24,7 @@ from steerco_events.contracts.catalog import CATALOG
 from steerco_events.envelope import Actor
 from steerco_events.ids import derived_id
 from steerco_events.postgres.accesses import KEPT
+from steerco_servers.child import Progress
 from steerco_servers.postgres import PostgresServer, provision, remove_cluster, start_postgres
 from steerco_service.access.groups import group_roles
 from steerco_service.edge.front import Edge
@@ -42,9 +43,6 @@ NEVER_STALE = timedelta(days=36525)
 
 PATIENCE_SECONDS = 10.0
 """So long a start waits where nothing moves, if there is something to read already."""
-
-type Progress = Callable[[str], None]
-"""Is told each step as it begins."""
 
 OPERATORS = "steerco-local-operators"
 OPERATOR_ROLES = f"{OPERATORS}=pmo_admin"

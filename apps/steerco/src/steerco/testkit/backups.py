@@ -15,6 +15,7 @@ from steerco.backups.replacing import Replaced
 from steerco.backups.restoring import restore
 from steerco_events.ids import new_id
 from steerco_events.postgres.wakeups import asyncpg_dsn
+from steerco_servers.child import quiet
 
 HEAD = "SELECT position FROM log.head"
 LEFT = "SELECT count(*) FROM pg_namespace WHERE nspname LIKE '%before_restore' OR nspname LIKE '%replaced'"
@@ -22,10 +23,6 @@ GENERATIONS = "SELECT array_agg(from_position ORDER BY generation) FROM log.gene
 MOVE = "UPDATE log.head SET position = {0}; INSERT INTO log.streams VALUES ('tally-{0}', 1)"
 ERASED = new_id()
 OTHER = new_id()
-
-
-def quiet(_: str) -> None:
-    """Progress that nobody is told of."""
 
 
 async def tell(url: str, statements: str) -> None:
@@ -49,18 +46,18 @@ async def ask(url: str, query: str) -> Any:
 
 async def put_back(folder: Path, urls: Mapping[str, str], *only: str, replace: bool = True) -> None:
     """Restore a backup, keys and all."""
-    found = await checked(folder, None, quiet, with_keys=True)
+    found = await checked(folder, None, quiet)
     await restore(found, urls, only, quiet, replace=replace)
 
 
 async def cut_off(folder: Path, urls: Mapping[str, str], *, settled: int, cleared: int = 0) -> None:
     """A restore of both that is killed when it has filled them, and has let the others into so many."""
-    found = await checked(folder, None, quiet, with_keys=True)
+    found = await checked(folder, None, quiet)
     targets = [Replaced(name, urls[name], *found.dumps[name]) for name in urls]
     mark = Mark(new_id(), frozenset(urls))
     for target in targets:
-        await target.shut()
-        await target.put_aside(mark)
+        await target.shut(mark)
+        await target.put_aside()
         await target.fill()
     for target in targets[:settled]:
         await target.settle()

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+TRACE_ID = re.compile("[0-9a-f]{32}")
 _HEX = re.compile("(?:[0-9a-f]{16}|[0-9a-f]{32})?", re.IGNORECASE)
 _ERROR = (2, "STATUS_CODE_ERROR")
 
