@@ -13,7 +13,8 @@ import asyncpg
 
 from steerco_events.clock import Clock
 from steerco_events.commands.batching import Batcher
-from steerco_events.commands.handling import Handled, Handling
+from steerco_events.commands.handling import Handled
+from steerco_events.commands.planning import Handling
 from steerco_events.envelope import Actor, Context
 from steerco_events.ids import derived_id, new_id
 from steerco_events.postgres.wakeups import APPENDED, announce, asyncpg_dsn

@@ -11,7 +11,8 @@ from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from steerco_events.commands.batching import WORTH_SHARING, Batcher
-from steerco_events.commands.handling import Handled, Handling, StaleVersion
+from steerco_events.commands.handling import Handled
+from steerco_events.commands.planning import Handling, StaleVersion
 from steerco_events.decider import Decider, Refusal
 from steerco_events.envelope import Context, StreamSlice
 from steerco_events.ids import new_id

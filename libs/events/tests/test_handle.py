@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from steerco_events.commands.attempts import ATTEMPTS, Contended, in_transaction
-from steerco_events.commands.handling import StaleVersion, handle
+from steerco_events.commands.handling import handle
+from steerco_events.commands.planning import StaleVersion
 from steerco_events.ids import new_id
 from steerco_events.positions import Token
 from steerco_events.postgres.store import Write

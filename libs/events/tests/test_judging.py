@@ -8,8 +8,9 @@ import msgspec
 import pytest
 
 from steerco_events.commands.batching import Batcher
-from steerco_events.commands.handling import Handled, Handling, Outcome, StaleVersion, handle_all
+from steerco_events.commands.handling import Handled, Outcome, handle_all
 from steerco_events.commands.judging import Forbidden, IdTaken
+from steerco_events.commands.planning import Handling, StaleVersion
 from steerco_events.decider import Decider, Refusal
 from steerco_events.ids import new_id
 from steerco_events.registry import Payload

@@ -1,7 +1,6 @@
 """A build that is made in bulk has the rows of one that followed the log, however it is cut, wherever it is stopped."""
 
 import asyncio
-import gc
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -11,18 +10,18 @@ from sqlalchemy import event, select, text
 
 from steerco_events.consuming.consumer import Consumer
 from steerco_events.envelope import Recorded
-from steerco_events.ports import WHOLE, Batch, Cursor, EventFeed
+from steerco_events.ports import WHOLE, Cursor, EventFeed
 from steerco_events.postgres.checkpoints import CheckpointMoved
 from steerco_events.projections.builds import Build, BuildGivenUp, Builds
 from steerco_events.projections.bulk import Folding, Source, write_all
-from steerco_events.projections.garbage import RARELY, rarely_collected
 from steerco_events.projections.keeping import cancel
 from steerco_events.projections.making import Making
 from steerco_events.projections.model import Projection, View, own_row
-from steerco_events.projections.pace import Pace
 from steerco_events.projections.runner import following
 from steerco_events.projections.tables import table_name
 from steerco_events.testkit.logs import Log, running, until
+from steerco_events.testkit.rebuilding import begin
+from steerco_events.testkit.repeating import Stammering
 from steerco_events.testkit.tallies import tallies
 from steerco_events.testkit.tally import Closed, Counted, Labeled
 
@@ -60,11 +59,6 @@ async def story(log: Log) -> None:
             await log.seal()
     await log.append("tally-2", Closed())
     await log.seal()
-
-
-async def begin(log: Log, view: View) -> Build:
-    async with log.engine.begin() as tx:
-        return await Builds(view).begin(tx, log.clock.now())
 
 
 async def followed(log: Log, view: View) -> Build:
@@ -119,29 +113,6 @@ async def test_chunks_of_any_size_give_the_rows_of_a_build_that_followed_the_log
         assert (await build.checkpoints.load(connection, log.service)).place == (
             await live.checkpoints.load(connection, log.service)
         ).place
-
-
-@dataclass
-class Stammering:
-    """A feed that gives what it gave before once more, and each event twice."""
-
-    source: EventFeed
-
-    @property
-    def service(self) -> str:
-        return self.source.service
-
-    async def read(self, after: Cursor, limit: int) -> Batch:
-        new = await self.source.read(after, limit)
-        before = (await self.source.read(Cursor(), 1000)).events if after.generation else ()
-        known = [event for event in before if event.position <= max(after.positions)]
-        return Batch([*known, *(event for each in new.events for event in (each, each))], new.cursor, new.head)
-
-    async def wait(self, seconds: float) -> None:
-        await self.source.wait(seconds)
-
-    async def close(self) -> None:
-        await self.source.close()
 
 
 async def test_events_that_come_again_count_once(log: Log) -> None:
@@ -304,23 +275,6 @@ async def test_the_way_of_a_log_is_counted_in_positions_be_it_read_in_one_piece_
     half = tuple(at if n % 2 else 0 for n, at in enumerate(source.head.positions))
     source.cursor = Cursor(1, half)
     assert source.way[0] == end * sum(half) // sum(source.head.positions)
-
-
-def test_a_rate_needs_two_looks() -> None:
-    pace = Pace()
-    assert pace.rate(0) is None
-    rate = pace.rate(1000)
-    assert rate
-    assert rate > 0
-
-
-def test_garbage_is_collected_as_usual_when_the_last_has_left() -> None:
-    usual = gc.get_threshold()
-    with rarely_collected():
-        with rarely_collected():
-            assert gc.get_threshold()[0] == RARELY
-        assert gc.get_threshold()[0] == RARELY
-    assert gc.get_threshold() == usual
 
 
 def test_a_table_whose_name_would_be_cut_is_refused() -> None:

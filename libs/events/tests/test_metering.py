@@ -34,7 +34,7 @@ def test_a_counter_counts_by_its_labels_and_tells_what_it_means(metrics: Metrics
 def test_a_gauge_tells_what_is_so_now_until_nothing_is_known_any_more(metrics: Metrics) -> None:
     gauge = metrics.gauge("things_open", "thing", ["service"], "Things that are open.")
     gauge.set(7, "risk")
-    gauge.add(-2, "risk")
+    gauge.add("risk", amount=-2)
     assert lines(metrics)[-1] == 'things_open{service="risk"} 5.0'
     for _ in range(2):
         gauge.forget("risk")

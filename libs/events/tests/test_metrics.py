@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from steerco_events.commands.batching import Batcher
-from steerco_events.commands.handling import Handling
+from steerco_events.commands.planning import Handling
 from steerco_events.metering import Counter, Gauge, Histogram
 from steerco_events.metrics import (
     APPEND_COMMANDS,

@@ -8,9 +8,10 @@ import msgspec
 import pytest
 
 from steerco_events.commands.batching import Batcher
-from steerco_events.commands.handling import Handled, Handling, Outcome, handle_all
+from steerco_events.commands.handling import Handled, Outcome, handle_all
 from steerco_events.commands.judging import Forbidden
 from steerco_events.commands.parting import Parting
+from steerco_events.commands.planning import Handling
 from steerco_events.envelope import Actor, Recorded
 from steerco_events.ids import derived_id, new_id
 from steerco_events.testkit.logs import Log

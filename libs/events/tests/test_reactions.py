@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -14,11 +14,12 @@ from steerco_events.consuming.reactions import Order, Reaction, Sight, reacting
 from steerco_events.decider import Refusal
 from steerco_events.envelope import Recorded
 from steerco_events.ids import derived_id
-from steerco_events.ports import Batch, Cursor, EventFeed
+from steerco_events.ports import Batch, Cursor
 from steerco_events.positions import START
 from steerco_events.postgres.checkpoints import CheckpointMoved, Checkpoints
 from steerco_events.postgres.lease_keeper import LeaseKeeper
 from steerco_events.testkit.logs import Log, fresh_log, running, until
+from steerco_events.testkit.repeating import Doubling, Giving
 from steerco_events.testkit.tally import Close, Closed, Count, Counted, Label, Labeled, tally
 from steerco_servers.testing import TemporaryPostgres
 
@@ -36,51 +37,6 @@ async def source(postgres: TemporaryPostgres) -> AsyncIterator[Log]:
     """The log of another service."""
     async with fresh_log(postgres) as source:
         yield source
-
-
-@dataclass
-class Repeating:
-    """A feed that gives every event it ever gave once more, as a topic with duplicates may."""
-
-    source: EventFeed
-
-    @property
-    def service(self) -> str:
-        return self.source.service
-
-    async def read(self, after: Cursor, limit: int) -> Batch:
-        new = await self.source.read(after, limit)
-        if new.cursor.positions == after.positions:
-            return new
-        everything = await self.source.read(Cursor(), limit)
-        return Batch([*everything.events, *everything.events], new.cursor)
-
-    async def wait(self, seconds: float) -> None:
-        await self.source.wait(seconds)
-
-    async def close(self) -> None:
-        await self.source.close()
-
-
-@dataclass
-class Giving:
-    """A feed that gives this batch."""
-
-    source: EventFeed
-    batch: Batch
-
-    @property
-    def service(self) -> str:
-        return self.source.service
-
-    async def read(self, after: Cursor, limit: int) -> Batch:
-        return self.batch
-
-    async def wait(self, seconds: float) -> None:
-        await self.source.wait(seconds)
-
-    async def close(self) -> None:
-        await self.source.close()
 
 
 async def mirror(_: Sight, event: Recorded) -> Sequence[Order]:
@@ -133,7 +89,7 @@ async def test_a_reaction_goes_on_where_it_was_when_it_starts_again(log: Log, so
 
 
 async def test_an_event_that_comes_again_leads_to_nothing_more(log: Log, source: Log) -> None:
-    reacting, feed = runner(log, source), Repeating(source.feed())
+    reacting, feed = runner(log, source), Doubling(source.feed())
     await happened(source, 1, 2)
     await reacting.step(feed)
     await happened(source, 3)

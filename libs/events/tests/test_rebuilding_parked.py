@@ -6,7 +6,8 @@ import pytest
 
 from steerco_events.consuming.unparking import Unparking
 from steerco_events.envelope import Recorded
-from steerco_events.postgres.parking import Parking, parked_streams, skipped_events
+from steerco_events.postgres.parking import Parking, parked_streams
+from steerco_events.postgres.skipped import skipped_events
 from steerco_events.projections.builds import Build, NoRebuild
 from steerco_events.projections.model import Projection, View
 from steerco_events.projections.runner import following

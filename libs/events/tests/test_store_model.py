@@ -20,12 +20,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from steerco_events.clock import ManualClock
 from steerco_events.envelope import Recorded
 from steerco_events.ports import Cursor
-from steerco_events.positions import PARTITIONS, Head, Token, partition_of
+from steerco_events.positions import PARTITIONS, Head, Token
 from steerco_events.postgres.lease import Lease, LeaseLost
 from steerco_events.postgres.sealer import Sealer, Superseded
 from steerco_events.postgres.store import VersionConflict, Write
 from steerco_events.testkit.logs import Log, fresh_log, until, waits_for_a_lock
-from steerco_events.testkit.oracle import OpenTransaction, Oracle, Plan
+from steerco_events.testkit.oracle import OpenTransaction, Oracle, Plan, names_in_partitions
 from steerco_events.testkit.soundness import unsound
 from steerco_servers.testing import TemporaryPostgres
 
@@ -38,14 +38,6 @@ ALONE = 3
 PLANS = st.dictionaries(
     st.integers(0, 7), st.tuples(st.integers(1, 4), st.sampled_from([0] * 12 + [1, -1])), min_size=1, max_size=3
 )
-
-
-def names_in_partitions(prefix: str) -> list[str]:
-    """A new name for a stream of each partition: a history that is told again finds them where they were."""
-    return [
-        next(name for n in count() if partition_of(name := f"{prefix}-{n}") == partition)
-        for partition in range(PARTITIONS)
-    ]
 
 
 class LogMachine(RuleBasedStateMachine):

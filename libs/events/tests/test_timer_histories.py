@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from steerco_events.commands.attempts import in_transaction
-from steerco_events.commands.handling import Handling, handle_all
+from steerco_events.commands.handling import handle_all
+from steerco_events.commands.planning import Handling
 from steerco_events.decider import Refusal
 from steerco_events.testkit.alarms import (
     AlarmCommand,

@@ -13,7 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from steerco_events.clock import ManualClock, SystemClock
 from steerco_events.commands.batching import Batcher
-from steerco_events.commands.handling import Handling, handle_all
+from steerco_events.commands.handling import handle_all
+from steerco_events.commands.planning import Handling
 from steerco_events.ids import derived_id
 from steerco_events.postgres.store import Write
 from steerco_events.registry import Payload

@@ -8,7 +8,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from steerco_events.commands.handling import Handling, handle_all
+from steerco_events.commands.handling import handle_all
+from steerco_events.commands.planning import Handling
 from steerco_events.ids import derived_id
 from steerco_events.testkit.alarms import Alarms, AlarmSet, LoseAlarm, Mute, Ring, SetAlarm, alarms
 from steerco_events.testkit.logs import running, until

@@ -2,8 +2,9 @@
 
 import pytest
 
-from steerco_events.commands.handling import Handling, weigh
+from steerco_events.commands.handling import weigh
 from steerco_events.commands.judging import Forbidden
+from steerco_events.commands.planning import Handling
 from steerco_events.ids import new_id
 from steerco_events.registry import Payload
 from steerco_events.testkit.logs import Log

@@ -2,18 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-import httpx
 import pytest
 
-from steerco_events.clock import SystemClock
-from steerco_events.contracts.portfolio import AppointmentMade, ProjectRenamed
-from steerco_events.contracts.risk import RiskClosed
+from steerco_events.contracts.portfolio import ProjectRenamed
 from steerco_events.ids import derived_id
 from steerco_events.positions import Token
 from steerco_events.postgres import event_pages
@@ -22,9 +16,9 @@ from steerco_servers.testing import TemporaryPostgres
 from steerco_service import consistency
 from steerco_service.access.access import FRESH_SECONDS
 from steerco_service.events.streaming import CHECK_SECONDS
-from steerco_service.identity.principal import Principal
+from steerco_service.testkit.asked_streams import Asked
 from steerco_service.testkit.blocks import PATIENCE, Reader
-from steerco_service.testkit.listening import Listening, listening
+from steerco_service.testkit.listening import listening
 from steerco_service.testkit.scopes import (
     ENTERPRISE,
     HARBOR,
@@ -37,7 +31,7 @@ from steerco_service.testkit.scopes import (
     organized,
     somebody,
 )
-from steerco_service.testkit.serving import Served, log_only, serving
+from steerco_service.testkit.serving import log_only, serving
 
 SOON = CHECK_SECONDS + FRESH_SECONDS + 3
 """Seconds within which a stream ends that may not go on, also on a busy machine."""
@@ -47,42 +41,6 @@ STAMPS: Sequence[tuple[UUID, ...]] = [(NORTH,), (SOUTH,), (), (HARBOR,), (SOUTH,
 
 NORTHERN = ["risk-0", "risk-3", "risk-4", "risk-6"]
 SOUTHERN = ["risk-1", "risk-4", "risk-6"]
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A service that listens, and who asks it."""
-
-    served: Served
-    server: Listening
-
-    async def happened(self, name: str, *units: UUID) -> Token:
-        risk_id = derived_id("risk", name)
-        return await self.served.append("risk", name, RiskClosed(risk_id=risk_id, project_id=risk_id), units=units)
-
-    @asynccontextmanager
-    async def client(self, person: Principal) -> AsyncIterator[httpx.AsyncClient]:
-        token = self.served.issuer.token(person, SystemClock().now(), timedelta(hours=1))
-        headers = {"Authorization": f"Bearer {token}"}
-        async with httpx.AsyncClient(base_url=self.server.url, headers=headers, timeout=PATIENCE) as client:
-            yield client
-
-    @asynccontextmanager
-    async def stream(self, person: Principal, query: str = "") -> AsyncIterator[Reader]:
-        headers = {"Accept": "text/event-stream"}
-        async with (
-            self.client(person) as client,
-            client.stream("GET", f"/events{query}", headers=headers) as response,
-        ):
-            assert response.status_code == 200, await response.aread()
-            yield Reader(response)
-
-    async def viewer(self, *units: UUID) -> tuple[Principal, Sequence[AppointmentMade]]:
-        """Somebody who may see these units, and by which appointments."""
-        person = somebody()
-        appointments = [made(person, unit_id=each) for each in units]
-        await appointed(self.served, *appointments)
-        return person, appointments
 
 
 @pytest.fixture(scope="module")

@@ -2,9 +2,8 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -16,7 +15,6 @@ from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy import text
 
 from steerco_events.clock import SystemClock
-from steerco_events.contracts.risk import RiskClosed
 from steerco_events.ids import derived_id
 from steerco_events.postgres import event_pages
 from steerco_events.postgres.wakeups import COALESCE_SEALED_SECONDS, SEALED, announce, listen
@@ -27,69 +25,24 @@ from steerco_service.events import log_head, streaming
 from steerco_service.http_server import GRACE_SECONDS
 from steerco_service.runtime import Signals
 from steerco_service.testkit.blocks import PATIENCE, Reader
-from steerco_service.testkit.listening import Listening, listening
-from steerco_service.testkit.serving import TESTER, Served, log_only, serving
+from steerco_service.testkit.event_streams import NOBODY, Open, opened
+from steerco_service.testkit.listening import listening
+from steerco_service.testkit.serving import TESTER
 
 CLOSED = "steerco.risk.risk-closed"
-UNIT, NOBODY = derived_id("unit", 1), derived_id("unit", 2)
-RISK = derived_id("risk", 1)
-
-
-@dataclass(frozen=True)
-class Open:
-    """A service that listens, and its streams."""
-
-    served: Served
-    server: Listening
-    client: httpx.AsyncClient
-
-    @asynccontextmanager
-    async def stream(self, query: str = "", **headers: str) -> AsyncIterator[Reader]:
-        given = {"Accept": "text/event-stream"} | {name.replace("_", "-"): value for name, value in headers.items()}
-        async with self.client.stream("GET", f"/events{query}", headers=given) as response:
-            assert response.headers["Content-Type"].startswith("text/event-stream"), await response.aread()
-            yield Reader(response)
-
-    async def close_risks(self, count: int) -> None:
-        """So many more events."""
-        for _ in range(count):
-            await self.served.append("risk", f"risk-{RISK}", RiskClosed(risk_id=RISK, project_id=RISK), units=(UNIT,))
-
-    async def all_events(self) -> Sequence[Any]:
-        events: Sequence[Any] = (await self.client.get("/events?limit=1000")).json()
-        return events
-
-    def checked_out(self) -> bool:
-        """Whether any connection to the database is in use."""
-        return "Current Checked out connections: 0" not in self.served.runtime("risk").engine.pool.status()
-
-
-@asynccontextmanager
-async def opened(postgres: TemporaryPostgres) -> AsyncIterator[Open]:
-    async with serving([log_only("risk")], postgres) as served, listening(served.apps["risk"]) as server:
-        token = served.issuer.token(TESTER, SystemClock().now(), timedelta(hours=1))
-        limits = httpx.Limits(max_connections=None)
-        async with httpx.AsyncClient(
-            base_url=server.url, headers={"Authorization": f"Bearer {token}"}, timeout=PATIENCE, limits=limits
-        ) as client:
-            yield Open(served, server, client)
 
 
 @pytest.fixture(scope="module")
 async def shared(postgres: TemporaryPostgres) -> AsyncIterator[Open]:
     """A service that the tests of this module share, with some events."""
-    async with opened(postgres) as service:
-        await service.close_risks(12)
-        await service.served.settled()
+    async with opened(postgres, events=12) as service:
         yield service
 
 
 @pytest.fixture
 async def fresh(postgres: TemporaryPostgres) -> AsyncIterator[Open]:
     """A service for one test, with some events."""
-    async with opened(postgres) as service:
-        await service.close_risks(6)
-        await service.served.settled()
+    async with opened(postgres, events=6) as service:
         yield service
 
 
@@ -246,67 +199,6 @@ async def test_a_stream_ends_when_the_token_does(shared: Open, monkeypatch: pyte
     assert last.fields["event"] == "steerco.problem"
     assert last.event["type"] == "urn:steerco:problem:unauthorized"
     assert "id" not in last.fields
-
-
-async def restored(service: Open, kept: int) -> None:
-    """The log goes on after a position in a new generation."""
-    query = "INSERT INTO log.generations SELECT 2, :kept, system_identifier, timeline_id FROM log.generations"
-    async with service.served.runtime("risk").engine.begin() as tx:
-        await tx.execute(text(query), {"kept": kept})
-
-
-async def waits(service: Open) -> None:
-    """Return when somebody waits for the log to go on."""
-    async with asyncio.timeout(PATIENCE):
-        while not service.served.apps["risk"].state.feed.head._waiting:
-            await asyncio.sleep(0.005)
-
-
-async def test_a_quiet_stream_ends_when_the_log_is_restored_to_before_it(fresh: Open) -> None:
-    async with fresh.stream() as reader:
-        await reader.events(6)
-        await waits(fresh)
-        await restored(fresh, kept=3)
-        async with asyncio.timeout(streaming.HEARTBEAT_SECONDS / 2):
-            (last,) = await reader.events(1)
-        assert await reader.block() is None
-    assert last.fields["event"] == "steerco.problem"
-    assert last.event["type"] == "urn:steerco:problem:log-rewound"
-    assert "go on from 2.3" in last.event["detail"]
-    await fresh.close_risks(1)
-    async with fresh.stream(Last_Event_ID="2.3") as reader:
-        assert [block.id for block in await reader.events(4)] == ["2.4", "2.5", "2.6", "2.7"]
-
-
-async def test_a_stream_that_had_read_no_further_goes_on_after_a_restore(fresh: Open) -> None:
-    async with fresh.stream() as reader:
-        await reader.events(6)
-        await waits(fresh)
-        await restored(fresh, kept=6)
-        await fresh.close_risks(1)
-        (following,) = await reader.events(1)
-    assert following.id == "2.7"
-
-
-async def test_a_stream_of_a_log_whose_end_went_back_ends_though_nobody_has_declared_it(fresh: Open) -> None:
-    async with fresh.stream() as reader:
-        await reader.events(6)
-        await waits(fresh)
-        async with fresh.served.runtime("risk").engine.begin() as tx:
-            await tx.execute(text("UPDATE log.head SET position = 4"))
-        async with asyncio.timeout(streaming.HEARTBEAT_SECONDS / 2):
-            (last,) = await reader.events(1)
-        assert await reader.block() is None
-    assert last.event["type"] == "urn:steerco:problem:log-rewound"
-    assert "risk ends at 1.4, and 1.6 stands beyond that" in last.event["detail"]
-
-
-async def test_a_page_that_waits_is_refused_when_the_log_is_restored_to_before_it(fresh: Open) -> None:
-    waiting = asyncio.create_task(fresh.client.get("/events?after=1.6&wait=30"))
-    await waits(fresh)
-    await restored(fresh, kept=3)
-    answer = await waiting
-    assert (answer.status_code, answer.json()["type"]) == (409, "urn:steerco:problem:log-rewound")
 
 
 async def test_a_stream_ends_while_the_database_is_gone(fresh: Open, postgres: TemporaryPostgres) -> None:

@@ -3,69 +3,23 @@
 import asyncio
 import gzip
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import timedelta
 
 import pytest
-from joserfc.jwk import ECKey, OKPKey
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from steerco_events.clock import ManualClock
 from steerco_service.identity import discovery
-from steerco_service.identity.authenticator import Authenticator, Expected
-from steerco_service.identity.discovered_keys import BETWEEN_FETCHES, FRESH_FOR, KEPT_FOR, DiscoveredKeys
-from steerco_service.identity.discovery import DISCOVERY, LARGEST_DOCUMENT, Way
-from steerco_service.identity.principal import Principal
+from steerco_service.identity.discovered_keys import BETWEEN_FETCHES, FRESH_FOR, KEPT_FOR
+from steerco_service.identity.discovery import DISCOVERY, LARGEST_DOCUMENT
 from steerco_service.problems import Problem
-from steerco_service.testkit.issuing import JWKS, OidcIssuer, SigningKey, oidc_issuer, public, signed
-
-NOW = datetime(2026, 3, 31, 12, tzinfo=UTC)
-ALGORITHM = {"RSA": "RS256", "EC": "ES256", "OKP": "Ed25519"}
-
-
-@dataclass(frozen=True)
-class Asking:
-    """Somebody who asks with tokens of an issuer."""
-
-    issuer: OidcIssuer
-    clock: ManualClock
-    keys: DiscoveredKeys
-    authenticator: Authenticator
-
-    def token(self, key: SigningKey, **header: Any) -> str:
-        claims = self.issuer.claims(self.clock.now(), exp=(NOW + 3 * KEPT_FOR).timestamp())
-        return signed(key, ALGORITHM[key.key_type], claims, **header)
-
-    async def ask(self, key: SigningKey, **header: Any) -> Principal:
-        return await self.authenticator.principal(f"Bearer {self.token(key, **header)}")
-
-    async def refusal(self, key: SigningKey, **header: Any) -> Problem:
-        with pytest.raises(Problem) as raised:
-            await self.ask(key, **header)
-        return raised.value
-
-    async def fetched(self) -> None:
-        """Return when no fetch is under way."""
-        if self.keys._fetching:
-            await self.keys._fetching
-
-    @property
-    def asked(self) -> tuple[int, int]:
-        """How often the issuer was asked about itself, and for its keys."""
-        return self.issuer.asked[DISCOVERY], self.issuer.asked[JWKS]
+from steerco_service.testkit.asking_issuers import NOW, Asking, asking_an_issuer, new_key
+from steerco_service.testkit.issuing import JWKS, public
 
 
 @pytest.fixture
 async def asking() -> AsyncIterator[Asking]:
-    async with oidc_issuer() as issuer:
-        clock = ManualClock(NOW)
-        keys = DiscoveredKeys(issuer.url, clock)
-        yield Asking(issuer, clock, keys, Authenticator(keys, clock, Expected(issuer.url)))
-
-
-def new_key() -> ECKey:
-    return ECKey.generate_key("P-256")
+    async with asking_an_issuer() as asking:
+        yield asking
 
 
 async def test_fifty_requests_at_a_cold_start_ask_once(asking: Asking) -> None:
@@ -248,66 +202,3 @@ async def test_an_answer_that_is_of_no_use_is_told(
     problem = await asking.refusal(new_key())
     assert (problem.status, problem.code) == (503, "issuer-unreachable")
     assert problem.detail.endswith(reason)
-
-
-@pytest.mark.parametrize(
-    ("about", "reason"),
-    [
-        ({"issuer": "https://else.example"}, "its discovery document is of another issuer, 'https://else.example'"),
-        ({"jwks_uri": None}, "its jwks_uri is no https URL"),
-        ({"jwks_uri": "http://else.example/keys"}, "its jwks_uri is no https URL"),
-        ({"jwks_uri": "file:///etc/keys"}, "its jwks_uri is no https URL"),
-    ],
-)
-async def test_an_issuer_says_who_it_is_and_where_its_keys_are(
-    asking: Asking, about: dict[str, Any], reason: str
-) -> None:
-    asking.issuer.about = about
-    problem = await asking.refusal(new_key())
-    assert problem.detail == f"the keys of {asking.issuer.url} can't be fetched now: {reason}"
-    assert asking.asked == (1, 0)
-
-
-async def test_an_issuer_is_named_exactly_as_it_names_itself(asking: Asking) -> None:
-    keys = DiscoveredKeys(asking.issuer.url + "/", asking.clock)
-    with pytest.raises(Problem, match="its discovery document is of another issuer"):
-        await keys.keys_of(None)
-    asking.issuer.about = {"issuer": asking.issuer.url + "/"}
-    asking.clock.advance(BETWEEN_FETCHES)
-    await keys.keys_of(None)
-
-
-async def test_a_token_without_an_id_is_accepted_if_one_key_alone_can_be_meant(asking: Asking) -> None:
-    first, second, other = new_key(), new_key(), OKPKey.generate_key("Ed25519")
-    asking.issuer.published = [public(first), public(other)]
-    await asking.ask(first, kid=None)
-    await asking.ask(other, kid=None)
-    asking.issuer.published.append(public(second))
-    asking.clock.advance(FRESH_FOR)
-    await asking.ask(first, kid=None)
-    await asking.fetched()
-    await asking.ask(other, kid=None)
-    assert (await asking.refusal(first, kid=None)).detail.endswith("its header must have a kid that is of one key only")
-
-
-async def test_an_issuer_that_is_reached_elsewhere_is_still_the_one_that_tokens_name() -> None:
-    key, name = new_key(), "https://id.example/realms/pmo"
-    async with oidc_issuer(key) as issuer:
-        issuer.about["issuer"] = name
-        clock = ManualClock(NOW)
-        keys = DiscoveredKeys(name, clock, Way(issuer.url))
-        authenticator = Authenticator(keys, clock, Expected(name))
-        token = signed(key, "ES256", issuer.claims(NOW, iss=name))
-        assert (await authenticator.principal(f"Bearer {token}")).actor.job_title == "Project manager"
-        issuer.about["issuer"] = issuer.url
-        with pytest.raises(Problem, match="of another issuer"):
-            await DiscoveredKeys(name, clock, Way(issuer.url)).keys_of(None)
-
-
-def test_an_address_that_the_issuer_names_is_asked_by_plain_http_only_at_hosts_that_were_told() -> None:
-    inside = Way("http://keycloak:8080/realms/pmo", ("keycloak",))
-    assert inside.trusts("http://keycloak:8080/keys")
-    assert inside.trusts("https://id.example/keys")
-    assert not inside.trusts("http://id.example/keys")
-    assert not inside.trusts(None)
-    assert not Way("http://keycloak:8080/realms/pmo").trusts("http://keycloak:8080/keys")

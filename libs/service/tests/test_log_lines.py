@@ -8,7 +8,7 @@ import sys
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
 
-from steerco_events import tracing
+from steerco_events.trace_contexts import trace_id
 from steerco_service.log_lines import JsonLines, TextLines
 
 CRASH = """
@@ -52,7 +52,7 @@ def test_an_exception_is_in_the_same_line() -> None:
 def test_a_line_names_the_trace_that_it_was_written_in() -> None:
     with TracerProvider().get_tracer("tests").start_as_current_span("something") as span:
         found = said(record("here"))
-        assert found["trace_id"] == tracing.trace_id()
+        assert found["trace_id"] == trace_id()
     assert found["span_id"] == f"{span.get_span_context().span_id:016x}"
 
 
@@ -75,7 +75,7 @@ def test_a_process_that_is_on_no_terminal_says_all_of_it_in_json_also_why_it_end
 def test_a_line_of_text_ends_with_its_trace_if_it_has_one() -> None:
     assert TextLines().format(record("%s is away", "the broker")) == "the broker is away"
     with TracerProvider().get_tracer("tests").start_as_current_span("something"):
-        trace = tracing.trace_id()
+        trace = trace_id()
         line, *_, last = TextLines().format(record("it failed", error=ValueError("why"))).splitlines()
     assert (line, last) == (f"it failed (trace {trace})", "ValueError: why")
 

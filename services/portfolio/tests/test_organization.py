@@ -7,16 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from steerco_events.contracts.portfolio import (
-    PmoModel,
-    PmoModelAdopted,
-    SeparationOfDutiesAdopted,
-    UnitClosed,
-    UnitKind,
-    UnitMoved,
-    UnitOpened,
-    UnitRenamed,
-)
+from steerco_events.contracts.portfolio import UnitClosed, UnitKind, UnitMoved, UnitOpened, UnitRenamed
 from steerco_events.decider import Refusal
 from steerco_events.ids import derived_id
 from steerco_events.registry import Payload
@@ -193,42 +184,6 @@ def test_a_unit_whose_units_moved_away_can_be_closed() -> None:
     organization.given(*TREE, moved("WEB", "REG", "LIC")).when(CloseUnit(REG)).then(UnitClosed(unit_id=REG))
 
 
-def test_a_pmo_model_is_adopted_from_a_day_on_and_again_when_it_or_the_day_changes() -> None:
-    first = _adopted("coach", date(2026, 4, 1))
-    organization.given(*TREE).when(AdoptPmoModel(LIC, "coach", date(2026, 4, 1))).then(first)
-    organization.given(*TREE, first).when(AdoptPmoModel(LIC, "coach", date(2026, 4, 1))).then_nothing()
-    changes: list[tuple[PmoModel, date]] = [("coach", date(2026, 5, 1)), ("enterprise", date(2026, 4, 1))]
-    for model, day in changes:
-        organization.given(*TREE, first).when(AdoptPmoModel(LIC, model, day)).then(_adopted(model, day))
-
-
-def test_a_model_that_was_given_up_can_be_adopted_again() -> None:
-    day = date(2026, 4, 1)
-    past = (*TREE, _adopted("coach", day), _adopted("enterprise", day))
-    organization.given(*past).when(AdoptPmoModel(LIC, "coach", day)).then(_adopted("coach", day))
-
-
-def test_duties_are_kept_apart_from_a_day_on_and_no_more_when_that_is_said() -> None:
-    required, lifted = _separated(LIC, date(2026, 4, 1)), _separated(LIC, date(2026, 5, 1), is_required=False)
-    organization.given(*TREE).when(_separate(required)).then(required)
-    organization.given(*TREE, required).when(_separate(required)).then_nothing()
-    organization.given(*TREE, required).when(_separate(lifted)).then(lifted)
-    organization.given(*TREE, required, lifted).when(_separate(required)).then(required)
-
-
-@pytest.mark.parametrize("unit_id", [COM, LIC, WEB])
-def test_every_unit_has_a_policy_of_its_own_for_duties(unit_id: UUID) -> None:
-    others = [_separated(each, date(2026, 4, 1)) for each in (COM, LIC, WEB) if each != unit_id]
-    required = _separated(unit_id, date(2026, 4, 1))
-    organization.given(*TREE, *others).when(_separate(required)).then(required)
-
-
-def test_a_pmo_model_changes_nothing_of_the_duties() -> None:
-    required = _separated(LIC, date(2026, 4, 1))
-    past = (*TREE, required, _adopted("coach", date(2026, 4, 1)))
-    organization.given(*past).when(_separate(required)).then_nothing()
-
-
 @pytest.mark.parametrize(
     "command",
     [
@@ -255,20 +210,6 @@ def test_a_closed_unit_is_neither_moved_nor_given_a_model_or_policy(command: Org
 )
 def test_what_is_done_to_a_unit_is_done_to_one_that_there_is(command: OrganizationCommand) -> None:
     organization.given(*TREE).when(command).then_refused(UnknownUnit)
-
-
-def _adopted(model: PmoModel, day: date) -> PmoModelAdopted:
-    return PmoModelAdopted(unit_id=LIC, pmo_model=model, effective_on=day)
-
-
-def _separated(unit_id: UUID, day: date, *, is_required: bool = True) -> SeparationOfDutiesAdopted:
-    return SeparationOfDutiesAdopted(
-        unit_id=unit_id, duties="pitch_submission_and_decision", is_required=is_required, effective_on=day
-    )
-
-
-def _separate(said: SeparationOfDutiesAdopted) -> SeparateDuties:
-    return SeparateDuties(said.unit_id, said.duties, said.is_required, said.effective_on)
 
 
 some_id = some.sampled_from([COM, LIC, MKT, REG, WEB, NEW])

@@ -4,7 +4,7 @@ A metric is declared once, in a list; code counts through that declaration, neve
 and bounded: no identifier, no code, no person and no amount is one.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
@@ -60,7 +60,7 @@ class Gauge:
         """It is this now."""
         self._of(*labels).set(value)
 
-    def add(self, amount: float, *labels: str) -> None:
+    def add(self, *labels: str, amount: float) -> None:
         """It is so much more now, or less."""
         self._of(*labels).inc(amount)
 
@@ -158,13 +158,11 @@ class _Found(prometheus.registry.Collector):
     """Samples by their metric, as prometheus_client wants them."""
 
     def __init__(self, samples: Iterable[Sample]) -> None:
-        self._families: Mapping[str, GaugeMetricFamily] = {}
-        families: dict[str, GaugeMetricFamily] = {}
+        self._families: dict[str, GaugeMetricFamily] = {}
         for each in samples:
             about = each.about
-            family = families.setdefault(about.name, GaugeMetricFamily(about.name, about.meaning, labels=about.labels))
-            family.add_metric(list(each.labels), each.value)
-        self._families = families
+            empty = GaugeMetricFamily(about.name, about.meaning, labels=about.labels)
+            self._families.setdefault(about.name, empty).add_metric(list(each.labels), each.value)
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Called by the registry."""

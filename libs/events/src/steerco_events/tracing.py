@@ -17,19 +17,10 @@ from types import MappingProxyType
 
 from opentelemetry import trace
 from opentelemetry.context import Context
-from opentelemetry.trace import (
-    Link,
-    NonRecordingSpan,
-    Span,
-    SpanContext,
-    SpanKind,
-    StatusCode,
-    TraceFlags,
-    Tracer,
-    TracerProvider,
-)
+from opentelemetry.trace import Link, Span, SpanContext, SpanKind, StatusCode, Tracer, TracerProvider
 
 from steerco_events.envelope import Recorded
+from steerco_events.trace_contexts import below, recorded_context, trace_in, trace_of, written
 
 MOST_TRACES = 16
 """Of more in one batch, none gets a span of its own."""
@@ -44,8 +35,6 @@ type Attributes = Mapping[str, str | int]
 type Appended = tuple[str, Sequence[tuple[str | None, int]], int, int]
 """Of which service, the context of each command and how many events, when it began and ended."""
 
-_PARENT_LENGTH = 55
-_TRACE = slice(3, 35)
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 _tracer: Tracer | None = None
@@ -64,39 +53,9 @@ def is_on() -> bool:
     return _tracer is not None
 
 
-def written(context: SpanContext) -> str | None:
-    """A context as a W3C `traceparent`; `None` for one that is none."""
-    if not context.is_valid:
-        return None
-    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
-
-
-def traceparent() -> str | None:
-    """The W3C `traceparent` of the current span, if there is one."""
-    return written(trace.get_current_span().get_span_context())
-
-
-def trace_id() -> str | None:
-    """The id of the current trace, if there is one: 32 hexadecimal digits."""
-    span = trace.get_current_span()
-    return _trace_of(span) if span.get_span_context().is_valid else None
-
-
-def recorded_context(traceparent: str | None) -> SpanContext | None:
-    """The context that a `traceparent` names, if it is one and somebody records its trace."""
-    if traceparent is None or len(traceparent) != _PARENT_LENGTH or not traceparent.startswith("00-"):
-        return None
-    try:
-        trace_id, span_id, flags = (int(part, 16) for part in traceparent.split("-")[1:])
-    except ValueError:
-        return None
-    context = SpanContext(trace_id, span_id, is_remote=True, trace_flags=TraceFlags(flags))
-    return context if context.is_valid and context.trace_flags.sampled else None
-
-
 def continued(traceparent: str | None) -> str | None:
     """The same trace, from the span that goes on in it here; as it is, if there is none."""
-    return _continued.get().get(traceparent[_TRACE], traceparent) if traceparent else traceparent
+    return _continued.get().get(trace_in(traceparent), traceparent) if traceparent else traceparent
 
 
 @contextmanager
@@ -160,7 +119,7 @@ def _span_appends(service: str, found: Sequence[tuple[str | None, int]], began: 
                 "db.operation.batch.size": len(found),
                 "steerco.events": events,
             }
-            span = _tracer.start_span("append", _below(parent), SpanKind.CLIENT, about, start_time=began or None)
+            span = _tracer.start_span("append", below(parent), SpanKind.CLIENT, about, start_time=began or None)
             span.end(ended or None)
 
 
@@ -231,7 +190,7 @@ def _in_each_trace(name: str, kind: SpanKind, about: Attributes, traceparents: I
     goes_on = {
         of_trace: parent
         for of_trace, span in spans.items()
-        if span.is_recording() and (parent := written(span.get_span_context())) and parent[_TRACE] == of_trace
+        if span.is_recording() and (parent := written(span.get_span_context())) and trace_in(parent) == of_trace
     }
     token = _continued.set(goes_on)
     try:
@@ -240,7 +199,7 @@ def _in_each_trace(name: str, kind: SpanKind, about: Attributes, traceparents: I
     except Exception as error:
         for span in spans.values():
             _fail(span, error)
-        error.add_note(f"trace {', '.join(_trace_of(span) for span in spans.values())}")
+        error.add_note(f"trace {', '.join(trace_of(span) for span in spans.values())}")
         raise
     finally:
         _continued.reset(token)
@@ -260,7 +219,7 @@ def _spans(
         return {"": _tracer.start_span(name, Context(), kind, about, links, start_time=start)}
     return {
         of_trace: _tracer.start_span(
-            name, _below(parent), kind, about, [Link(each) for each in others], start_time=start
+            name, below(parent), kind, about, [Link(each) for each in others], start_time=start
         )
         for of_trace, (parent, *others) in traces.items()
     }
@@ -284,14 +243,6 @@ def _current(span: Span, *others: Span) -> AbstractContextManager[object]:
     if others:
         return nullcontext()
     return trace.use_span(span, record_exception=False, set_status_on_exception=False)
-
-
-def _trace_of(span: Span) -> str:
-    return f"{span.get_span_context().trace_id:032x}"
-
-
-def _below(parent: SpanContext) -> Context:
-    return trace.set_span_in_context(NonRecordingSpan(parent), Context())
 
 
 def _fail(span: Span, error: Exception) -> None:

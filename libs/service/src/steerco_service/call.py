@@ -10,15 +10,17 @@ import msgspec
 from fastapi import Depends, Request, Response
 
 from steerco_events import tracing
-from steerco_events.commands.handling import Handled, Handling
+from steerco_events.commands.handling import Handled
 from steerco_events.commands.judging import Behalf, Forbidden, IdTaken, Judge
 from steerco_events.commands.parting import Parting
+from steerco_events.commands.planning import Handling
 from steerco_events.contracts.portfolio import Role
 from steerco_events.decider import Decider, Refusal
 from steerco_events.envelope import Context
 from steerco_events.ids import new_id
 from steerco_events.postgres.commands import find
 from steerco_events.projections.builds import ViewNotBuilt
+from steerco_events.trace_contexts import traceparent
 from steerco_service.access.known import Places
 from steerco_service.access.permissions import ROLES, SUPPORT
 from steerco_service.access.placed import ProjectPlaced, projects_placed
@@ -204,7 +206,7 @@ class Call:
             correlation_id=command_id,
             causation_id=command_id,
             reason=reason or self._reason,
-            traceparent=tracing.traceparent(),
+            traceparent=traceparent(),
             org_units=tuple(self._concerned),
         )
         return Handling(

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 from fastapi import Request
 
-from steerco_events.tracing import traceparent
+from steerco_events.trace_contexts import traceparent
 from steerco_service.edge.sizes import check_batched
 from steerco_service.problems import Problem, problem_response
 from steerco_service.traces import log_fault

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import msgspec
 from opentelemetry import trace
 
-from steerco_events.tracing import trace_id
+from steerco_events.trace_contexts import trace_id
 from steerco_service.telemetry import LogFormat
 
 _logger = logging.getLogger("steerco")

@@ -54,7 +54,7 @@ class MeasuredRequests:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 is_stream = (b"content-type", _STREAM) in message["headers"]
-                STREAMS.add(is_stream, self._service)
+                STREAMS.add(self._service, amount=int(is_stream))
             elif status >= 400:
                 problem += message.get("body", b"")
             await send(message)
@@ -66,7 +66,7 @@ class MeasuredRequests:
             path = route.path_format if isinstance(route, APIRoute) else UNMATCHED
             method = scope["method"] if scope["method"] in METHODS else "other"
             HTTP_REQUESTS.add(self._service, path, method, f"{status // 100}xx")
-            STREAMS.add(-is_stream, self._service)
+            STREAMS.add(self._service, amount=-int(is_stream))
             if not is_stream:
                 HTTP_SECONDS.observe(monotonic() - began, self._service, path, method)
             if isinstance(route, APIRoute) and route.name in self._commands and method in (route.methods or ()):

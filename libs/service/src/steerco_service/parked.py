@@ -12,7 +12,8 @@ from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from steerco_events.consumer_names import without_build
-from steerco_events.postgres.parking import Ask, ParkedEvent, ParkedStream, Parking, parked_by, skipped_events
+from steerco_events.postgres.parking import Ask, ParkedEvent, ParkedStream, Parking, parked_by
+from steerco_events.postgres.skipped import skipped_events
 from steerco_events.projections.builds import Build
 from steerco_service.access.gaps import SOURCE, grants_hang_on
 from steerco_service.asking import Asker, runtime_of

@@ -12,13 +12,13 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from steerco_events.commands.attempts import Contended
-from steerco_events.commands.handling import StaleVersion
+from steerco_events.commands.planning import StaleVersion
 from steerco_events.decider import Refusal
 from steerco_events.ids import new_id
 from steerco_events.postgres.faults import DATABASE_FAULTS, is_unavailable
 from steerco_events.postgres.store import EventTooLarge
 from steerco_events.registry import NewerVersion
-from steerco_events.tracing import trace_id
+from steerco_events.trace_contexts import trace_id
 from steerco_service.printing import printable
 from steerco_service.traces import log_fault, named
 

@@ -24,6 +24,7 @@ from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer
 
 from steerco_events import tracing
 from steerco_events.ids import new_id
+from steerco_events.trace_contexts import written
 from steerco_service.telemetry import TelemetrySettings
 
 TRACES_PATH = "/v1/traces"
@@ -219,7 +220,7 @@ class TracedRequests:
 
 def _telling(span: Span, send: Send) -> Send:
     """Sends on what an answer begins with, and tells the trace in it."""
-    context = tracing.written(span.get_span_context())
+    context = written(span.get_span_context())
 
     async def told(message: MutableMapping[str, Any]) -> None:
         if message["type"] == "http.response.start":

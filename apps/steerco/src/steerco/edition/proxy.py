@@ -12,7 +12,7 @@ from starlette.responses import StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from steerco.edition.mounting import front_app
-from steerco_events.tracing import traceparent
+from steerco_events.trace_contexts import traceparent
 from steerco_service.http_server import stopping_of, until_stopping
 from steerco_service.problems import Problem
 

@@ -28,12 +28,7 @@ type Take = Callable[[ExportTraceServiceRequest], None]
 def collecting(take: Take) -> Iterator[str]:
     """Inside, what is sent to this address of the loopback interface is taken, in other threads."""
 
-    class Handler(_Handler):
-        def taken(self, request: ExportTraceServiceRequest) -> None:
-            take(request)
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
+    with _Server(take) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True, name="collector of spans")
         thread.start()
         try:
@@ -41,6 +36,16 @@ def collecting(take: Take) -> Iterator[str]:
         finally:
             server.shutdown()
             thread.join()
+
+
+class _Server(ThreadingHTTPServer):
+    """Hands over what is sent to it."""
+
+    daemon_threads = True
+
+    def __init__(self, take: Take) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.take = take
 
 
 class _TooLarge(Exception):
@@ -67,10 +72,7 @@ def _is_taken(length: str) -> bool:
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 30
-
-    def taken(self, request: ExportTraceServiceRequest) -> None:
-        """What is done with it."""
-        raise NotImplementedError
+    server: _Server
 
     def do_POST(self) -> None:
         """Called for each request."""
@@ -90,7 +92,7 @@ class _Handler(BaseHTTPRequestHandler):
         except (DecodeError, zlib.error):
             self._answer(HTTPStatus.BAD_REQUEST)
             return
-        self.taken(request)
+        self.server.take(request)
         self._answer(HTTPStatus.OK, ExportTraceServiceResponse().SerializeToString())
 
     def _answer(self, status: HTTPStatus, body: bytes = b"") -> None:

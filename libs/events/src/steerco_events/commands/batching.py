@@ -16,7 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from steerco_events import tracing
 from steerco_events.commands.attempts import ATTEMPTS, Contended
-from steerco_events.commands.handling import Handled, Handling, appends_of, resolve_all
+from steerco_events.commands.handling import Handled, appends_of, resolve_all
+from steerco_events.commands.planning import Handling
 from steerco_events.commands.situations import Situations
 from steerco_events.metrics import APPEND_COMMANDS, APPEND_SECONDS
 from steerco_events.postgres.commands import CommandKey, TwinAccepted, find, remember

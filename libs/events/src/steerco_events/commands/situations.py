@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from steerco_events.commands.handling import Handling, Situation
+from steerco_events.commands.planning import Handling, Situation
 
 MOST = 4096
 KEPT_SECONDS = 5.0

@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from steerco_events import tracing
 from steerco_events.clock import Clock
-from steerco_events.commands.handling import Handling, appends_of, handle_all
+from steerco_events.commands.handling import appends_of, handle_all
+from steerco_events.commands.planning import Handling
 from steerco_events.consuming.consumer import Role
 from steerco_events.decider import Decider, Refusal
 from steerco_events.envelope import Actor, Context, Recorded

@@ -72,7 +72,7 @@ class Standing:
             self._situation = Idle()
         CONSUMER_RESTARTS.add(*self._consumer, amount=0)
         CONSUMER_EVENTS.add(*self._consumer, amount=0)
-        CONSUMER_STOPPED.add(0, *self._labels)
+        CONSUMER_STOPPED.add(*self._labels, amount=0)
 
     def applies(self) -> None:
         """There are events, which are being applied."""

@@ -29,9 +29,6 @@ _ASIDE = text(
 )
 _COUNT = text("SELECT count(*) FROM log.parked WHERE consumer = :consumer")
 _OF_CONSUMER = text("SELECT service, stream FROM log.parked WHERE consumer = :consumer")
-_SKIPPED_TYPES = text(
-    "SELECT DISTINCT stream, type FROM log.skipped_events WHERE skipped_for = :skipped_for AND service = :service"
-)
 _PARK = text(
     "INSERT INTO log.parked (consumer, service, stream, partition, error, parked_at, tried_at)"
     " VALUES (:consumer, :service, :stream, :partition, :error, :at, :at)"
@@ -70,11 +67,6 @@ _LEAVE_OUT = text(
     "DELETE FROM log.parked_events e USING log.skipped_events s"
     " WHERE e.consumer = :consumer AND e.service = :service AND e.stream = :stream AND s.skipped_for = :skipped_for"
     " AND s.service = e.service AND s.position = e.position AND s.event_id = CAST(e.headers ->> 'id' AS uuid)"
-)
-_SKIPPED = text(
-    "SELECT skipped_for, service, stream, position, event_id, type, consumer, error, skipped_at, skipped_by, reason"
-    " FROM log.skipped_events WHERE CAST(:skipped_for AS text) IS NULL OR skipped_for = :skipped_for"
-    " ORDER BY skipped_at DESC, skipped_for, service, position DESC LIMIT :limit"
 )
 _ABOUT = (
     "SELECT p.consumer, p.service, p.stream, p.partition, p.error, p.parked_at, p.attempts, p.tried_at, p.asked,"
@@ -138,26 +130,6 @@ class ParkedEvent:
     def recorded(self, service: str, registry: Registry) -> Recorded:
         """The event as a feed gave it."""
         return recorded_of(self.attributes, self.data, self.partition, service, registry)
-
-
-@dataclass(frozen=True, slots=True)
-class SkippedEvent:
-    """An event that was left out for good: for whom, which consumer had it parked and why, and who wanted it so.
-
-    `skipped_for` is a reaction, or a version of a view with all its builds.
-    """
-
-    skipped_for: str
-    service: str
-    stream: str
-    position: int
-    event_id: UUID
-    type: str
-    consumer: str
-    error: str
-    skipped_at: datetime
-    skipped_by: UUID
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,15 +239,6 @@ async def parked_streams(tx: AsyncConnection, consumer: str) -> frozenset[tuple[
     return frozenset((row.service, row.stream) for row in await tx.execute(_OF_CONSUMER, {"consumer": consumer}))
 
 
-async def skipped_types(tx: AsyncConnection, consumer: str, service: str) -> frozenset[tuple[str, str]]:
-    """The streams of a service of which events were left out, and the types of those.
-
-    Of a build, what was left out for any build of its view's version.
-    """
-    values = {"skipped_for": without_build(consumer), "service": service}
-    return frozenset((row.stream, row.type) for row in await tx.execute(_SKIPPED_TYPES, values))
-
-
 async def parked_by(tx: AsyncConnection, consumers: Collection[str]) -> Sequence[ParkedStream]:
     """What these consumers have parked, by consumer, service and stream."""
     return [_parked(row) for row in await tx.execute(_OF_CONSUMERS, {"consumers": list(consumers)})]
@@ -284,13 +247,6 @@ async def parked_by(tx: AsyncConnection, consumers: Collection[str]) -> Sequence
 async def parked_and_asked(tx: AsyncConnection) -> Sequence[ParkedStream]:
     """The parked streams for which somebody asked something."""
     return [_parked(row) for row in await tx.execute(_ASKED)]
-
-
-async def skipped_events(tx: AsyncConnection, limit: int, consumer: str | None = None) -> Sequence[SkippedEvent]:
-    """What was left out for good, the last first; of a build, what was for any build of its view's version."""
-    skipped_for = without_build(consumer) if consumer is not None else None
-    rows = await tx.execute(_SKIPPED, {"skipped_for": skipped_for, "limit": limit})
-    return [SkippedEvent(**row._mapping) for row in rows]
 
 
 def _parked(row: Row[Any]) -> ParkedStream:

@@ -12,7 +12,8 @@ from sqlalchemy import text
 from steerco_events.consuming.consumer import TooManyParked
 from steerco_events.ports import Cursor
 from steerco_events.postgres.checkpoints import CheckpointMoved, Checkpoints
-from steerco_events.postgres.parking import SkippedEvent, parked_streams, skipped_events
+from steerco_events.postgres.parking import parked_streams
+from steerco_events.postgres.skipped import SkippedEvent, skipped_events
 from steerco_events.testkit.eaters import OPERATOR, Eater, Outage, Scripted, count, counts, told
 from steerco_events.testkit.logs import until, waits_for_a_lock
 from steerco_events.testkit.tally import Counted

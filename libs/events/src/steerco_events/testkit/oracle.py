@@ -1,11 +1,12 @@
 """An event store in memory, as simple as one can be: what a test's history must have led to in the real one."""
 
+import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from steerco_events.envelope import Recorded
-from steerco_events.positions import Token
+from steerco_events.positions import PARTITIONS, Token, partition_of
 from steerco_events.postgres.store import Write
 from steerco_events.testkit.tally import Counted
 
@@ -126,3 +127,11 @@ class Oracle:
 
 def _last_positions(events: Iterable[Recorded]) -> Mapping[str, int]:
     return {event.stream: event.position for event in events}
+
+
+def names_in_partitions(prefix: str) -> list[str]:
+    """A new name for a stream of each partition: a history that is told again finds them where they were."""
+    return [
+        next(name for n in itertools.count() if partition_of(name := f"{prefix}-{n}") == partition)
+        for partition in range(PARTITIONS)
+    ]

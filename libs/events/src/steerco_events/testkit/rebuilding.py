@@ -5,15 +5,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from steerco_events.postgres.lease_keeper import LeaseKeeper
 from steerco_events.projections.builds import Build, Builds, ViewNotBuilt
 from steerco_events.projections.model import View
 from steerco_events.projections.runner import ViewRunner
+from steerco_events.projections.tables import known_at, row_of
 from steerco_events.signals import Signal
 from steerco_events.testkit.logs import Log, running, until
-from steerco_events.testkit.tallies import tally_view
+from steerco_events.testkit.tallies import TallyRow, tallies, tally_view
 
 
 @dataclass
@@ -87,3 +88,17 @@ async def kept(log: Log, view: View | None = None, shards: int = 1) -> AsyncIter
     async with log.sealing(), Worker(log, view or tally_view(log.service)).running(shards) as worker:
         await worker.until_live(1)
         yield worker
+
+
+async def begin(log: Log, view: View) -> Build:
+    """A build that was asked for just now."""
+    async with log.engine.begin() as tx:
+        return await Builds(view).begin(tx, log.clock.now())
+
+
+async def rows(log: Log, build: Build) -> dict[str, TallyRow]:
+    """What the build says now."""
+    table = build.table("tallies")
+    async with log.engine.connect() as connection:
+        found = await connection.execute(select(table).where(known_at(table, None)))
+        return {each["key"]: row_of(tallies, each) for each in found.mappings()}

@@ -2,12 +2,17 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from steerco_events import tracing
+from steerco_events import trace_contexts, tracing
+from steerco_events.envelope import Context
+from steerco_events.ids import new_id
+from steerco_events.testkit.logs import Log
+from steerco_events.testkit.tally import Count, tally
 
 
 class Spans:
@@ -48,16 +53,32 @@ def context_of(span: ReadableSpan) -> str:
     """The `traceparent` of a span."""
     context = span.get_span_context()
     assert context
-    written = tracing.written(context)
+    written = trace_contexts.written(context)
     assert written
     return written
 
 
 def parent_of(span: ReadableSpan) -> str | None:
     """The `traceparent` of what a span is below of."""
-    return tracing.written(span.parent) if span.parent else None
+    return trace_contexts.written(span.parent) if span.parent else None
 
 
 def links_of(span: ReadableSpan) -> set[str | None]:
     """The `traceparent`s of what a span links to."""
-    return {tracing.written(link.context) for link in span.links}
+    return {trace_contexts.written(link.context) for link in span.links}
+
+
+def traceparent(trace: int, span: int = 1, flags: int = 1) -> str:
+    """A context of the trace and the span of these numbers."""
+    return f"00-{trace:032x}-{span:016x}-{flags:02x}"
+
+
+def traced(log: Log, trace: int, span: int = 1, flags: int = 1) -> Context:
+    """In which a command comes in that trace."""
+    return replace(log.context(), traceparent=traceparent(trace, span, flags))
+
+
+async def counted(log: Log, traces: int, **about: int) -> None:
+    """One event in each of so many traces."""
+    for n in range(1, traces + 1):
+        await log.handle(tally, f"tally-{new_id()}", Count(n), traced(log, n, **about))

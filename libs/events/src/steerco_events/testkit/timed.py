@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import text
 
 from steerco_events.clock import ManualClock
-from steerco_events.commands.handling import Handling, handle_all
+from steerco_events.commands.handling import handle_all
+from steerco_events.commands.planning import Handling
 from steerco_events.decider import Decider
 from steerco_events.ids import derived_id
 from steerco_events.postgres.lease import Lease

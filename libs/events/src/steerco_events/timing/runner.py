@@ -17,7 +17,8 @@ from steerco_events import tracing
 from steerco_events.bounding import bounded
 from steerco_events.clock import Clock
 from steerco_events.commands.attempts import in_transaction
-from steerco_events.commands.handling import Handling, appends_of, decide_all
+from steerco_events.commands.handling import appends_of, decide_all
+from steerco_events.commands.planning import Handling
 from steerco_events.decider import Refusal
 from steerco_events.envelope import Actor, Context, StreamSlice
 from steerco_events.ids import derived_id

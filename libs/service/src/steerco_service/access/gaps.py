@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from steerco_events.contracts import portfolio
 from steerco_events.contracts.portfolio import PORTFOLIO
-from steerco_events.postgres.parking import parked_streams, skipped_types
+from steerco_events.postgres.parking import parked_streams
+from steerco_events.postgres.skipped import skipped_types
 from steerco_events.projections.builds import Build
 
 SOURCE = "portfolio"

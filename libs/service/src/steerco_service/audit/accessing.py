@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from steerco_events.clock import Clock
 from steerco_events.postgres.accesses import Accessed
 from steerco_events.postgres.faults import DATABASE_FAULTS
-from steerco_events.tracing import traceparent
+from steerco_events.trace_contexts import traceparent
 from steerco_service.access.permissions import Permission
 from steerco_service.audit.access_log import AccessLog
 from steerco_service.edge.buckets import Buckets, Rate
