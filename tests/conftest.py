@@ -12,6 +12,7 @@ from steerco_servers.testing import TemporaryPostgres
 from steerco_service.testkit.serving import Served, serving
 
 SHARING = {
+    "an edition with the example": ("tests/editions/test_archives.py", "tests/editions/test_embedded.py"),
     "an edition of processes": ("tests/distributed/",),
     "a Keycloak": (
         "tests/access/test_issuer",

@@ -13,7 +13,7 @@ import pytest
 
 from steerco_events.ids import derived_id
 from tests.editions.registers import asked
-from tests.editions.running import RunningEdition, remove, running_edition, start, wait_until, without_instants
+from tests.editions.running import RunningEdition, remove, start, wait_until, without_instants
 from tests.faults.topic import Topic
 
 LOGS = ("intake", "portfolio", "finance", "risk", "training")
@@ -22,12 +22,6 @@ QUESTIONS = (
     ("story", "SUP-01", "--json"),
 )
 PITCH = derived_id("pitch", "of a later day")
-
-
-@pytest.fixture(scope="module")
-def example() -> Iterator[RunningEdition]:
-    with running_edition("--example") as edition:
-        yield edition
 
 
 @pytest.fixture(scope="module")

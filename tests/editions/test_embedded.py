@@ -18,13 +18,7 @@ from steerco_events.ids import new_id
 from steerco_events.positions import partition_of
 from steerco_events.postgres.wakeups import asyncpg_dsn
 from steerco_servers.postgres import start_postgres
-from tests.editions.running import RunningEdition, free_port, remove, running_edition, start, steerco
-
-
-@pytest.fixture(scope="module")
-def example() -> Iterator[RunningEdition]:
-    with running_edition("--example") as edition:
-        yield edition
+from tests.editions.running import RunningEdition, free_port, remove, start, steerco
 
 
 def failed(*arguments: str, **environment: str) -> str:

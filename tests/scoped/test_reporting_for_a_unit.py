@@ -102,6 +102,11 @@ class Ground(NamedTuple):
             assert expected.status_code == said.status_code, (path, asked, expected.text, said.text)
             assert shared(said.json()) == shared(expected.json()), (path, asked)
 
+    async def holds(self, *marks: str) -> None:
+        """Each of these is somewhere in its database."""
+        dump = await self.deployment.dumped()
+        assert [mark for mark in marks if mark not in dump] == []
+
     async def holds_nothing_of(self, *marks: str) -> None:
         """None of these is anywhere in its database."""
         dump = await self.deployment.dumped()
@@ -194,6 +199,7 @@ async def test_what_enters_comes_with_its_history(ground: Ground) -> None:
     await ground.answers_are_the_same("COMES", "IN-01")
     await ground.answers_are_the_same("COMES", "IN-01", at=at)
     await ground.answers_are_the_same("IN-01", at=before)
+    await ground.holds("COMES", "COMES-pitch", "COMES-reason", amount_of("COMES"), amount_of("CAME"), project, pitch)
     await ground.holds_nothing_of(*marks_of(ground.outside))
 
 

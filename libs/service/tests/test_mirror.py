@@ -23,7 +23,7 @@ from steerco_events.testkit.tally import TALLY, Counted
 from steerco_servers.testing import TemporaryPostgres
 from steerco_service.mirror.feed import MirrorFeed
 from steerco_service.mirror.source import Received, received
-from steerco_service.mirror.store import Mirror, MirrorMoved, OtherSource, Standing
+from steerco_service.mirror.store import Mirror, MirrorMoved, OtherSource, Reached
 from steerco_service.scoped.sharing import DENSE
 from steerco_service.testkit.mirrored import make_mirror_tables
 
@@ -52,9 +52,10 @@ async def log(postgres: TemporaryPostgres) -> AsyncIterator[Log]:
         yield log
 
 
-async def take(log: Log, mirror: Mirror, seen: Standing, events: Sequence[Received], after: str) -> Standing:
+async def take(log: Log, mirror: Mirror, seen: Reached, events: Sequence[Received], after: str) -> Reached:
     async with log.engine.begin() as tx:
-        return await mirror.take(tx, seen, events, after, NOW)
+        await mirror.take(tx, seen, events, after, NOW)
+        return await mirror.reached(tx)
 
 
 def mirror_of(name: str, scope: str = "LIC") -> Mirror:
@@ -76,7 +77,7 @@ def pages(draw: st.DrawFn) -> Sequence[Cut]:
 @given(cuts=pages())
 @settings(max_examples=25, deadline=None)
 async def test_however_pages_are_cut_and_repeat_each_event_is_there_once(log: Log, cuts: Sequence[Cut]) -> None:
-    mirror, stands = mirror_of(f"log {new_id()}"), Standing()
+    mirror, stands = mirror_of(f"log {new_id()}"), Reached()
     sent = as_received(EVENTS)
     for n, cut in enumerate(cuts):
         stands = await take(log, mirror, stands, [sent[each] for each in cut], f"page {n}")
@@ -94,21 +95,33 @@ async def test_however_pages_are_cut_and_repeat_each_event_is_there_once(log: Lo
 
 async def test_who_has_not_seen_what_another_has_taken_changes_nothing(log: Log) -> None:
     mirror, sent = mirror_of("zombies"), as_received(EVENTS)
-    first = await take(log, mirror, Standing(), sent[:2], "one")
+    first = await take(log, mirror, Reached(), sent[:2], "one")
     await take(log, mirror, first, sent[2:4], "two")
-    for seen in (Standing(), first):
+    for seen in (Reached(), first):
         with pytest.raises(MirrorMoved):
             await take(log, mirror, seen, sent[4:6], "another")
     async with log.engine.connect() as connection:
-        stands = await mirror.standing(connection)
+        stands = await mirror.reached(connection)
     assert (stands.after, stands.position) == ("two", 4)
 
 
+async def test_of_two_who_take_one_history_one_goes_on(log: Log) -> None:
+    mirror, sent = mirror_of("histories"), as_received(EVENTS)
+    first = await take(log, mirror, Reached(), sent[:2], "one")
+    async with log.engine.begin() as tx:
+        second = await mirror.take_history(tx, first, sent[2:4])
+    with pytest.raises(MirrorMoved):
+        async with log.engine.begin() as tx:
+            await mirror.take_history(tx, first, sent[2:6])
+    assert (second.after, second.position) == ("one", 4)
+    assert (await take(log, mirror, second, sent[4:], "two")).position == len(EVENTS)
+
+
 async def test_a_database_is_for_one_unit_of_one_enterprise(log: Log) -> None:
-    await take(log, mirror_of("elsewhere"), Standing(), as_received(EVENTS), "one")
+    await take(log, mirror_of("elsewhere"), Reached(), as_received(EVENTS), "one")
     async with log.engine.connect() as connection:
         with pytest.raises(OtherSource, match="take a new one"):
-            await mirror_of("elsewhere", "SUP").standing(connection)
+            await mirror_of("elsewhere", "SUP").reached(connection)
 
 
 async def test_a_field_that_was_withheld_is_empty() -> None:
@@ -137,13 +150,14 @@ class MirrorCarrier(Carrier):
         return log
 
     async def _receive(self, log: Log) -> None:
-        mirror, source, cursor, stands = mirror_of(log.service), log.feed(), Cursor(), Standing()
+        mirror, source, cursor, stands = mirror_of(log.service), log.feed(), Cursor(), Reached()
         while True:
             batch = await source.read(cursor, 7)
             if batch.cursor != cursor:
                 sent, after = as_received(batch.events), repr(batch.cursor)
                 async with log.engine.begin() as tx:
-                    stands = await mirror.take(tx, stands, sent, after, batch.cursor.watermark)
+                    await mirror.take(tx, stands, sent, after, batch.cursor.watermark)
+                    stands = await mirror.reached(tx)
                 RECEIVED.notify()
             cursor = batch.cursor
             if not batch.events:

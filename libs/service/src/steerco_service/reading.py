@@ -62,7 +62,7 @@ class Reading:
     def in_units(self, unit_id: ColumnElement[Any]) -> ColumnElement[bool]:
         """The condition for the rows whose unit is in the caller's scope."""
         scope = self.asking.scope
-        return true() if scope.is_whole else unit_id == _any_of(scope.units)
+        return true() if scope.is_whole else unit_id == any_of(scope.units)
 
     def in_projects(self, project_id: ColumnElement[Any]) -> ColumnElement[bool]:
         """The condition for the rows whose project is in the caller's scope."""
@@ -73,7 +73,7 @@ class Reading:
         inside = select(placed.c.project_id).where(
             known_at(placed, None), self.in_units(placed.c.unit_id), scope.gaps.spare(placed)
         )
-        return or_(project_id.in_(inside), project_id == _any_of(scope.projects))
+        return or_(project_id.in_(inside), project_id == any_of(scope.projects))
 
     def in_people(self, person_id: ColumnElement[Any]) -> ColumnElement[bool]:
         """The condition for the rows of the caller, and of who has a role or a project in the caller's scope."""
@@ -111,7 +111,7 @@ class Reading:
         if self.asking.scope.is_whole:
             return project_ids
         placed = self.table("projects_placed").c.project_id
-        query = select(placed).where(placed == _any_of(project_ids), self.in_projects(placed))
+        query = select(placed).where(placed == any_of(project_ids), self.in_projects(placed))
         return set((await self.connection.execute(query)).scalars())
 
     async def has_appointment(self, person_id: UUID, unit_id: UUID | None, project_id: UUID | None) -> bool:
@@ -130,7 +130,8 @@ class Reading:
         return known_at(table, as_of)
 
 
-def _any_of(ids: Collection[UUID]) -> ColumnElement[Any]:
+def any_of(ids: Collection[UUID]) -> ColumnElement[Any]:
+    """Any of these, as the other side of a comparison; there may be more than a statement takes parameters."""
     return any_(literal(list(ids), ARRAY(Uuid())))
 
 

@@ -1,4 +1,4 @@
-"""Receives one service's log for a unit: page after page, and first the history of what entered; by one worker."""
+"""Receives one service's log for a unit: page after page, each after the history of what entered; by one worker."""
 
 import asyncio
 from collections.abc import Sequence
@@ -54,16 +54,20 @@ class Mirroring:
                             await asyncio.sleep(POLL_SECONDS)
 
     async def step(self, source: ScopedSource) -> bool:
-        """Take one page; whether there is no more for now.
+        """Take one page, after the history of what entered before it; whether there is no more for now.
 
-        Raises what the source raises, `OtherSource` and `MirrorMoved`, having changed nothing.
+        Raises what the source raises, `OtherSource` and `MirrorMoved`; of the history, what had come by then is kept,
+        and the next step begins with the same page.
         """
         async with self._engine.connect() as connection:
-            seen = await self._mirror.standing(connection)
+            seen = await self._mirror.reached(connection)
         page = await source.page(seen.after)
-        history = await source.history(page.entered) if page.entered else ()
+        async for events in source.history(page.entered):
+            if events:
+                async with self._engine.begin() as tx:
+                    seen = await self._mirror.take_history(tx, seen, events)
         async with self._engine.begin() as tx:
-            await self._mirror.take(tx, seen, [*history, *page.events], page.end, page.complete_to)
+            await self._mirror.take(tx, seen, page.events, page.end, page.complete_to)
         self._received.notify()
         return page.complete_to is not None
 

@@ -1,6 +1,6 @@
 """One service's log as a deployment for a unit gets it over HTTP."""
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import batched
@@ -66,16 +66,18 @@ class ScopedSource:
         """The page after where another ended. Raises `SourceRefuses`, `NoToken` and httpx's errors."""
         return await self._ask({"after": after} if after else {})
 
-    async def history(self, subjects: Collection[str]) -> Sequence[Received]:
-        """All that happened to these subjects until now, oldest first for each. Raises as `page` does."""
-        found: list[Received] = []
+    async def history(self, subjects: Collection[str]) -> AsyncIterator[Sequence[Received]]:
+        """All that happened to these subjects until now, oldest first for each, page by page. Raises as `page` does.
+
+        A page may be empty: the source goes over a part of its log for each, and says when it has come to the end.
+        """
         for some in batched(sorted(subjects), SUBJECTS_AT_ONCE):
-            page = await self._ask({"subject": list(some)})
-            found += page.events
+            asked: dict[str, Any] = {"subject": list(some)}
+            page = await self._ask(asked)
+            yield page.events
             while page.complete_to is None:
-                page = await self._ask({"subject": list(some), "after": page.end})
-                found += page.events
-        return found
+                page = await self._ask(asked | {"after": page.end})
+                yield page.events
 
     async def _ask(self, parameters: Mapping[str, Any]) -> Page:
         headers = {"Authorization": f"Bearer {await self._tokens()}"}

@@ -5,7 +5,7 @@ Positions count what was received, and versions what was received of a stream: t
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -62,7 +62,8 @@ _BEGIN = text(
 )
 _MOVE = text(
     "UPDATE mirror.logs SET after = :after, position = :position, positions = :positions,"
-    " complete_to = coalesce(:complete_to, complete_to) WHERE service = :service AND after = :seen"
+    " complete_to = coalesce(:complete_to, complete_to)"
+    " WHERE service = :service AND after = :seen AND position = :since"
 )
 
 
@@ -75,7 +76,7 @@ class OtherSource(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Reached:
     """How far one log was received: `None` before the first page."""
 
     after: str | None = None
@@ -84,61 +85,71 @@ class Standing:
     complete_to: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
 class Mirror:
     """One service's log, as it is held for a unit."""
 
-    service: str
-    scope: str
-    url: str
-    _named: dict[str, Any] = field(init=False, repr=False)
+    def __init__(self, service: str, scope: str, url: str) -> None:
+        self.service = service
+        self._named = {"service": service}
+        self._scope = scope
+        self._url = url
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_named", {"service": self.service})
-
-    async def standing(self, connection: AsyncConnection) -> Standing:
+    async def reached(self, connection: AsyncConnection) -> Reached:
         """How far it was received. Raises `OtherSource`."""
         row = (await connection.execute(_STANDS, self._named)).one_or_none()
         if row is None:
-            return Standing()
-        if (row.scope, row.url) != (self.scope, self.url):
+            return Reached()
+        if (row.scope, row.url) != (self._scope, self._url):
             raise OtherSource(
                 f"this database holds what was received of {self.service} for {row.scope} from {row.url},"
-                f" not for {self.scope} from {self.url}: take a new one"
+                f" not for {self._scope} from {self._url}: take a new one"
             )
-        return Standing(row.after, row.position, tuple(row.positions), row.complete_to)
+        return Reached(row.after, row.position, tuple(row.positions), row.complete_to)
+
+    async def take_history(self, tx: AsyncConnection, seen: Reached, events: Sequence[Received]) -> Reached:
+        """Keep events that belong before the next page, as `take` does, and what is reached by that.
+
+        There are none before the first page: nothing has entered since. Raises `MirrorMoved`.
+        """
+        return await self._take(tx, seen, events, seen.after, None)
 
     async def take(
-        self,
-        tx: AsyncConnection,
-        seen: Standing,
-        events: Sequence[Received],
-        after: str,
-        complete_to: datetime | None,
-    ) -> Standing:
-        """Keep those of the events that are not held yet, in their order, and how far that is; all or nothing.
+        self, tx: AsyncConnection, seen: Reached, events: Sequence[Received], after: str, complete_to: datetime | None
+    ) -> None:
+        """Keep those of a page's events that are not held yet, in their order, and how far that is; all or nothing.
 
         Raises `MirrorMoved`.
         """
+        await self._take(tx, seen, events, after, complete_to)
+
+    async def _take(
+        self,
+        tx: AsyncConnection,
+        seen: Reached,
+        events: Sequence[Received],
+        after: str | None,
+        complete_to: datetime | None,
+    ) -> Reached:
         new = await self._new(tx, events)
-        position, positions = seen.position + len(new), seen.positions
+        position = seen.position + len(new)
         places = [(partition_of(each.stream), n) for n, each in enumerate(new, seen.position + 1)]
-        stands = Standing(after, position, advanced(positions, places), complete_to or seen.complete_to)
+        reached = Reached(after, position, advanced(seen.positions, places), complete_to or seen.complete_to)
         values = self._named | {
-            "scope": self.scope,
-            "url": self.url,
+            "scope": self._scope,
+            "url": self._url,
             "after": after,
             "position": position,
-            "positions": list(stands.positions),
+            "positions": list(reached.positions),
             "complete_to": complete_to,
             "seen": seen.after,
+            "since": seen.position,
         }
         moved = await tx.execute(_MOVE if seen.after else _BEGIN, values)
         if moved.rowcount != 1:
             raise MirrorMoved(self.service)
         if new:
             await tx.execute(_KEEP, await self._rows(tx, new, places))
-        return stands
+        return reached
 
     async def _new(self, tx: AsyncConnection, events: Sequence[Received]) -> Sequence[Received]:
         first: dict[str, Received] = {}

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from steerco_events.postgres.event_pages import SCANNED_AT_MOST
 from steerco_service.events.asked import BATCH
 from steerco_service.headers import COMPLETE_TO
 from steerco_service.problems import MEDIA_TYPE
@@ -12,11 +13,12 @@ DESCRIPTION = f"""As CloudEvents 1.0 in JSON, page by page, in the order of the 
   its history, also what was recorded elsewhere; of what has left, nothing that was recorded later;
 - of the units above, what is required below, and that they are there: by their ids alone;
 - `steerco.scope.entered` and `steerco.scope.left`, with the `subject`, where that became known. What entered has a
-  history of before this cursor: ask for it by `subject` before you take the events of the page.
+  history of before this cursor: ask for all of it by `subject` before you take the events of the page.
 
 `Link` with `rel="next"` is always there; its cursor is for this service and this scope, and can't be read. Numbers that
 count what happens elsewhere are left out. `{COMPLETE_TO}` is there where the log ends for now: all that was sealed up
-to then was given. Events come at least once, each with the same `id`.
+to then was given. A page without it is not the last, also when it is empty: one request goes over a part of the log, by
+`subject` over {SCANNED_AT_MOST:,} events at most. Events come at least once, each with the same `id`.
 """
 
 _EXAMPLE: list[dict[str, Any]] = [

@@ -40,7 +40,7 @@ class Crossing:
 class Holding:
     """What was inside of a scope, and when, by all of portfolio's log up to `known_at`.
 
-    `above` are the times of the units above it. `appointed` are the subjects that appointments are at.
+    `above` are the times of the units above it. `appointed` are the subjects inside that appointments are at.
     """
 
     known_at: datetime

@@ -4,11 +4,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from steerco_events.projections.builds import Build
 from steerco_service.access.known import Organization, access_unknown
+from steerco_service.reading import any_of
 from steerco_service.reference.people import people
 from steerco_service.runtime import Runtime
 from steerco_service.scoped.holding import Holding
@@ -42,12 +43,12 @@ class Holdings:
         self._runtime = runtime
         self._known: dict[UUID, _Known] = {}
 
-    async def of(self, top: UUID) -> Holding:
-        """What a deployment for a unit with all below it may hold.
+    async def of(self, top: UUID, *, fresh: bool = False) -> Holding:
+        """What a deployment for a unit with all below it may hold; `fresh`: by all that the view has now.
 
         Raises a 503 `Problem` while that is not known: not well enough, or streams that tell it are parked.
         """
-        organization = await self._runtime.access.organization()
+        organization = await self._runtime.access.organization(fresh=fresh)
         if organization.gaps.streams:
             raise access_unknown("streams of units, projects or appointments are parked")
         known = self._known.get(top)
@@ -65,11 +66,16 @@ class Holdings:
             inside, above = before.inside, before.above
         else:
             inside, above = stays_of_units(await _units(connection, build), top)
-        units = [UUID(subject.removeprefix(unit_subject(""))) for subject in inside]
+        units = _ids_of(inside, unit_subject(""))
         places = await _places(connection, build, units)
         placed = {**inside, **stays_at(places, inside)}
-        holding = Holding(at, known_by(placed, at), known_by(above, at), await _appointed(connection, build))
+        appointed = await _appointed(connection, build, units, _ids_of(placed, project_subject("")))
+        holding = Holding(at, known_by(placed, at), known_by(above, at), appointed)
         return _Known(organization, inside, above, holding)
+
+
+def _ids_of(stays: Stays, kind: str) -> list[UUID]:
+    return [UUID(subject.removeprefix(kind)) for subject in stays if subject.startswith(kind)]
 
 
 def _is_of(known: _Known, organization: Organization) -> bool:
@@ -96,11 +102,14 @@ async def _places(connection: AsyncConnection, build: Build, units: Collection[U
     return found
 
 
-async def _appointed(connection: AsyncConnection, build: Build) -> dict[UUID, str]:
+async def _appointed(
+    connection: AsyncConnection, build: Build, units: Collection[UUID], projects: Collection[UUID]
+) -> dict[UUID, str]:
+    """At which of these units and projects the appointments are that are at one: no other can be shared."""
     table = build.table("appointments_held")
     query = select(table.c.appointment_id, table.c.unit_id, table.c.project_id)
+    is_there = or_(table.c.unit_id == any_of(units), table.c.project_id == any_of(projects))
     return {
         row.appointment_id: project_subject(row.project_id) if row.project_id else unit_subject(row.unit_id)
-        for row in await connection.execute(query)
-        if row.project_id or row.unit_id
+        for row in await connection.execute(query.where(is_there))
     }

@@ -6,11 +6,12 @@ from uuid import UUID
 
 import msgspec
 from fastapi import Path, Query, Request, Response
+from pydantic import AfterValidator, StringConstraints, WithJsonSchema
 
 from steerco_events.cloudevents import instant
 from steerco_service.asking import Asker, Asking
 from steerco_service.bodies import Code
-from steerco_service.events.asked import BATCH, MOST_VALUES, Line
+from steerco_service.events.asked import BATCH, MOST_VALUES
 from steerco_service.headers import COMPLETE_TO
 from steerco_service.printing import printable
 from steerco_service.problems import Problem
@@ -18,8 +19,25 @@ from steerco_service.routing import router
 from steerco_service.scoped.described import ANSWERS, DESCRIPTION
 from steerco_service.scoped.share import SharedLog
 from steerco_service.scoped.sharing import told, told_crossing
+from steerco_service.scoped.stays import SUBJECT, project_subject
 
 routes = router("events")
+
+
+def _subject(text: str) -> str:
+    if not SUBJECT.fullmatch(text):
+        example = project_subject(UUID("0198c1de-6000-7000-8000-000000000005"))
+        raise ValueError(f"a subject is unit-, project- or person- with an id in lower case, such as {example!r}")
+    return text
+
+
+type Subject = Annotated[
+    str,
+    StringConstraints(strict=True),
+    AfterValidator(_subject),
+    WithJsonSchema({"type": "string", "pattern": f"^{SUBJECT.pattern}$"}),
+]
+"""What enters and leaves a scope as one, as the feed names it."""
 
 
 @routes.get(
@@ -35,7 +53,7 @@ async def read_scope(
     unit: Annotated[Code, Path(description="The unit's id or code.", examples=["LIC"])],
     after: Annotated[str | None, Query(max_length=500, description="Where the last page ended.")] = None,
     subjects: Annotated[
-        Sequence[Line],
+        Sequence[Subject],
         Query(alias="subject", max_length=MOST_VALUES, description="The history of what entered only; repeatable."),
     ] = (),
 ) -> Response:

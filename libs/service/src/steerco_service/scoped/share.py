@@ -10,24 +10,18 @@ from sqlalchemy import text
 from steerco_events.envelope import Recorded
 from steerco_events.ports import LogRewound
 from steerco_events.postgres.event_pages import EventPage, EventPages, Filter, GenerationUnknown
-from steerco_events.postgres.rows import recorded
 from steerco_events.registry import NewerVersion
 from steerco_service.problems import Problem
 from steerco_service.runtime import Runtime
 from steerco_service.scoped.cursors import Cursors, CursorUnreadable, ScopedCursor
+from steerco_service.scoped.histories import Histories
 from steerco_service.scoped.holding import Crossing, Holding, Share
 from steerco_service.scoped.holdings import Holdings
 
 SCANNED = 1000
-"""Events of the log that one page passes over."""
+"""Events of the log that one page has at most, shared or not."""
 
 _WATERMARK = text("SELECT watermark FROM log.sealed_head")
-_ABOUT = text(
-    "SELECT * FROM (SELECT * FROM log.sealed_events WHERE position > :after AND position <= :until"
-    " AND (org_units && CAST(:units AS uuid[]) OR stream = ANY(CAST(:streams AS text[])) OR stream LIKE 'pitch-%'"
-    " OR EXISTS (SELECT FROM unnest(CAST(:needles AS bytea[])) AS needle WHERE position(needle IN data) > 0))"
-    " OFFSET 0) AS found ORDER BY position LIMIT :limit"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +43,7 @@ class SharedLog:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._pages = EventPages(runtime.service.name, runtime.engine, runtime.registry)
+        self._histories = Histories(runtime, self._pages)
         self._holdings = Holdings(runtime)
         self._cursors = Cursors(runtime.service.name, runtime.engine)
 
@@ -67,10 +62,7 @@ class SharedLog:
         Raises a `Problem`: 400 for the cursor, 409 when the log was rewound, 503 while it is not known what is inside.
         """
         cursor = await self._cursor(unit_id, after)
-        holding = await self._holdings.of(unit_id)
-        if cursor.told_at and holding.known_at < cursor.told_at:
-            detail = "another process knew more of what is inside than this one"
-            raise Problem(503, "log-behind", detail, headers={"Retry-After": "1"})
+        holding = await self._holding(unit_id, cursor, begins_history=bool(subjects) and after is None)
         complete_to = min(await self._watermark(), holding.known_at)  # before the page, which so has all up to then
         try:
             page = await self._read(cursor, holding, subjects)
@@ -99,26 +91,23 @@ class SharedLog:
         except CursorUnreadable as error:
             raise Problem(400, "malformed-cursor", f"after: {error}") from error
 
+    async def _holding(self, unit_id: UUID, cursor: ScopedCursor, *, begins_history: bool) -> Holding:
+        """What is known to be inside: no less than the cursor, or any process, has told.
+
+        What an earlier answer of this process was made of may be less than another has told of since.
+        """
+        holding = await self._holdings.of(unit_id, fresh=begins_history)
+        if _is_behind(holding, cursor):
+            holding = await self._holdings.of(unit_id, fresh=True)
+        if _is_behind(holding, cursor):
+            detail = "another process knew more of what is inside than this one"
+            raise Problem(503, "log-behind", detail, headers={"Retry-After": "1"})
+        return holding
+
     async def _read(self, cursor: ScopedCursor, holding: Holding, subjects: Collection[str]) -> EventPage:
-        known = Filter(known_at=holding.known_at)
-        if not subjects:
-            return await self._pages.read(cursor.place, SCANNED, known)
-        known_to = (await self._pages.place_at(holding.known_at)).position
-        ids = {each: each.partition("-")[2] for each in subjects}
-        values = {
-            "after": cursor.position,
-            "until": known_to,
-            "units": [id for subject, id in ids.items() if subject.startswith("unit-")],
-            "streams": holding.streams_at(subjects),
-            "needles": [id.encode() for id in ids.values()],
-            "limit": SCANNED,
-        }
-        async with self._runtime.engine.connect() as connection:
-            rows = (await connection.execute(_ABOUT, values)).all()
-        events = [recorded(row, self._runtime.service.name, self._runtime.registry) for row in rows]
-        end = await self._pages.end()
-        is_last = len(events) < SCANNED
-        return EventPage(events, end.place(known_to if is_last else events[-1].position), is_last)
+        if subjects:
+            return await self._histories.read(cursor.place, SCANNED, subjects, holding)
+        return await self._pages.read(cursor.place, SCANNED, Filter(known_at=holding.known_at))
 
     @staticmethod
     def _share(holding: Holding, event: Recorded, subjects: Collection[str]) -> Share | None:
@@ -130,3 +119,7 @@ class SharedLog:
         async with self._runtime.engine.connect() as connection:
             watermark: datetime = (await connection.execute(_WATERMARK)).scalar_one()
         return watermark
+
+
+def _is_behind(holding: Holding, cursor: ScopedCursor) -> bool:
+    return cursor.told_at is not None and holding.known_at < cursor.told_at

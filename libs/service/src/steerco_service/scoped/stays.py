@@ -3,6 +3,7 @@
 A subject is what enters and leaves as one, by its name: `unit-…`, `project-…` or `person-…`, and the id.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +12,9 @@ from operator import attrgetter
 from uuid import UUID
 
 from steerco_service.access.scope import Tree
+
+SUBJECT = re.compile(r"(unit|project|person)-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+"""How a subject is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,7 @@ def unit_subject(unit_id: UUID | str) -> str:
     return f"unit-{unit_id}"
 
 
-def project_subject(project_id: UUID) -> str:
+def project_subject(project_id: UUID | str) -> str:
     """What a project is called as a subject."""
     return f"project-{project_id}"
 
