@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -45,6 +45,13 @@ class Verifying:
     url: str
     folder: Path
     owner_url: str
+    key: LogKey
+
+    def into(self, folder: Path) -> "Verifying":
+        """The same services for somebody with another folder, in which is told of them."""
+        (folder / "log-key.json").write_text(json.dumps(self.key.public()))
+        DataDirectory(folder).announce(self.url, "of the edition")
+        return replace(self, folder=folder)
 
     async def steerco(self, *arguments: str, expect: int) -> str:
         """What the command prints."""
@@ -74,6 +81,18 @@ class Verifying:
         async with self.owner() as tx:
             await tx.execute(text(f"UPDATE log.events SET data = {value} WHERE position = :at"), {"at": position})
 
+    @asynccontextmanager
+    async def altered(self, value: str, position: int) -> AsyncIterator[None]:
+        """Inside, the data of an event is altered; after that it is what it was."""
+        query, at = "SELECT encode(data, 'hex') FROM log.events WHERE position = :at", {"at": position}
+        async with self.owner() as tx:
+            data = (await tx.execute(text(query), at)).scalar_one()
+        await self.alter(value, position)
+        try:
+            yield
+        finally:
+            await self.alter(f"decode('{data}', 'hex')", position)
+
     async def seal_anew(self) -> None:
         """Make every seal fit what is there; of the signatures nothing is changed."""
         async with self.owner() as tx:
@@ -92,12 +111,11 @@ SEAL_ANEW = text(
 )
 
 
-@pytest.fixture
-async def verifying(postgres: TemporaryPostgres, tmp_path: Path) -> AsyncIterator[Verifying]:
+@asynccontextmanager
+async def signed(postgres: TemporaryPostgres, folder: Path) -> AsyncIterator[Verifying]:
+    """Two services, with the head of each log signed."""
     key = LogKey.generate()
-    (tmp_path / "log-key.json").write_text(json.dumps(key.public()))
-    signing = Signing(key)
-    async with serving([log_only("risk"), log_only("training")], postgres, signing=signing) as served:
+    async with serving([log_only("risk"), log_only("training")], postgres, signing=Signing(key)) as served:
         for service in ("risk", "training"):
             for n in range(EVENTS):
                 await served.append(service, f"risk-{n % 2}", CLOSED)
@@ -105,8 +123,26 @@ async def verifying(postgres: TemporaryPostgres, tmp_path: Path) -> AsyncIterato
             await until(partial(is_signed, served, service), "the head is signed")
         async with listening(parent_app(served.apps)) as server:
             owner_url = served.host._databases["risk"].owner_url
-            DataDirectory(tmp_path).announce(server.url, "of the edition")
-            yield Verifying(served, server.url, tmp_path, owner_url)
+            yield Verifying(served, server.url, folder, owner_url, key).into(folder)
+
+
+@pytest.fixture(scope="module")
+async def shared(postgres: TemporaryPostgres, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Verifying]:
+    async with signed(postgres, tmp_path_factory.mktemp("shared")) as verifying:
+        yield verifying
+
+
+@pytest.fixture
+def verifying(shared: Verifying, tmp_path: Path) -> Verifying:
+    """With a folder of the spec's own; the logs are for all specs that leave them as they are."""
+    return shared.into(tmp_path)
+
+
+@pytest.fixture
+async def alone(postgres: TemporaryPostgres, tmp_path: Path) -> AsyncIterator[Verifying]:
+    """For a spec that changes the logs."""
+    async with signed(postgres, tmp_path) as verifying:
+        yield verifying
 
 
 async def is_signed(served: Served, service: str) -> bool:
@@ -145,17 +181,17 @@ async def test_the_key_and_the_heads_of_an_edition_do_not_judge_the_logs_of_anot
 async def test_a_byte_that_breaks_json_is_named_with_its_event_and_the_other_logs_are_verified(
     verifying: Verifying, value: str
 ) -> None:
-    await verifying.alter(value, 3)
-    said = await verifying.verify()
+    async with verifying.altered(value, 3):
+        said = await verifying.verify()
     assert said["risk"].startswith("✗ risk: the event at position 3 (steerco.risk.risk-closed, version 2 of risk-0,")
     assert "is not what was sealed" in said["risk"]
     assert said["training"].startswith("✓ training: 6 events")
 
 
 async def test_an_export_of_it_names_it_too(verifying: Verifying) -> None:
-    await verifying.alter("overlay(data PLACING '\\x0a'::bytea FROM 20)", 3)
     folder = verifying.folder / "export"
-    await verifying.steerco("log", "export", str(folder), "--service", "risk", expect=0)
+    async with verifying.altered("overlay(data PLACING '\\x0a'::bytea FROM 20)", 3):
+        await verifying.steerco("log", "export", str(folder), "--service", "risk", expect=0)
     assert "✗ risk: the event at position 3 " in await verifying.steerco("verify", str(folder), expect=1)
 
 
@@ -171,13 +207,13 @@ async def test_a_file_with_a_line_that_is_none_fails_and_the_others_are_verified
     assert "✓ training: 6 events" in printed
 
 
-async def test_a_log_that_was_sealed_anew_without_signatures_is_no_evidence(verifying: Verifying) -> None:
-    await verifying.alter("overlay(data PLACING '1'::bytea FROM 20)", 3)
-    async with verifying.owner() as tx:
+async def test_a_log_that_was_sealed_anew_without_signatures_is_no_evidence(alone: Verifying) -> None:
+    await alone.alter("overlay(data PLACING '1'::bytea FROM 20)", 3)
+    async with alone.owner() as tx:
         await tx.execute(text("UPDATE log.seals SET sealed_at = sealed_at - interval '1 day'"))
         await tx.execute(text("TRUNCATE log.signed_heads"))
-    await verifying.seal_anew()
-    said = await verifying.verify()
+    await alone.seal_anew()
+    said = await alone.verify()
     assert said["risk"].startswith("✗ risk: nothing of it is signed by a key that was given")
     assert said["training"].startswith("✓")
 
@@ -203,27 +239,27 @@ async def test_the_key_of_an_edition_that_a_log_was_taken_over_from_is_known(ver
 
 @pytest.mark.parametrize(("kept", "said_of_lost"), [(6, True), (2500, False)])
 async def test_signed_heads_that_a_restore_is_said_to_have_lost_are_told(
-    verifying: Verifying, kept: int, said_of_lost: bool
+    alone: Verifying, kept: int, said_of_lost: bool
 ) -> None:
     query = "INSERT INTO log.generations SELECT 2, :kept, system_identifier, timeline_id FROM log.generations"
-    async with verifying.owner() as tx:
+    async with alone.owner() as tx:
         await tx.execute(text(query), {"kept": kept})
     for position in (7, 2500):
         head = SignedHead("risk", 1, position, START, SystemClock().now(), "key", b"")
-        HeadsFile(verifying.folder / "heads" / "risk.jsonl").append(head)
-    said = await verifying.verify(expect=0 if said_of_lost else 1)
+        HeadsFile(alone.folder / "heads" / "risk.jsonl").append(head)
+    said = await alone.verify(expect=0 if said_of_lost else 1)
     assert said["risk"].endswith("; 2 signed heads up to 2,500 are of before a restore") == said_of_lost
     assert "restore" not in said["training"]
 
 
 async def test_a_slice_that_was_exported_before_its_first_signature_is_still_evidence_a_day_later(
-    verifying: Verifying,
+    alone: Verifying,
 ) -> None:
-    folder = verifying.folder / "export"
-    await verifying.served.append("risk", "risk-0", CLOSED)
-    await verifying.served.settled()
+    folder = alone.folder / "export"
+    await alone.served.append("risk", "risk-0", CLOSED)
+    await alone.served.settled()
     part = ("--service", "risk", "--after", "6")
-    await verifying.steerco("log", "export", str(folder), *part, expect=0)
+    await alone.steerco("log", "export", str(folder), *part, expect=0)
     (archive,) = archives_in(folder)
     verified = verify(archive.lines(), read_keys(folder / KEY))
     assert (verified.position, verified.signatures, verified.signed_up_to) == (7, 1, verified.beginning.after)

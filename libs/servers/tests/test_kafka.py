@@ -4,6 +4,7 @@ import shutil
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -40,6 +41,35 @@ async def data_dir(scratch: Path) -> AsyncIterator[Path]:
     await remove_kafka(scratch / "dätä dir")
 
 
+@pytest.fixture(scope="module")
+async def written(own_kafka: None) -> AsyncIterator[Path]:
+    """The data directory of a broker that let in anybody, took a record and has ended."""
+    with TemporaryDirectory(prefix="steerco-", dir="/tmp") as directory:
+        path = Path(directory) / "dätä dir"
+        async with await start_kafka(path) as server:
+            await make_topic(server)
+            await produce(server, b"raised")
+            assert await consumed(server) == b"raised"
+        assert not runs(server.pid)
+        yield path
+
+
+@pytest.fixture
+def continued(written: Path, data_dir: Path) -> Path:
+    """A copy, in which a broker goes on."""
+    shutil.copytree(written, data_dir)
+    return data_dir
+
+
+@pytest.fixture(scope="module")
+async def running(written: Path) -> AsyncIterator[KafkaServer]:
+    """A broker that went on in a copy, for all specs that leave it as it is."""
+    path = written.parent / "went on"
+    shutil.copytree(written, path)
+    async with await start_kafka(path) as server:
+        yield server
+
+
 async def produce(server: KafkaServer, value: bytes) -> None:
     producer = AIOKafkaProducer(bootstrap_servers=server.bootstrap, acks="all", enable_idempotence=True)
     await producer.start()
@@ -72,26 +102,18 @@ async def make_topic(server: KafkaServer) -> None:
         await admin.close()
 
 
-async def test_a_record_is_produced_and_consumed_also_after_a_restart(data_dir: Path) -> None:
-    async with await start_kafka(data_dir) as server:
-        await make_topic(server)
-        await produce(server, b"raised")
-        assert await consumed(server) == b"raised"
-        first = server.pid
-    assert not runs(first)
-    async with await start_kafka(data_dir) as server:
-        assert await consumed(server) == b"raised"
-        with pytest.raises(ServerFailed, match=f"is in use by process {os.getpid()}$"):
-            await start_kafka(data_dir)
-    await server.stop()
+async def test_a_record_is_produced_and_consumed_also_after_a_restart(running: KafkaServer) -> None:
+    assert await consumed(running) == b"raised"
 
 
-async def test_a_broker_that_let_in_anybody_lets_in_only_its_operator_once_it_has_one(data_dir: Path) -> None:
-    async with await start_kafka(data_dir) as server:
-        await make_topic(server)
-        await produce(server, b"raised")
+async def test_a_directory_is_of_one_broker_at_a_time(running: KafkaServer) -> None:
+    with pytest.raises(ServerFailed, match=f"is in use by process {os.getpid()}$"):
+        await start_kafka(running.data_dir)
+
+
+async def test_a_broker_that_let_in_anybody_lets_in_only_its_operator_once_it_has_one(continued: Path) -> None:
     operator = Operator('pass"wörd\\')
-    async with await start_kafka(data_dir, operator=operator) as server:
+    async with await start_kafka(continued, operator=operator) as server:
         with pytest.raises(KafkaConnectionError):
             await consumed(server)
         login = {"sasl_plain_username": operator.user, "sasl_plain_password": operator.password}
@@ -99,7 +121,8 @@ async def test_a_broker_that_let_in_anybody_lets_in_only_its_operator_once_it_ha
         assert await consumed(server, **secured) == b"raised"
         with pytest.raises(KafkaConnectionError):
             await consumed(server, **secured | {"sasl_plain_password": "another"})
-    properties = data_dir / "server.properties"
+    await server.stop()
+    properties = continued / "server.properties"
     assert properties.stat().st_mode & 0o777 == 0o600
     assert operator.password not in repr(operator)
 
@@ -125,20 +148,19 @@ async def test_a_killed_parent_takes_its_broker_with_it_and_a_start_right_after_
         assert server.alive
 
 
-async def test_a_topic_is_never_made_by_itself(data_dir: Path) -> None:
-    async with await start_kafka(data_dir) as server:
-        producer = AIOKafkaProducer(bootstrap_servers=server.bootstrap, request_timeout_ms=500)
-        await producer.start()
-        with pytest.raises(UnknownTopicOrPartitionError):
-            await producer.send("steerco.never-made.events.v1", b"lost")
-        await producer.stop()
+async def test_a_topic_is_never_made_by_itself(running: KafkaServer) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=running.bootstrap, request_timeout_ms=500)
+    await producer.start()
+    with pytest.raises(UnknownTopicOrPartitionError):
+        await producer.send("steerco.never-made.events.v1", b"lost")
+    await producer.stop()
 
 
-async def test_a_port_in_use_is_one_clear_error(data_dir: Path) -> None:
+async def test_a_port_in_use_is_one_clear_error(continued: Path) -> None:
     taken = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
     port = taken.sockets[0].getsockname()[1]
     with pytest.raises(ServerFailed, match="Address already in use") as refused:
-        await start_kafka(data_dir, port=port)
+        await start_kafka(continued, port=port)
     assert "\n" not in str(refused.value)
     taken.close()
     await taken.wait_closed()

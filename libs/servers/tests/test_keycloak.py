@@ -39,9 +39,10 @@ PARENT = """
 import asyncio, sys
 from pathlib import Path
 from steerco_servers.keycloak import start_keycloak
+from steerco_servers.realm import realm_for_tests
 
 async def main():
-    server = await start_keycloak(Path(sys.argv[1]), realm={"realm": "steerco", "enabled": True})
+    server = await start_keycloak(Path(sys.argv[1]), realm=realm_for_tests())
     print(server.pid, flush=True)
     await asyncio.Event().wait()
 
@@ -176,8 +177,16 @@ async def test_a_deployment_s_realm_has_nobody_in_it_and_gives_no_token_for_a_pa
             await deployed.admin.client_token(INTEGRATION, SECRET)
 
 
-async def test_a_realm_is_kept_as_it_became_and_the_server_ends_when_it_is_stopped(directory: Path) -> None:
+async def test_a_killed_parent_takes_its_server_with_it_and_whoever_starts_next_keeps_the_realm_as_it_became(
+    directory: Path, script: Script, eventually: Eventually
+) -> None:
+    parent = await script(PARENT, directory)
+    assert parent.stdout is not None
+    pid = int(await asyncio.wait_for(parent.stdout.readline(), 240))
+    parent.kill()
     async with await start_keycloak(directory, realm=realm_for_tests()) as server:
+        await eventually(lambda: not runs(pid))
+        assert server.alive
         first = server.pid
         async with keycloak_admin(server.url, REALM, server.admin) as admin:
             assert await admin.issuer() == server.issuer(REALM)
@@ -194,18 +203,6 @@ async def test_a_realm_is_kept_as_it_became_and_the_server_ends_when_it_is_stopp
     assert not server.alive
     await remove_keycloak(directory)
     assert not directory.exists()
-
-
-async def test_a_killed_parent_takes_its_server_with_it_and_a_start_right_after_works(
-    directory: Path, script: Script, eventually: Eventually
-) -> None:
-    parent = await script(PARENT, directory)
-    assert parent.stdout is not None
-    pid = int(await asyncio.wait_for(parent.stdout.readline(), 240))
-    parent.kill()
-    async with await start_keycloak(directory, realm=realm_for_tests()) as server:
-        await eventually(lambda: not runs(pid))
-        assert server.alive
 
 
 async def test_a_realm_that_is_none_and_a_port_in_use_are_one_clear_error(directory: Path) -> None:

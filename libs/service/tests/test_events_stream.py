@@ -109,17 +109,17 @@ async def test_a_filter_that_passes_over_much_says_how_far_it_is(shared: Open, m
     assert quiet.fields == {"comment": ""}
 
 
-async def test_idle_streams_of_a_person_hold_no_connection_and_ask_the_database_as_often_as_one(fresh: Open) -> None:
+async def test_idle_streams_of_a_person_hold_no_connection_and_ask_the_database_as_often_as_one(shared: Open) -> None:
     asked: Counter[str] = Counter()
     async with AsyncExitStack() as stack:
-        readers = [await stack.enter_async_context(fresh.stream("?after=end")) for _ in range(100)]
+        readers = [await stack.enter_async_context(shared.stream("?after=end")) for _ in range(100)]
         for reader in readers:
             await reader.block()
-        head = fresh.served.apps["risk"].state.feed.head
+        head = shared.served.apps["risk"].state.feed.head
         async with asyncio.timeout(PATIENCE):
-            while len(head._waiting) < 100 or fresh.checked_out():
+            while len(head._waiting) < 100 or shared.checked_out():
                 await asyncio.sleep(0.01)
-        engine = fresh.served.runtime("risk").engine.sync_engine
+        engine = shared.served.runtime("risk").engine.sync_engine
 
         def count(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
             asked[statement] += 1
@@ -155,17 +155,17 @@ async def test_the_server_stops_at_once_and_its_streams_end_cleanly(fresh: Open)
     assert loop.time() - began < GRACE_SECONDS
 
 
-async def test_what_another_process_seals_comes_by_its_wake_up(fresh: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_another_process_seals_comes_by_its_wake_up(shared: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_head, "POLL_SECONDS", 3600)
-    runtime = fresh.served.runtime("risk")
+    runtime = shared.served.runtime("risk")
     signals = Signals()
     url = runtime.engine.url.render_as_string(hide_password=False)
     waking = partial(announce, runtime.engine, SEALED, runtime.signals.sealed, COALESCE_SEALED_SECONDS)
     async with (
         running(partial(listen, url, {SEALED: signals.sealed}), waking),
-        listening(fresh.served.apart("risk", signals=signals)) as api,
+        listening(shared.served.apart("risk", signals=signals)) as api,
     ):
-        headers = {"Authorization": fresh.client.headers["Authorization"], "Accept": "text/event-stream"}
+        headers = {"Authorization": shared.client.headers["Authorization"], "Accept": "text/event-stream"}
         async with (
             httpx.AsyncClient(base_url=api.url, headers=headers, timeout=PATIENCE) as client,
             client.stream("GET", "/events?after=end") as response,
@@ -173,25 +173,25 @@ async def test_what_another_process_seals_comes_by_its_wake_up(fresh: Open, monk
             reader = Reader(response)
             await reader.block()
             for _ in range(5):
-                await fresh.close_risks(1)
+                await shared.close_risks(1)
                 await reader.events(1)
 
 
-async def test_a_client_that_goes_away_leaves_nothing_behind(fresh: Open) -> None:
+async def test_a_client_that_goes_away_leaves_nothing_behind(shared: Open) -> None:
     for _ in range(10):
-        async with fresh.stream() as reader:
+        async with shared.stream() as reader:
             await reader.events(3)
-    head = fresh.served.apps["risk"].state.feed.head
+    head = shared.served.apps["risk"].state.feed.head
     async with asyncio.timeout(PATIENCE):
-        while head._waiting or head._watch or fresh.checked_out():
+        while head._waiting or head._watch or shared.checked_out():
             await asyncio.sleep(0.01)
 
 
-async def test_a_stream_ends_when_the_token_does(fresh: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_stream_ends_when_the_token_does(shared: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streaming, "HEARTBEAT_SECONDS", 0.1)
     leeway_left = SystemClock().now() - timedelta(seconds=28)
-    token = fresh.served.issuer.token(TESTER, leeway_left - timedelta(hours=1), timedelta(hours=1))
-    async with fresh.stream("?after=end", Authorization=f"Bearer {token}") as reader:
+    token = shared.served.issuer.token(TESTER, leeway_left - timedelta(hours=1), timedelta(hours=1))
+    async with shared.stream("?after=end", Authorization=f"Bearer {token}") as reader:
         last = block = await reader.block()
         while block:
             last, block = block, await reader.block()

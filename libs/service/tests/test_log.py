@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -29,8 +30,8 @@ RISK = derived_id("risk", 1)
 PUBLISHED = 2
 
 
-@pytest.fixture
-async def served(postgres: TemporaryPostgres) -> AsyncIterator[Served]:
+@asynccontextmanager
+async def once_relayed(postgres: TemporaryPostgres) -> AsyncIterator[Served]:
     """In one process, the log of risk with three events; a relay that once led here has published two of them."""
     async with serving([log_only("risk")], postgres) as served:
         for _ in range(3):
@@ -44,12 +45,26 @@ async def served(postgres: TemporaryPostgres) -> AsyncIterator[Served]:
         yield served
 
 
+@pytest.fixture(scope="module")
+async def served(postgres: TemporaryPostgres) -> AsyncIterator[Served]:
+    """For all specs that leave it as it is."""
+    async with once_relayed(postgres) as served:
+        yield served
+
+
 @pytest.fixture
-async def process(served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[httpx.AsyncClient]:
+async def alone(postgres: TemporaryPostgres) -> AsyncIterator[Served]:
+    """For a spec that publishes anew or forgets what was published."""
+    async with once_relayed(postgres) as alone:
+        yield alone
+
+
+@pytest.fixture
+async def process(alone: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[httpx.AsyncClient]:
     """The same log, hosted by a process of its own."""
     issuer, key = Issuer.generate(), tmp_path / "issuer.json"
     key.write_text(json.dumps(issuer.public()))
-    url = served.runtime("risk").engine.url.render_as_string(hide_password=False)
+    url = alone.runtime("risk").engine.url.render_as_string(hide_password=False)
     monkeypatch.setenv("STEERCO_DATABASE_URL", url)
     monkeypatch.setenv("STEERCO_ISSUER_KEY", str(key))
     monkeypatch.setenv("STEERCO_GROUP_ROLES", "testers=pmo_admin")
@@ -85,16 +100,16 @@ async def test_a_log_that_is_read_from_its_store_is_not_published_even_where_it_
 
 
 async def test_a_process_says_how_far_its_log_is_published_and_publishes_it_again(
-    served: Served, process: httpx.AsyncClient
+    alone: Served, process: httpx.AsyncClient
 ) -> None:
     assert (await process.get("/log")).json()["relay"] == {"position": PUBLISHED, "behind": 1}
     answer = await process.post("/log/republish")
     assert (answer.status_code, answer.json()["relay"]) == (202, {"position": 0, "behind": 3})
-    assert await published(served) == 0
+    assert await published(alone) == 0
 
 
-async def test_a_process_whose_relay_never_led_has_all_to_publish(served: Served, process: httpx.AsyncClient) -> None:
-    async with served.runtime("risk").engine.begin() as tx:
+async def test_a_process_whose_relay_never_led_has_all_to_publish(alone: Served, process: httpx.AsyncClient) -> None:
+    async with alone.runtime("risk").engine.begin() as tx:
         await tx.execute(text("DELETE FROM log.leases WHERE name = 'relay'"))
         await Checkpoints(CONSUMER).forget(tx)
     assert (await process.get("/log")).json()["relay"] == {"position": 0, "behind": 3}

@@ -17,15 +17,33 @@ ODD = "risk-project-code-A/B ü"
 """A stream whose name needs care in a path."""
 
 
+@pytest.fixture(scope="module")
+async def running(postgres: TemporaryPostgres) -> AsyncIterator[Served]:
+    async with serving([CLOSURES], postgres) as running:
+        yield running
+
+
 @pytest.fixture
-async def served(postgres: TemporaryPostgres) -> AsyncIterator[Served]:
-    async with serving([CLOSURES], postgres) as served:
-        ILL.update(["risk-1", ODD])
-        for stream in ("risk-1", "risk-2", ODD, "risk-1", "risk-1", "risk-2"):
-            await served.append("risk", stream, closed(stream))
-        await served.settled()
-        yield served
+async def served(running: Served) -> AsyncIterator[Served]:
+    """With six events more, of which four wait; at the end nothing waits, and nothing was ever skipped."""
+    ILL.update(["risk-1", ODD])
+    for stream in ("risk-1", "risk-2", ODD, "risk-1", "risk-1", "risk-2"):
+        await running.append("risk", stream, closed(stream))
+    await running.settled()
+    yield running
     ILL.clear()
+    async with running.runtime("risk").engine.begin() as tx:
+        await tx.execute(text("SELECT 1 FROM log.checkpoints FOR UPDATE"))
+        await tx.execute(text("DELETE FROM log.parked"))
+        await tx.execute(text("DELETE FROM log.skipped_events"))
+
+
+@pytest.fixture
+async def before(served: Served) -> int:
+    """The position after which the six events are."""
+    async with served.runtime("risk").engine.connect() as connection:
+        position: int = (await connection.execute(text("SELECT position FROM log.head"))).scalar_one()
+    return position - 6
 
 
 @pytest.fixture
@@ -46,11 +64,11 @@ async def parked(operations: httpx.AsyncClient) -> dict[str, int]:
         await asyncio.sleep(0.01)
 
 
-async def test_the_list_says_what_waits_and_why(operations: httpx.AsyncClient) -> None:
+async def test_the_list_says_what_waits_and_why(operations: httpx.AsyncClient, before: int) -> None:
     first, second = (await operations.get("/log/parked")).json()
     assert [first["stream"], second["stream"]] == ["risk-1", ODD]
     assert (first["consumer"], first["service"], first["events"], first["attempts"]) == (CONSUMER, "risk", 3, 1)
-    assert (first["first"], first["last"]) == (1, 5)
+    assert (first["first"], first["last"]) == (before + 1, before + 5)
     assert first["error"] == "ValueError: risk-1 can't be digested"
     assert (await operations.get(f"/log/parked?consumer={CONSUMER}")).json() == [first, second]
 
@@ -61,19 +79,22 @@ async def test_a_consumer_that_is_not_there_is_named_with_those_that_are(operati
     assert f"it has {CONSUMER}" in answer.json()["detail"]
 
 
-async def test_what_waits_is_shown_as_cloudevents(operations: httpx.AsyncClient) -> None:
+async def test_what_waits_is_shown_as_cloudevents(operations: httpx.AsyncClient, before: int) -> None:
     detail = (await operations.get(path("risk-1"))).json()
     waiting = detail.pop("waiting")
     assert detail == (await operations.get("/log/parked")).json()[0]
-    assert [int(event["sequence"]) for event in waiting] == [1, 4, 5]
-    events = {event["id"]: event for event in (await operations.get("/events?limit=100")).json()}
+    assert [int(event["sequence"]) for event in waiting] == [before + n for n in (1, 4, 5)]
+    events = {event["id"]: event for event in (await operations.get("/events?limit=1000")).json()}
     assert waiting == [events[event["id"]] for event in waiting]
     assert len((await operations.get(path("risk-1"), params={"limit": 2})).json()["waiting"]) == 2
 
 
-async def test_data_that_is_no_json_is_shown_all_the_same(served: Served, operations: httpx.AsyncClient) -> None:
+async def test_data_that_is_no_json_is_shown_all_the_same(
+    served: Served, operations: httpx.AsyncClient, before: int
+) -> None:
+    update = text("UPDATE log.parked_events SET data = '\\xff7b' WHERE position = :at")
     async with served.runtime("risk").engine.begin() as tx:
-        await tx.execute(text("UPDATE log.parked_events SET data = '\\xff7b' WHERE position = 1"))
+        await tx.execute(update, {"at": before + 1})
     first = (await operations.get(path("risk-1"))).json()["waiting"][0]
     assert ("data" in first, first["data_base64"]) == (False, "/3s=")
 
@@ -96,25 +117,29 @@ async def test_a_stream_of_any_name_can_be_tried_again(operations: httpx.AsyncCl
     assert await parked(operations) == {"risk-1": 3}
 
 
-async def test_a_skip_leaves_out_the_first_event_with_the_reason(served: Served, operations: httpx.AsyncClient) -> None:
-    answer = await operations.post(f"{path('risk-1')}/skip", json={"reason": "A test system sent it", "first": 1})
+async def test_a_skip_leaves_out_the_first_event_with_the_reason(operations: httpx.AsyncClient, before: int) -> None:
+    said = {"reason": "A test system sent it", "first": before + 1}
+    answer = await operations.post(f"{path('risk-1')}/skip", json=said)
     assert (answer.status_code, answer.json()["asked_reason"]) == (202, "A test system sent it")
     assert await parked(operations) == {"risk-1": 2, ODD: 1}
     (skipped,) = (await operations.get("/log/parked/skipped")).json()
     assert (skipped["skipped_for"], skipped["consumer"], skipped["service"]) == ("closures_v1", CONSUMER, "risk")
-    assert (skipped["stream"], skipped["position"]) == ("risk-1", 1)
+    assert (skipped["stream"], skipped["position"]) == ("risk-1", before + 1)
     assert skipped["error"] == "ValueError: risk-1 can't be digested"
     assert (skipped["skipped_by"], skipped["reason"]) == (str(TESTER.actor.id), "A test system sent it")
-    (event, *_) = (await operations.get("/events")).json()
+    (event, *_) = (await operations.get(f"/events?after=1.{before}")).json()
     assert (skipped["event_id"], skipped["type"]) == (event["id"], event["type"])
 
 
-async def test_what_was_left_out_is_listed_the_last_first_and_by_consumer(operations: httpx.AsyncClient) -> None:
+async def test_what_was_left_out_is_listed_the_last_first_and_by_consumer(
+    operations: httpx.AsyncClient, before: int
+) -> None:
     for stream in ("risk-1", ODD, "risk-1"):
         await operations.post(f"{path(stream)}/skip", json={"reason": "It is wrong"})
         await parked(operations)
     skipped = (await operations.get("/log/parked/skipped")).json()
-    assert [(each["stream"], each["position"]) for each in skipped] == [("risk-1", 4), (ODD, 3), ("risk-1", 1)]
+    places = [(each["stream"], each["position"] - before) for each in skipped]
+    assert places == [("risk-1", 4), (ODD, 3), ("risk-1", 1)]
     assert (await operations.get("/log/parked/skipped?limit=2")).json() == skipped[:2]
     for name in (CONSUMER, "closures_v1", "closures_v1_b9"):
         assert (await operations.get(f"/log/parked/skipped?consumer={name}")).json() == skipped
@@ -129,10 +154,11 @@ async def test_a_skip_needs_a_reason(operations: httpx.AsyncClient, body: dict[s
     assert await parked(operations) == {"risk-1": 3, ODD: 1}
 
 
-async def test_a_skip_of_an_event_that_is_first_no_more_is_refused(operations: httpx.AsyncClient) -> None:
-    answer = await operations.post(f"{path('risk-1')}/skip", json={"reason": "It is wrong", "first": 2})
+async def test_a_skip_of_an_event_that_is_first_no_more_is_refused(operations: httpx.AsyncClient, before: int) -> None:
+    said = {"reason": "It is wrong", "first": before + 2}
+    answer = await operations.post(f"{path('risk-1')}/skip", json=said)
     assert (answer.status_code, answer.json()["type"]) == (409, "urn:steerco:problem:another-event-is-first")
-    assert "is now that at position 1, not at 2" in answer.json()["detail"]
+    assert f"is now that at position {before + 1}, not at {before + 2}" in answer.json()["detail"]
 
 
 async def test_while_one_thing_is_asked_for_another_is_refused(served: Served, operations: httpx.AsyncClient) -> None:

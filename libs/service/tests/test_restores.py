@@ -1,6 +1,7 @@
 """After a restore: it is declared, and what the restored log lost is accepted for the reactions that it stopped."""
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -33,11 +34,25 @@ async def heed(_: Sight, __: Recorded) -> Sequence[Order]:
 HEEDING = replace(log_only("training"), reactions=(Reaction(NAME, "risk", heed),))
 
 
-@pytest.fixture
-async def served(postgres: TemporaryPostgres) -> AsyncIterator[Served]:
+@asynccontextmanager
+async def heeding(postgres: TemporaryPostgres) -> AsyncIterator[Served]:
     """The log of risk with four events, and a service whose reaction has read them."""
     async with serving([log_only("risk"), HEEDING], postgres) as served:
         await close_risks(served, 4)
+        yield served
+
+
+@pytest.fixture
+async def served(postgres: TemporaryPostgres) -> AsyncIterator[Served]:
+    """For a spec that restores."""
+    async with heeding(postgres) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+async def unrestored(postgres: TemporaryPostgres) -> AsyncIterator[Served]:
+    """For all specs that are only refused."""
+    async with heeding(postgres) as served:
         yield served
 
 
@@ -105,8 +120,8 @@ async def test_a_loss_that_is_accepted_again_is_the_one_that_was(served: Served)
     assert (await reaction(training))["positions"] == [5] * PARTITIONS
 
 
-async def test_a_reaction_that_did_not_stop_for_a_restore_has_nothing_to_accept(served: Served) -> None:
-    training = await served.client("training")
+async def test_a_reaction_that_did_not_stop_for_a_restore_has_nothing_to_accept(unrestored: Served) -> None:
+    training = await unrestored.client("training")
     before = await reaction(training)
     answer = await training.post(ACCEPT, json=REASON)
     assert (answer.status_code, answer.json()["type"]) == (409, "urn:steerco:problem:nothing-lost")
@@ -114,8 +129,8 @@ async def test_a_reaction_that_did_not_stop_for_a_restore_has_nothing_to_accept(
     assert (await reaction(training), (await training.get(ACCEPTED)).json()) == (before, [])
 
 
-async def test_a_reaction_that_is_not_there_is_named_with_those_that_are(served: Served) -> None:
-    training = await served.client("training")
+async def test_a_reaction_that_is_not_there_is_named_with_those_that_are(unrestored: Served) -> None:
+    training = await unrestored.client("training")
     for answer in (
         await training.post("/log/reactions/nothing/accept-loss", json=REASON),
         await training.get("/log/reactions/nothing/accepted-losses"),
@@ -125,11 +140,11 @@ async def test_a_reaction_that_is_not_there_is_named_with_those_that_are(served:
 
 
 @pytest.mark.parametrize("body", [{}, {"reason": " "}, {"reason": "a\nb"}, {"reason": "x", "all": True}])
-async def test_a_loss_is_accepted_with_a_reason(served: Served, body: dict[str, object]) -> None:
-    assert (await (await served.client("training")).post(ACCEPT, json=body)).status_code == 422
+async def test_a_loss_is_accepted_with_a_reason(unrestored: Served, body: dict[str, object]) -> None:
+    assert (await (await unrestored.client("training")).post(ACCEPT, json=body)).status_code == 422
 
 
-async def test_only_who_has_a_token_accepts_a_loss(served: Served) -> None:
-    transport = httpx.ASGITransport(served.apps["training"])
+async def test_only_who_has_a_token_accepts_a_loss(unrestored: Served) -> None:
+    transport = httpx.ASGITransport(unrestored.apps["training"])
     async with httpx.AsyncClient(transport=transport, base_url="http://training") as anyone:
         assert (await anyone.post(ACCEPT, json=REASON)).status_code == 401

@@ -183,7 +183,7 @@ async def until_live(reporting: httpx.AsyncClient, number: int) -> None:
         builds = (await reporting.get(VIEW)).json()["builds"]
         return (number, "live") in [(each["build"], each["state"]) for each in builds]
 
-    await until(is_live, f"build {number} is live")
+    await until(is_live, f"build {number} is live", within=60)
 
 
 async def asked(reporting: httpx.AsyncClient, what: str) -> int:

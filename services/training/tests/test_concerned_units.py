@@ -1,6 +1,7 @@
 """Which units the events of a learner concern: those that have now what each is about, whatever the person did last."""
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
@@ -26,19 +27,34 @@ from steerco_service.testkit.serving import TESTER, Served, serving
 from steerco_training.app import SERVICE
 
 MAY, OVER = date(2026, 5, 1), datetime(2026, 7, 1, tzinfo=UTC)
+MORNING = datetime(2026, 5, 1, 9, tzinfo=UTC)
 MANAGING, RISKS = "project-management-essentials", "risk-essentials"
 WAIVED, OVERDUE = "steerco.training.obligation-waived", "steerco.training.obligation-fell-overdue"
 
 
 @pytest.fixture
 def clock() -> ManualClock:
-    return ManualClock(datetime(2026, 5, 1, 9, tzinfo=UTC))
+    return ManualClock(MORNING)
+
+
+@asynccontextmanager
+async def organized_at(clock: ManualClock, postgres: TemporaryPostgres) -> AsyncIterator[Served]:
+    async with serving([SERVICE], postgres, clock) as running:
+        await organized(running)
+        yield running
+
+
+@pytest.fixture(scope="module")
+async def served(postgres: TemporaryPostgres) -> AsyncIterator[Served]:
+    """For all specs of one day; each has persons and projects of its own."""
+    async with organized_at(ManualClock(MORNING), postgres) as running:
+        yield running
 
 
 @pytest.fixture
-async def served(postgres: TemporaryPostgres, clock: ManualClock) -> AsyncIterator[Served]:
-    async with serving([SERVICE], postgres, clock) as running:
-        await organized(running)
+async def timed(postgres: TemporaryPostgres, clock: ManualClock) -> AsyncIterator[Served]:
+    """For a spec that sets the clock."""
+    async with organized_at(clock, postgres) as running:
         yield running
 
 
@@ -177,35 +193,35 @@ async def test_who_coordinates_where_the_person_has_a_role_at_a_project_records_
 
 
 async def test_what_became_of_an_obligation_concerns_the_unit_that_has_its_project_by_then(
-    served: Served, clock: ManualClock
+    timed: Served, clock: ManualClock
 ) -> None:
-    waived, completed, overdue = [(somebody(), await project_at(served, NORTH)) for _ in range(3)]
+    waived, completed, overdue = [(somebody(), await project_at(timed, NORTH)) for _ in range(3)]
     for person, project_id in (waived, completed, overdue):
-        await manages(served, person, project_id, NORTH)
-        assert await concerned(served, person) == [(training.ObligationRaised, {NORTH})]
-        await moved(served, project_id, NORTH, SOUTH)
-    await waives(served, TESTER, *waived)
-    await completes(served, TESTER, completed[0])
+        await manages(timed, person, project_id, NORTH)
+        assert await concerned(timed, person) == [(training.ObligationRaised, {NORTH})]
+        await moved(timed, project_id, NORTH, SOUTH)
+    await waives(timed, TESTER, *waived)
+    await completes(timed, TESTER, completed[0])
     clock.set(OVER)
-    await served.settled()
+    await timed.settled()
     for (person, _), became in [
         (waived, training.ObligationWaived),
         (completed, training.ObligationFulfilled),
         (overdue, training.ObligationFellOverdue),
     ]:
-        assert (await concerned(served, person))[-1] == (became, {SOUTH})
+        assert (await concerned(timed, person))[-1] == (became, {SOUTH})
 
 
 async def test_what_falls_due_concerns_the_unit_of_its_own_project_whatever_else_is_owed(
-    served: Served, clock: ManualClock
+    timed: Served, clock: ManualClock
 ) -> None:
     person = somebody()
-    await manages(served, person, await project_at(served, NORTH), NORTH)
-    await owes_for(served, person, SOUTH)
-    await (await served.client("training")).post("/log/timers/rebuild")
+    await manages(timed, person, await project_at(timed, NORTH), NORTH)
+    await owes_for(timed, person, SOUTH)
+    await (await timed.client("training")).post("/log/timers/rebuild")
     clock.set(OVER + timedelta(seconds=1))
-    await served.settled()
-    raised, due = (await concerned(served, person))[:2], (await concerned(served, person))[2:]
+    await timed.settled()
+    raised, due = (await concerned(timed, person))[:2], (await concerned(timed, person))[2:]
     assert [units for _, units in raised] == [{NORTH}, {SOUTH}]
     assert sorted(map(str, due)) == sorted(str((training.ObligationFellOverdue, {unit})) for unit in (NORTH, SOUTH))
 

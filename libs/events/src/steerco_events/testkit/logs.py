@@ -183,14 +183,14 @@ async def running(*works: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
                 await task
 
 
-async def until(holds: Callable[[], Awaitable[bool]], what: str) -> None:
+async def until(holds: Callable[[], Awaitable[bool]], what: str, within: float = PATIENCE) -> None:
     """Return when it holds; fail with `what` when it does not in time."""
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(within):
             while not await holds():
                 await asyncio.sleep(0.005)
     except TimeoutError:
-        raise AssertionError(f"in {PATIENCE:.0f} s it never came true that {what}") from None
+        raise AssertionError(f"in {within:.0f} s it never came true that {what}") from None
 
 
 async def waits_for_a_lock(connection: AsyncConnection) -> bool:

@@ -37,7 +37,7 @@ from steerco_service.testkit.serving import Served
 
 
 class Telling:
-    """Appends events just before the noon of days that are set by hand, each sealed before the next.
+    """Appends events just before the noon of days that are set by hand, those of a day sealed before the next.
 
     Not at noon itself: a log that says meanwhile that it is whole up to now seals what comes a microsecond later.
     """
@@ -56,9 +56,11 @@ class Telling:
         behalf: UUID | None = None,
     ) -> None:
         """Append to a stream of a service on a day."""
-        self._clock.set(datetime.fromisoformat(f"{day}T11:59:59.5+00:00"))
+        instant = datetime.fromisoformat(f"{day}T11:59:59.5+00:00")
+        if instant != self._clock.now():
+            await self._served.settled()
+            self._clock.set(instant)
         await self._served.append(service, stream, *events, reason=reason, behalf=behalf)
-        await self._served.host.settled()
 
     async def organization(self, day: str, *events: Payload, reason: str | None = None) -> None:
         """What happens to the units."""
@@ -90,6 +92,7 @@ async def tell_half_a_year(served: Served, clock: ManualClock) -> None:
     await _tell_moves(tell)
     await _tell_risks_and_training(tell)
     await _tell_who_left(tell)
+    await served.settled()
     clock.set(END)
 
 
