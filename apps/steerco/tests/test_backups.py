@@ -4,6 +4,7 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from errno import EINVAL
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from steerco.backups import drafts
 from steerco.backups.cutting import cut
 from steerco.backups.manifest import FORMAT, BackupFailed
 from steerco.backups.places import databases_told, not_told
@@ -234,6 +236,18 @@ async def test_a_backup_that_can_not_take_its_place_takes_its_keys_back(urls: di
         await take(urls, Beside(), folder, keys_beside(folder), be_there_first)
     assert list(tmp_path.iterdir()) == [folder]
     assert [path.name for path in folder.iterdir()] == ["of another"]
+
+
+async def test_keys_whose_place_can_not_be_made_safe_are_taken_back(
+    urls: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: Path) -> None:
+        raise OSError(EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(drafts, "sync", fail)
+    with pytest.raises(BackupFailed, match="can't be written: Invalid argument"):
+        await take(urls, Beside(), tmp_path / "one", keys_beside(tmp_path / "one"), quiet)
+    assert list(tmp_path.iterdir()) == []
 
 
 async def test_keys_that_a_kill_left_without_their_backup_are_in_nobodys_way(urls: dict[str, str], taken: Path) -> None:

@@ -1,6 +1,7 @@
 """Where a client finds an edition, and how it says what went wrong."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -118,3 +119,21 @@ def test_a_client_asks_again_when_a_service_says_there_is_room(status: int, monk
     monkeypatch.setattr("steerco.client.time.sleep", waited.append)
     assert Patient().handle_request(httpx.Request("POST", HERE.url)).status_code == 200
     assert waited == [7]
+
+
+@pytest.mark.parametrize(
+    ("date", "at"),
+    [
+        ({"Date": "Tue, 24 Nov 2026 10:00:00 GMT"}, datetime(2026, 11, 24, 10, tzinfo=UTC)),
+        ({"Date": "Tue, 24 Nov 2026 10:00:00 -0000"}, None),
+        ({"Date": "this morning"}, None),
+        ({}, None),
+    ],
+)
+def test_the_clock_of_a_service_is_what_its_answer_says_if_it_can_be_read(
+    date: Mapping[str, str], at: datetime | None
+) -> None:
+    with httpx.Client(
+        base_url=HERE.url, transport=httpx.MockTransport(lambda _: httpx.Response(204, headers=date))
+    ) as http:
+        assert Client(HERE, http).clock("risk") == at

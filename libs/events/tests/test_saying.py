@@ -162,3 +162,23 @@ def test_errors_that_led_to_each_other_come_to_an_end() -> None:
     first, second = ValueError("first"), ValueError("second")
     first.__cause__, second.__cause__ = second, first
     assert said_in_full(first).count("ValueError: first") == 1
+
+
+async def test_the_traces_of_what_failed_are_said_with_it(engine: AsyncEngine) -> None:
+    error = await failing(engine, WITHOUT_CODE)
+    error.add_note("trace 4bf92f3577b34da6a3ce929d0e0e4736")
+    assert said_in_full(error).splitlines()[-1] == "trace 4bf92f3577b34da6a3ce929d0e0e4736"
+
+
+async def test_what_sqlalchemy_says_by_itself_is_said(engine: AsyncEngine) -> None:
+    with pytest.raises(StatementError) as raised:
+        async with engine.connect() as connection:
+            await connection.execute(text(WITHOUT_CODE), {"title": GIVEN["title"]})
+    assert "A value is required for bind parameter 'amount'" in said(raised.value)
+    assert "Lumina" not in said_in_full(raised.value)
+
+
+async def test_what_led_to_an_error_of_a_value_is_said_whatever_it_was(engine: AsyncEngine) -> None:
+    error = await failing(engine, OF_A_SHAPE)
+    error.__cause__ = SyntaxError("1250.50")
+    assert "1250.5" not in said_in_full(error)

@@ -1,5 +1,8 @@
 """Signed heads stand for the log up to a position, and witness that it was restored."""
 
+import asyncio
+import os
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -7,10 +10,15 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from steerco_events import signing
+from steerco_events.bounding import Hangs
 from steerco_events.heads_file import BLOCK, HeadsFile
+from steerco_events.ports import Cursor
 from steerco_events.positions import SignedHead
+from steerco_events.postgres import sealer
 from steerco_events.postgres.lease import Lease
 from steerco_events.postgres.sealer import Sealer
+from steerco_events.retrying import failing_now
 from steerco_events.sealing import Sealing
 from steerco_events.signing import HeadSigner
 from steerco_events.testkit.archives import Stamp
@@ -210,3 +218,61 @@ async def test_a_log_that_has_not_what_the_witness_saw_opens_a_generation(
     await stop_sealing(log)
     await restart(log, heads)
     assert await began(log) == began_at
+
+
+async def test_what_can_not_be_kept_is_signed_later_and_everything_is_sealed_meanwhile(
+    log: Log, heads: HeadsFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signing, "SIGN_EVERY_SECONDS", 0.05)
+    await stop_sealing(log)
+    heads.path.parent.write_text("no folder")
+    signer = HeadSigner(log.engine, log.service, Stamp(), heads)
+    sealing = Sealing(
+        Sealer(log.engine, log.clock, Lease("sealer")), log.appended, log.sealed, signer=signer, service=log.service
+    )
+
+    async def is_refused() -> bool:
+        return "can't be kept" in failing_now(log.service).get("signing", "")
+
+    async def are_sealed() -> bool:
+        return await count(log) == 2
+
+    async def is_kept() -> bool:
+        return [head.position for head in heads.heads()][-1:] == [2]
+
+    async with running(sealing.run):
+        await log.append("tally-1", ONE)
+        await until(is_refused, "the file refuses a head")
+        await log.append("tally-1", ONE)
+        await until(are_sealed, "both are sealed")
+        assert (await log.feed().head()).signed is None
+        heads.path.parent.unlink()
+        await until(is_kept, "the newest head is kept")
+
+
+async def count(log: Log) -> int:
+    """How many events are sealed."""
+    return len((await log.feed().read(Cursor(), 100)).events)
+
+
+async def test_a_witness_that_does_not_answer_is_given_up_and_nobody_seals_without_it(
+    log: Log, heads: HeadsFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here a pipe: to open it is to wait for somebody who writes."""
+    monkeypatch.setattr(sealer, "WITNESS_SECONDS", 0.1)
+    await stop_sealing(log)
+    heads.path.parent.mkdir()
+    os.mkfifo(heads.path)
+    successor = Sealer(log.engine, log.clock, Lease("sealer"), heads.last)
+    with pytest.raises(Hangs, match="what witnesses the log"):
+        await successor.start()
+    await asyncio.to_thread(heads.path.write_bytes, b"")
+    heads.path.unlink()
+
+    async def leads() -> bool:
+        with suppress(Hangs):
+            return await successor.start()
+        return False
+
+    await until(leads, "the successor leads")
+    await successor.stop()

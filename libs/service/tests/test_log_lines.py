@@ -55,6 +55,12 @@ def test_an_exception_is_in_the_same_line() -> None:
     assert found["exception"] == "ValueError: two\nlines"
 
 
+@pytest.mark.parametrize("form", [JsonLines("risk", "worker"), TextLines()])
+def test_an_exception_that_is_asked_for_where_there_is_none_costs_no_line(form: logging.Formatter) -> None:
+    of = logging.LogRecord("steerco", logging.ERROR, __file__, 1, "it failed", (), (None, None, None))
+    assert "it failed" in form.format(of)
+
+
 def test_a_line_names_the_trace_that_it_was_written_in() -> None:
     with TracerProvider().get_tracer("tests").start_as_current_span("something") as span:
         found = said(record("here"))

@@ -40,16 +40,17 @@ async def log(postgres: TemporaryPostgres) -> AsyncIterator[Log]:
 
 
 class Way(httpx.AsyncBaseTransport):
-    """The way to the enterprise; it is cut once `lets` requests have passed."""
+    """The way to the enterprise; it is cut once `lets` requests have passed, until so many more were `lost`."""
 
     def __init__(self, ground: Ground) -> None:
         gateway = Starlette(routes=[Mount(f"/{name}", app) for name, app in ground.served.apps.items()])
         self._whole = httpx.ASGITransport(gateway)
         self.lets: float = float("inf")
+        self.lost: float = float("inf")
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self.lets -= 1
-        if self.lets < 0:
+        if -self.lost <= self.lets < 0:
             raise httpx.ConnectError("the way is cut")
         return await self._whole.handle_async_request(request)
 
@@ -82,6 +83,7 @@ async def test_a_history_that_breaks_off_is_kept_as_far_as_it_came_and_is_whole_
     ground: Ground, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("steerco_service.scoped.histories.SCANNED_AT_MOST", STRETCH)
+    monkeypatch.setattr("steerco_service.mirror.source.PATIENCE_SECONDS", 0)
     unit, stream = Unit(ground, log), f"project-{MOVING}"
     for project, at in ((MOVING, SUP), (INSIDE, LIC), (MOVING, SUP)):
         await ground.renames(project, at, 2 * STRETCH)
@@ -105,3 +107,18 @@ async def test_a_history_that_breaks_off_is_kept_as_far_as_it_came_and_is_whole_
     assert [str(each.id) for each in received] == [each["id"] for page in pages for each in page.events]
     assert [each.stream_version for each in received] == list(range(1, len(received) + 1))
     assert (await unit.reached()).position == len(await unit.received())
+
+
+async def test_a_history_waits_for_a_source_that_is_away_for_a_moment(
+    ground: Ground, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("steerco_service.scoped.histories.SCANNED_AT_MOST", STRETCH)
+    monkeypatch.setattr("steerco_service.mirror.source.PAUSE_SECONDS", 0)
+    unit = Unit(ground, log)
+    await ground.moves(LIC, SUP)
+    while not await unit.step():
+        pass
+    await share_page(ground.office, seen=await ground.moves(SUP, LIC))
+    unit.way.lets, unit.way.lost = 3, 2
+    assert await unit.step()
+    assert unit.way.lets < -2

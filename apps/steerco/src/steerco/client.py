@@ -151,10 +151,13 @@ class Client:
             raise CommandFailed(f"there is no service at {self.at.url}: is that where the edition is?")
         return found
 
-    def clock(self) -> datetime | None:
-        """What time the edition says that it is, to the second, if it does; whatever the answer is."""
-        said = self._asked("GET", "/").headers.get("Date")
-        return parsedate_to_datetime(said) if said else None
+    def clock(self, service: str) -> datetime | None:
+        """What time a service says that it is, to the second, if it does."""
+        try:
+            said = parsedate_to_datetime(self._asked("GET", f"/{service}/livez").headers.get("Date", ""))
+        except ValueError:
+            return None
+        return said if said.tzinfo else None
 
     def pages(self, path: str, **params: str | Sequence[str]) -> Iterator[Any]:
         """Every item of a list, page by page; a page that leads to itself is the last."""

@@ -23,6 +23,11 @@ def failing_now(service: str = "") -> dict[str, str]:
     return {name: error for (of, name), (at, error) in _failures.items() if at > since and of in (service, "")}
 
 
+def failed(error: BaseException, name: str, service: str = "") -> None:
+    """List that this work failed, of that service or of the whole process; whoever does it sees to it."""
+    _failures[service, name] = (monotonic(), said(error))
+
+
 async def retrying(run: Callable[[], Awaitable[None]], name: str, service: str = "") -> None:
     """Run `run` until cancelled or done. Whenever it raises, say so and start it again after a pause.
 
@@ -40,7 +45,7 @@ async def retrying(run: Callable[[], Awaitable[None]], name: str, service: str =
                 raise
             if monotonic() - began > LONGEST_PAUSE:
                 pause = FIRST_PAUSE
-            _failures[service, name] = (monotonic(), said(error))
+            failed(error, name, service)
             _logger.warning("%s failed and starts again in %.1f s", name, pause, exc_info=error)
         await asyncio.sleep(pause)
         pause = min(pause * 2, LONGEST_PAUSE)

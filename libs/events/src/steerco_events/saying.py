@@ -9,7 +9,7 @@ from traceback import TracebackException
 
 import asyncpg
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
-from sqlalchemy.exc import DBAPIError, StatementError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
 
 LONGEST_LINE = 2000
 
@@ -41,7 +41,9 @@ def _captured(error: BaseException, *, is_of_a_value: bool, seen: set[int]) -> T
         shown = Exception(_text(error))
     elif is_of_a_value:
         shown = Exception()
-    found = TracebackException(type(error), shown, error.__traceback__)
+    kind = Exception if isinstance(error, SyntaxError) and shown is not error else type(error)  # it is shown by more
+    found = TracebackException(kind, shown, error.__traceback__)
+    found.__notes__ = getattr(error, "__notes__", None)
     is_of_a_value = is_of_a_value or _is_of_a_value(error)
 
     def behind(other: BaseException | None) -> TracebackException | None:
@@ -59,7 +61,8 @@ def _captured(error: BaseException, *, is_of_a_value: bool, seen: set[int]) -> T
 def _text(error: BaseException) -> str:
     if isinstance(error, StatementError) and error.orig:
         of = f"({type(error.orig).__module__}.{type(error.orig).__name__})"
-        what = f"{of} {_text(error.orig)}" if isinstance(error, DBAPIError) else of
+        is_sayable = isinstance(error, DBAPIError) or isinstance(error.orig, SQLAlchemyError)
+        what = f"{of} {_text(error.orig)}" if is_sayable else of
         return f"{what}\n[SQL: {error.statement}]" if error.statement else what
     driver = _driver_error(error)
     if driver is None:
@@ -74,7 +77,7 @@ def _is_of_database(error: BaseException) -> bool:
 
 def _is_of_a_value(error: BaseException) -> bool:
     if isinstance(error, StatementError) and not isinstance(error, DBAPIError):
-        return True
+        return not isinstance(error.orig, SQLAlchemyError)  # its own errors name parameters and states
     driver = _driver_error(error)
     if driver is None:
         return False

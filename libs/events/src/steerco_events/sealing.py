@@ -11,9 +11,10 @@ from steerco_events.bounding import bounded
 from steerco_events.metrics import SEALED_EVENTS, SEALER_LEADER, SEALS
 from steerco_events.postgres.lease import LeaseLost
 from steerco_events.postgres.sealer import Sealed, Sealer
+from steerco_events.retrying import failed
 from steerco_events.saying import said
 from steerco_events.signals import Signal
-from steerco_events.signing import HeadSigner
+from steerco_events.signing import HeadNotKept, HeadSigner
 
 POLL_SECONDS = 1.0
 GATHER_SECONDS = 0.005
@@ -188,6 +189,14 @@ class Sealing:
             SEALED_EVENTS.add(self._service, amount=scan.events)
             self._is_signed = False
         if self._signer and not self._is_signed and self._signer.is_due():
-            await self._signer.sign()
-            self._is_signed = True
+            await self._sign(self._signer)
         return scan
+
+    async def _sign(self, signer: HeadSigner) -> None:
+        """What can't be kept now is signed later, and keeps nothing from being sealed."""
+        try:
+            await signer.sign()
+            self._is_signed = True
+        except HeadNotKept as error:
+            failed(error, "signing", self._service)
+            _logger.warning("%s", error)

@@ -11,14 +11,24 @@ from typing import Protocol
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from steerco_events.bounding import Hangs
 from steerco_events.heads_file import SIGN_EVERY_SECONDS, HeadsFile
+from steerco_events.off_loop import OffLoop
 from steerco_events.positions import Head, SignedHead, signed_bytes
 from steerco_events.postgres.feed import sealed_end
+from steerco_events.saying import said
+
+KEEPING_SECONDS = 3.0
+"""So long the file is waited for: the lease of whoever signs lasts longer."""
 
 _KEEP = text(
     "INSERT INTO log.signed_heads (position, generation, hash, watermark, key_id, signature)"
     " VALUES (:position, :generation, :hash, :watermark, :key_id, :signature) ON CONFLICT DO NOTHING"
 )
+
+
+class HeadNotKept(Exception):
+    """The file can't be written now: nothing was signed."""
 
 
 class SigningKey(Protocol):
@@ -42,6 +52,7 @@ class HeadSigner:
         self._service = service
         self._key = key
         self._file = file
+        self._keeping = OffLoop(KEEPING_SECONDS, f"the file of signed heads of {service}")
         self._signed_at: float | None = None
         self._signed: bytes | None = None
 
@@ -54,7 +65,7 @@ class HeadSigner:
         """Sign the head, if it is not the one that was signed last. In an empty log, the first seal is not waited for.
 
         So a log that has events has a signed head, but for a moment. The file has it before the log has it for good:
-        what is in the file alone is signed again.
+        what is in the file alone is signed again. Raises `HeadNotKept`.
         """
         async with self._engine.begin() as tx:
             position, head = await sealed_end(tx, self._service)
@@ -66,8 +77,14 @@ class HeadSigner:
             signed = self._stand_up_for(head, position)
             await tx.execute(_KEEP, {name: getattr(signed, name) for name in _COLUMNS})
             if self._file:
-                await asyncio.to_thread(self._file.append, signed)
+                await self._keep(signed, self._file)
         self._signed = head.hash
+
+    async def _keep(self, signed: SignedHead, file: HeadsFile) -> None:
+        try:
+            await self._keeping.call(file.append, signed)
+        except (OSError, Hangs) as error:
+            raise HeadNotKept(f"a head of {self._service} can't be kept in {file.path}: {said(error)}") from error
 
     def _stand_up_for(self, head: Head, position: int) -> SignedHead:
         about = (self._service, head.generation, position, head.hash, head.watermark)

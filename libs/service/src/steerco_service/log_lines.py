@@ -18,7 +18,7 @@ _logger = logging.getLogger("steerco")
 class _Lines(logging.Formatter):
     def formatException(self, ei: Any) -> str:
         """What of it may be said."""
-        return said_in_full(ei[1])
+        return said_in_full(ei[1]) if ei[1] else super().formatException(ei)
 
 
 class JsonLines(_Lines):

@@ -29,10 +29,10 @@ async def drafts(folder: Path, keys: Path) -> AsyncIterator[tuple[Path, Path]]:
             _clear(secret)
             yield draft, secret
             _put(secret, keys)
-            sync(keys.parent)
             try:
+                sync(keys.parent)
                 _put(draft, folder)
-            except BackupFailed:
+            except (BackupFailed, OSError):
                 os.replace(keys, secret)
                 raise
             sync(folder.parent)

@@ -1,7 +1,7 @@
 """What the services of an edition answer about themselves."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from importlib.metadata import version
 from typing import Any
@@ -31,10 +31,10 @@ def ask_the_edition() -> Iterator[Finding]:
         at = address()
         with httpx.Client(base_url=at.url, headers=at.headers, timeout=SECONDS) as http:
             client = Client(at, http)
-            theirs = client.clock()
+            services = client.services()
             yield Finding("fine", "edition", f"answers at {at.url}")
-            yield from findings.clocks(theirs, SystemClock().now())
-            yield from _services(client, http)
+            yield from findings.clocks(client.clock(services[0]), SystemClock().now())
+            yield from _services(client, http, services)
     except CommandFailed as failure:
         yield Finding("failing", "edition", str(failure), "steerco up")
     except httpx.TransportError as error:
@@ -53,8 +53,7 @@ def ask_the_workers(directory: DataDirectory) -> Iterator[Finding]:
                 yield from _readiness(process, answer)
 
 
-def _services(client: Client, http: httpx.Client) -> Iterator[Finding]:
-    services = client.services()
+def _services(client: Client, http: httpx.Client, services: Sequence[str]) -> Iterator[Finding]:
     yield from findings.parts(services, EVERY_SERVICE)
     logs: dict[str, Log] = {}
     releases: dict[str, str] = {}
@@ -69,7 +68,7 @@ def _services(client: Client, http: httpx.Client) -> Iterator[Finding]:
             logs[service] = _log(client, service)
         except CommandFailed as failure:
             yield findings.silent(f"log of {service}", str(failure))
-    now, deadline = client.clock() or SystemClock().now(), time.monotonic() + READ_WITHIN_SECONDS
+    now, deadline = client.clock(services[0]) or SystemClock().now(), time.monotonic() + READ_WITHIN_SECONDS
     for log in logs.values():
         yield from findings.sealing(log, now)
         yield from findings.signing(log)

@@ -27,6 +27,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from steerco_events import tracing
 from steerco_events.clock import Clock
+from steerco_events.off_loop import OffLoop
 from steerco_events.positions import SignedHead, advanced
 from steerco_events.postgres.generations import TIMELINE, open_generation_if_restored
 from steerco_events.postgres.lease import EXTEND, HOLD, Lease, LeaseLost, let_go, turn_of
@@ -76,6 +77,9 @@ What was rolled back alone moves the head only.
 """
 
 TICK = timedelta(microseconds=1)
+WITNESS_SECONDS = 5.0
+"""So long the witness is waited for: the lease lasts longer."""
+
 MOST_TRACED = 2000
 """So many of a seal's events are looked at for the traces that they are of."""
 
@@ -141,6 +145,7 @@ class Sealer:
         self._clock = clock
         self._lease = lease
         self._witness = witness
+        self._witnessing = OffLoop(WITNESS_SECONDS, "what witnesses the log outside of its database")
         self._high_water = 0
         self._first_seen: dict[str, int] = {}
         self._server: Server | None = None
@@ -157,7 +162,8 @@ class Sealer:
             if held:
                 self._server = None
                 head = await self._head(tx)
-                await open_generation_if_restored(tx, head.position, self._witness())
+                witness = await self._witnessing.call(self._witness)
+                await open_generation_if_restored(tx, head.position, witness)
                 self._high_water, self._first_seen = head.position, {}
         return held
 

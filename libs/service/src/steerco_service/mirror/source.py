@@ -1,5 +1,6 @@
 """One service's log as a deployment for a unit gets it over HTTP."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +18,12 @@ from steerco_service.scoped.sharing import ENTERED, LEFT
 
 ASK_SECONDS = 60.0
 SUBJECTS_AT_ONCE = 50
+
+PATIENCE_SECONDS = 30.0
+"""So long a history goes on where a source is away: anew, it would be looked for from the beginning."""
+
+PAUSE_SECONDS = 1.0
+_AWAY = (429, 502, 503, 504)
 
 type Tokens = Callable[[], Awaitable[str]]
 """Gives the deployment's own token. Raises `NoToken`."""
@@ -54,6 +61,10 @@ class SourceRefuses(Exception):
     """The source does not give what was asked for; the text says what it answered."""
 
 
+class SourceAway(SourceRefuses):
+    """The source can't give it now."""
+
+
 class ScopedSource:
     """Asks one service."""
 
@@ -73,17 +84,30 @@ class ScopedSource:
         """
         for some in batched(sorted(subjects), SUBJECTS_AT_ONCE):
             asked: dict[str, Any] = {"subject": list(some)}
-            page = await self._ask(asked)
+            page = await self._ask_on(asked)
             yield page.events
             while page.complete_to is None:
-                page = await self._ask(asked | {"after": page.end})
+                page = await self._ask_on(asked | {"after": page.end})
                 yield page.events
+
+    async def _ask_on(self, parameters: Mapping[str, Any]) -> Page:
+        """The same, asked again for some time while the source is away or busy."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + PATIENCE_SECONDS
+        while True:
+            try:
+                return await self._ask(parameters)
+            except (SourceAway, httpx.TransportError):
+                if loop.time() + PAUSE_SECONDS > until:
+                    raise
+            await asyncio.sleep(PAUSE_SECONDS)
 
     async def _ask(self, parameters: Mapping[str, Any]) -> Page:
         headers = {"Authorization": f"Bearer {await self._tokens()}"}
         answer = await self._client.get(self._url, params=parameters, headers=headers)
         if answer.status_code != 200:
-            raise SourceRefuses(f"{self._url} answers {answer.status_code}: {answer.text[:300]}")
+            refusal = SourceAway if answer.status_code in _AWAY else SourceRefuses
+            raise refusal(f"{self._url} answers {answer.status_code}: {answer.text[:300]}")
         (end,) = parse_qs(urlsplit(answer.links["next"]["url"]).query)["after"]
         complete_to = answer.headers.get(COMPLETE_TO)
         events, entered = received(answer.content)
