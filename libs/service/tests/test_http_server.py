@@ -2,9 +2,11 @@
 
 import asyncio
 import signal
+import socket
 import subprocess
 import sys
 
+import httpx
 import pytest
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
@@ -69,3 +71,11 @@ def test_a_signal_does_not_cut_off_what_clears_up_after_the_server(name: str) ->
         [sys.executable, "-c", ENDED.format(signal=name)], capture_output=True, text=True, timeout=60, check=False
     )
     assert (done.stdout, done.stderr) == ("cleared up\n", "")
+
+
+async def test_an_answer_on_a_socket_of_our_own_waits_for_no_acknowledgement() -> None:
+    async with listening(app) as server, httpx.AsyncClient() as client:
+        assert (await client.get(server.url)).text == "here"
+        (connection,) = server.server.server_state.connections
+        sending = connection.transport.get_extra_info("socket")
+        assert sending.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

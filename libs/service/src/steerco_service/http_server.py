@@ -9,7 +9,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from socket import socket
+from socket import IPPROTO_TCP, TCP_NODELAY, socket
 from typing import Any
 
 import h11
@@ -144,6 +144,15 @@ class HttpServer(uvicorn.Server):
         """Serve until the end. uvicorn raises a signal again, which cancels us: here, and not in what clears up."""
         await super().serve(sockets)
         await asyncio.sleep(0)
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        """Listen; on sockets that others made an answer is sent at once, too, and waits for no acknowledgement.
+
+        asyncio sees to that for those alone that were made with TCP as their protocol by its number.
+        """
+        for each in sockets or ():
+            each.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
+        await super().startup(sockets)
 
     async def shutdown(self, sockets: Any = None) -> None:
         """End what streams, then everything else within the grace."""

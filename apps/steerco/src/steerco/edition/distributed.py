@@ -160,12 +160,12 @@ async def run_distributed(
 
     The services have the edge, and before them the proxy has what they can't: what it answers itself, and takes whole.
     """
-    listening = bind(port)
-    directory = open_directory(path)
-    if directory.content() not in (None, "empty"):
-        raise EditionFailed(f"{path} holds the example of `steerco up`; choose another: --data-dir DIR")
-    (directory.path / "logs").mkdir(exist_ok=True)
     async with AsyncExitStack() as stack:
+        listening = stack.enter_context(bind(port))
+        directory = open_directory(path)
+        if directory.content() not in (None, "empty"):
+            raise EditionFailed(f"{path} holds the example of `steerco up`; choose another: --data-dir DIR")
+        (directory.path / "logs").mkdir(exist_ok=True)
 
         def step(text: str) -> None:
             console.print(f"· {text}", highlight=False)

@@ -65,11 +65,11 @@ async def _run_embedded(
     settings: EdgeSettings,
     operations: OperationsSettings,
 ) -> None:
-    listening = bind(port)
-    directory = open_directory(data_dir)
-    kept_traces = KeptTraces()
-    tracing = install_tracing("steerco", settings, processors=[kept_traces.processor()])
     async with AsyncExitStack() as stack:
+        listening = stack.enter_context(bind(port))
+        directory = open_directory(data_dir)
+        kept_traces = KeptTraces()
+        tracing = install_tracing("steerco", settings, processors=[kept_traces.processor()])
         stack.push_async_callback(tracing.stop)
         status = stack.enter_context(console.status("starting"))
 
