@@ -166,8 +166,9 @@ def test_the_heads_that_were_kept_outside_show_that_an_end_was_cut_off(
     shutil.copytree(heads, later)
     file = later / "risk.jsonl"
     last = json.loads(file.read_text().splitlines()[-1])
+    beyond = int(events_in(exported / "risk.log.jsonl")[-1]["sequence"]) + 1
     with file.open("a") as append:
-        append.write(json.dumps(last | {"position": last["position"] + 1}) + "\n")
+        append.write(json.dumps(last | {"position": beyond}) + "\n")
     printed = example.steerco("verify", str(exported), "--heads", str(later), expect=1)
     assert "✗ risk" in printed
     assert "its end was cut off" in printed
@@ -202,27 +203,33 @@ def test_a_slice_is_exported_and_verified(example: RunningEdition, exported: Pat
     assert example.steerco("verify", str(tmp_path)).startswith("✓ risk")
 
 
+@pytest.fixture(scope="module")
+def other(
+    example: RunningEdition, exported: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningEdition]:
+    """Another edition, which goes on from the export."""
+    with gone_on(example, exported, tmp_path_factory.mktemp("home")) as found:
+        all_done(found)
+        yield found
+
+
 def test_another_edition_goes_on_from_an_export_with_the_same_answers(
-    example: RunningEdition, exported: Path, known: Sequence[Any], tmp_path_factory: pytest.TempPathFactory
+    example: RunningEdition, other: RunningEdition, known: Sequence[Any], tmp_path: Path
 ) -> None:
-    home = tmp_path_factory.mktemp("home")
-    with gone_on(example, exported, home) as other:
-        all_done(other)
-        assert answers(other) == known
-        assert positions(other) == positions(example)
-        assert {len(state["generations"]) for state in states(other).values()} == {2}
-        assert other.steerco("verify").count("✓") == 5
-        other.steerco("log", "export", str(home / "again"))
-        assert example.steerco("verify", str(home / "again")).count("✓") == 5
+    assert answers(other) == known
+    assert positions(other) == positions(example)
+    assert {len(state["generations"]) for state in states(other).values()} == {2}
+    assert other.steerco("verify").count("✓") == 5
+    other.steerco("log", "export", str(tmp_path / "again"))
+    assert example.steerco("verify", str(tmp_path / "again")).count("✓") == 5
 
 
 def test_who_runs_an_edition_administers_it_whoever_is_appointed_in_the_logs_that_it_took_over(
-    example: RunningEdition, exported: Path, tmp_path_factory: pytest.TempPathFactory
+    other: RunningEdition,
 ) -> None:
-    with gone_on(example, exported, tmp_path_factory.mktemp("home")) as other:
-        hand_over(other)
-        assert other.steerco("log", "parked", "list") == "nothing is parked\n"
-        assert other.steerco("log", "status").count("\n") > len(LOGS)
+    hand_over(other)
+    assert other.steerco("log", "parked", "list") == "nothing is parked\n"
+    assert other.steerco("log", "status").count("\n") > len(LOGS)
 
 
 @pytest.mark.kafka

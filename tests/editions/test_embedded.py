@@ -11,13 +11,13 @@ from pathlib import Path
 
 import asyncpg
 import httpx
-import pytest
 
 from steerco.edition.directory import DataDirectory
 from steerco_events.ids import new_id
 from steerco_events.positions import partition_of
 from steerco_events.postgres.wakeups import asyncpg_dsn
 from steerco_servers.postgres import start_postgres
+from tests.distributed.collected import collector
 from tests.editions.running import RunningEdition, free_port, remove, start, steerco
 
 
@@ -65,50 +65,73 @@ def test_without_an_edition_a_command_says_how_to_start_one(tmp_path: Path) -> N
     assert "steerco up" in said
 
 
-@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_the_data_is_kept_however_it_ends(ending: signal.Signals, tmp_path: Path) -> None:
-    home = tmp_path
+def test_the_data_is_kept_however_it_ends(tmp_path: Path) -> None:
+    """Ctrl-C, also where it is ignored as in the background of a shell that is not interactive; told to end; killed."""
+    data = tmp_path / "data"
     try:
-        first = start(home / "data", "--empty")
         opened = {"code": "COM", "name": "Commission", "kind": "enterprise"}
-        answer = httpx.post(f"{first.run['url']}/portfolio/units", json=opened, headers=bearer(first))
-        assert answer.status_code == 201
-        first.stop(ending)
-        if ending != signal.SIGKILL:
-            assert first.process.returncode == 0
-            assert first.said.rstrip().endswith("stopped; the data stays")
-            assert not (home / "data" / "run.json").exists()
-        second = start(home / "data", "--empty")
-        units = httpx.get(f"{second.run['url']}/portfolio/units", headers=bearer(second)).json()
-        assert [unit["code"] for unit in units] == ["COM"]
-        second.stop()
+        with started(data) as edition:
+            answer = httpx.post(f"{edition.run['url']}/portfolio/units", json=opened, headers=bearer(edition))
+            assert answer.status_code == 201
+            ended_well(edition, signal.SIGINT)
+        with ignoring(signal.SIGINT), started(data) as edition:
+            assert codes(edition) == ["COM"]
+            ended_well(edition, signal.SIGTERM)
+        with started(data) as edition:
+            assert codes(edition) == ["COM"]
+            edition.stop(signal.SIGKILL)
+        with collector() as collected, started(data, OTEL_EXPORTER_OTLP_ENDPOINT=collected.url) as edition:
+            assert codes(edition) == ["COM"]
+            last = httpx.get(edition.run["url"])
+            ended_well(edition, signal.SIGTERM)
+            assert last.headers["traceresponse"].split("-")[1] in {span.trace_id for span in collected.so_far}
     finally:
-        remove(home)
+        remove(tmp_path)
 
 
-def test_an_edition_whose_consumers_have_stopped_starts_all_the_same_for_who_can_see_to_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    data, stream = tmp_path / "data", f"pitch-{new_id()}"
-
-    @contextmanager
-    def started() -> Iterator[RunningEdition]:
-        edition = start(data, "--empty")
-        try:
-            yield edition
-        finally:
+@contextmanager
+def started(data: Path, **told: str) -> Iterator[RunningEdition]:
+    edition = start(data, "--empty", environment=told)
+    try:
+        yield edition
+    finally:
+        if edition.process.poll() is None:
             edition.stop()
 
+
+@contextmanager
+def ignoring(signalled: signal.Signals) -> Iterator[None]:
+    """What is started inside ignores a signal, unless it says otherwise."""
+    before = signal.signal(signalled, signal.SIG_IGN)
     try:
-        with started():
+        yield
+    finally:
+        signal.signal(signalled, before)
+
+
+def ended_well(edition: RunningEdition, by: signal.Signals) -> None:
+    edition.stop(by)
+    assert edition.process.returncode == 0
+    assert edition.said.rstrip().endswith("stopped; the data stays")
+    assert not (edition.data_dir / "run.json").exists()
+
+
+def codes(edition: RunningEdition) -> list[str]:
+    units = httpx.get(f"{edition.run['url']}/portfolio/units", headers=bearer(edition)).json()
+    return [unit["code"] for unit in units]
+
+
+def test_an_edition_whose_consumers_have_stopped_starts_all_the_same_for_who_can_see_to_it(tmp_path: Path) -> None:
+    data, stream = tmp_path / "data", f"pitch-{new_id()}"
+
+    try:
+        with started(data):
             pass
         asyncio.run(put_in_by_something_else(DataDirectory(data), stream))
-        monkeypatch.setenv("STEERCO_PARKED_LIMIT", "0")
-        with started() as stopped:
+        with started(data, STEERCO_PARKED_LIMIT="0") as stopped:
             assert "not everything is digested; " in stopped.said
             assert stopped.steerco("log", "parked", "list") == "nothing is parked\n"
-        monkeypatch.delenv("STEERCO_PARKED_LIMIT")
-        with started() as parking:
+        with started(data) as parking:
             assert "not everything is digested" not in parking.said
             assert stream in parking.steerco("log", "parked", "list")
             parking.steerco("log", "export", str(tmp_path / "export"), expect=1)
@@ -131,21 +154,6 @@ async def put_in_by_something_else(directory: DataDirectory, stream: str) -> Non
             partition_of(stream),
         )
         await connection.close()
-
-
-def test_it_stops_as_well_where_ctrl_c_is_ignored(tmp_path: Path) -> None:
-    """As for a job in the background of a shell that is not interactive."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        edition = start(tmp_path / "data", "--empty")
-    finally:
-        signal.signal(signal.SIGINT, before)
-    try:
-        edition.stop(signal.SIGTERM)
-        assert edition.process.returncode == 0
-        assert not (tmp_path / "data" / "run.json").exists()
-    finally:
-        remove(tmp_path)
 
 
 def test_a_directory_that_cannot_be_used_is_one_clear_line() -> None:

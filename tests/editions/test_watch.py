@@ -113,22 +113,19 @@ def a_stream(edition: RunningEdition, service: str) -> Iterator[Iterator[str]]:
         yield lines
 
 
-def test_an_edition_that_stops_does_not_wait_for_its_open_streams(tmp_path: Path) -> None:
-    with running_edition("--empty") as edition:
-        open_unit(edition, "COM")
-        with (
-            watching(edition, tmp_path, "--scope", "enterprise", "--since", "-1h") as watch,
-            a_stream(edition, "risk") as lines,
-        ):
-            watch.until(1)
-            edition.stop()
-            assert list(lines)[-1:] == [""], "the stream ended cleanly"
-            deadline = time.monotonic() + PATIENCE
-            while not watch.complaints:
-                assert time.monotonic() < deadline
-                time.sleep(0.02)
-            watch.interrupt()
-        assert len(watch.complaints) == 1
-        assert "broke; connecting again" in watch.complaints[0]
-        assert TOO_LATE not in edition.said
-        assert edition.said.rstrip().endswith("stopped; the data stays")
+def test_an_edition_that_stops_does_not_wait_for_its_open_streams(imported: RunningEdition, tmp_path: Path) -> None:
+    """The last of these specs: it stops what they share."""
+    following = ("--scope", "enterprise", "--since", "-1h")
+    with watching(imported, tmp_path, *following) as watch, a_stream(imported, "risk") as lines:
+        watch.until(1)
+        imported.stop()
+        assert list(lines)[-1:] == [""], "the stream ended cleanly"
+        deadline = time.monotonic() + PATIENCE
+        while not watch.complaints:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        watch.interrupt()
+    assert len(watch.complaints) == 1
+    assert "broke; connecting again" in watch.complaints[0]
+    assert TOO_LATE not in imported.said
+    assert imported.said.rstrip().endswith("stopped; the data stays")

@@ -13,7 +13,6 @@ from functools import lru_cache
 from typing import Annotated, Self
 
 import msgspec
-from aiokafka.partitioner import murmur2
 
 PARTITIONS = 12
 
@@ -26,6 +25,8 @@ START: Positions = (0,) * PARTITIONS
 @lru_cache(4096)
 def hash_of(stream: str) -> int:
     """A stream's hash (murmur2), as Kafka's default partitioner computes it."""
+    from aiokafka.partitioner import murmur2  # here: who only keeps tokens, as commands do, starts without it
+
     return int(murmur2(stream.encode()) & 0x7FFFFFFF)
 
 
