@@ -44,7 +44,7 @@ def openapi() -> Callable[[Served], dict[str, dict[str, Any]]]:
     return lambda served: {name: app.openapi() for name, app in served.apps.items()}
 
 
-class Scheduling(LoadFileScheduling):  # type: ignore[misc]
+class Scheduling(LoadFileScheduling):
     """Specs of a file go to one process, as do those of files that share what is slow to start."""
 
     def _split_scope(self, nodeid: str) -> str:

@@ -32,7 +32,7 @@ from steerco.doctor.findings import (
 from steerco.doctor.looking import database, disk
 from steerco.edition.services import BY_NAME
 from steerco.testkit.backups import tell
-from steerco.views import EVERY_SERVICE, VIEWS
+from steerco.views import EVERY_SERVICE
 from steerco_events.positions import PARTITIONS
 from steerco_servers.testing import TemporaryPostgres
 from steerco_service.migrations import migrate, revisions_of
@@ -173,11 +173,6 @@ def test_an_edition_without_some_services_is_to_be_looked_at() -> None:
     (found,) = parts(["reporting"], every)
     assert found.grade == "look"
     assert all(service in found.said for service in every if service != "reporting")
-
-
-def test_commands_know_the_services_that_there_are() -> None:
-    assert list(EVERY_SERVICE) == list(BY_NAME)
-    assert {name: service.view.name for name, service in BY_NAME.items()} == {of: view for view, of in VIEWS.items()}
 
 
 def test_a_log_that_nobody_seals_or_an_append_holds_up_fails() -> None:

@@ -6,10 +6,9 @@ from typing import Any
 
 import asyncpg
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
 
 from steerco.backups.aside import Mark
+from steerco.backups.connecting import connected
 from steerco.backups.reading import checked
 from steerco.backups.replacing import Replaced
 from steerco.backups.restoring import restore
@@ -36,12 +35,8 @@ async def tell(url: str, statements: str) -> None:
 
 async def ask(url: str, query: str) -> Any:
     """The first value of the answer."""
-    engine = create_async_engine(url, poolclass=NullPool)
-    try:
-        async with engine.connect() as connection:
-            return (await connection.execute(text(query))).scalar()
-    finally:
-        await engine.dispose()
+    async with connected(url) as connection:
+        return (await connection.execute(text(query))).scalar()
 
 
 async def put_back(folder: Path, urls: Mapping[str, str], *only: str, replace: bool = True) -> None:
